@@ -1,0 +1,82 @@
+# The report, from nothing: `make report` runs the study and builds the book; `make test` runs the checks.
+# `make` alone lists everything.
+
+PROFILE ?= quick
+CORES   ?= 2
+SEED    ?=
+SEEDS   ?= 0 1 2
+FLAGS   ?=
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.complete
+
+PROFILES := $(notdir $(basename $(wildcard params/*.yaml)))
+ifeq ($(filter $(PROFILE),$(PROFILES)),)
+  $(error unknown PROFILE=$(PROFILE); choose one of: $(PROFILES))
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help env report study sweep book lab test test-slow lint assets bench publish readme clean distclean
+.DELETE_ON_ERROR:
+SHELL := bash
+
+SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) $(FLAGS) \
+            --config profile=$(PROFILE) $(if $(SEED),seed=$(SEED))
+
+help:  ## this list
+	@echo "make TARGET [PROFILE=smoke|quick|paper] [CORES=2] [SEED=n]"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+env: $(STAMP)  ## the environment in .venv (pip, versions from constraints.txt); continues where it was interrupted
+
+$(STAMP): pyproject.toml constraints.txt
+	@bash .ci/environment $(VENV) "$(PYTHON)"
+	@touch $@
+
+report: study  ## run the study and build the book: the whole report (PROFILE=quick unless named)
+	@$(BIN)/python -m cgnlib.report book --profile $(PROFILE)
+
+study: $(STAMP)  ## run the notebooks in their order; what is up to date is not run again
+	@$(SNAKEMAKE) study
+
+sweep: $(STAMP)  ## the training notebooks for several seeds: SEEDS="0 1 2"; their rows join the results
+	@$(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) $(FLAGS) \
+	  --config profile=$(PROFILE) seeds="$(SEEDS)" -- sweep
+
+book: $(STAMP)  ## build the book from the notebooks executed last
+	@$(BIN)/python -m cgnlib.report book --profile $(PROFILE)
+
+lab: $(STAMP)  ## JupyterLab on the notebooks
+	@$(BIN)/jupyter lab notebooks
+
+test: lint  ## the checks: ruff, pyright, notebooks without outputs, pytest
+	@$(BIN)/python -m pytest
+
+test-slow: $(STAMP)  ## the tests that take minutes: authors' weights, all notebooks and the book at smoke scale
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/python -m cgnlib.report check
+
+assets: $(STAMP)  ## which data and weights are here, where from, and how to get the rest
+	@$(BIN)/python -m cgnlib.assets
+
+bench: $(STAMP)  ## speed of the parts, measured beside a plain reference in the same run
+	@$(BIN)/python -m cgnlib.bench
+
+publish: $(STAMP)  ## copy build/results/PROFILE to results/PROFILE, which git keeps, and fill the README's table
+	@$(BIN)/python -m cgnlib.report publish --profile $(PROFILE)
+
+readme: $(STAMP)  ## fill the README's table from results/
+	@$(BIN)/python -m cgnlib.report readme
+
+clean:  ## remove executed notebooks, books and results; trained models (build/artefacts) and .venv stay
+	rm -rf build/notebooks build/book build/book-src build/results build/logs build/ipython .snakemake
+	find cgnlib tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .pytest_cache .ruff_cache .hypothesis
+
+distclean: clean  ## remove everything that was made, trained models and .venv too
+	rm -rf build $(VENV) *.egg-info
