@@ -1,0 +1,148 @@
+"""Intervals and tests for the report: pure functions of counts and numbers, torch-free.
+
+All intervals are two-sided. Too few samples for a method is an error, never a quieter number.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval, all in one unit. `kind` says what varies: "t over seeds", "Wilson over images"."""
+
+    value: float
+    low: float
+    high: float
+    kind: str
+
+    def scaled(self, factor: float) -> "Interval":
+        """The same interval in another unit, e.g. `scaled(100)` from shares to percent. factor > 0."""
+        return Interval(self.value * factor, self.low * factor, self.high * factor, self.kind)
+
+    def text(self, decimals: int = 1) -> str:
+        """For a table cell: "90.2 [89.1, 91.3]"."""
+        return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
+
+
+def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> Interval:
+    """Wilson score interval of a share of n trials (Wilson 1927), in [0, 1]. Raises ValueError for n < 1."""
+    _check_confidence(confidence)
+    _check_counts(successes, n)
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At 0 and n successes the bound is exactly the share; rounding must not put it beside.
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Interval(share, low, high, "Wilson over images")
+
+
+def difference_interval(
+    successes_a: float, n_a: int, successes_b: float, n_b: int, confidence: float = 0.95
+) -> Interval:
+    """Interval of share a - share b for independent samples, in [-1, 1] (Newcombe 1998, method 10).
+
+    For two classifiers on the same images it is on the wide side: their errors go together.
+    """
+    a, b = wilson_interval(successes_a, n_a, confidence), wilson_interval(successes_b, n_b, confidence)
+    difference = a.value - b.value
+    low = difference - math.hypot(a.value - a.low, b.high - b.value)
+    high = difference + math.hypot(a.high - a.value, b.value - b.low)
+    return Interval(difference, low, high, "difference over images")
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Student t interval of the mean over seeds. Raises ValueError for fewer than 2 values."""
+    _check_confidence(confidence)
+    sample = _sample(values)
+    half = float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1)) * _standard_error(sample)
+    mean = float(sample.mean())
+    return Interval(mean, mean - half, mean + half, "t over seeds")
+
+
+def mean_difference_interval(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Welch t interval of mean(a) - mean(b), the seeds of a and b independent. Raises ValueError below 2 values."""
+    _check_confidence(confidence)
+    first, second = _sample(a), _sample(b)
+    difference = float(first.mean() - second.mean())
+    v1, v2 = _standard_error(first) ** 2, _standard_error(second) ** 2
+    if v1 + v2 == 0:
+        return Interval(difference, difference, difference, "t over seeds")
+    freedom = (v1 + v2) ** 2 / (v1**2 / (len(first) - 1) + v2**2 / (len(second) - 1))
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(v1 + v2)
+    return Interval(difference, difference - half, difference + half, "t over seeds")
+
+
+@dataclass(frozen=True)
+class NestedInterval:
+    """Interval over an outer level (CGN seeds), with the spread found at each level, in the unit of the values."""
+
+    interval: Interval
+    outer_deviation: float  # standard deviation between CGNs, classifier noise removed; 0 where none is left
+    inner_deviation: float | None  # standard deviation between classifiers of one CGN; None where each has only one
+
+
+def nested_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95) -> NestedInterval:
+    """Interval of the mean when classifier seeds (inner) are nested in CGN seeds (outer): one group per CGN seed.
+
+    The outer level decides: a t interval over the group means, so ten classifiers on one CGN do not count as ten
+    results. Raises ValueError for fewer than 2 groups or an empty group.
+    """
+    if any(len(group) == 0 for group in groups):
+        raise ValueError("nested_interval: each CGN seed needs at least one value")
+    means = [float(np.mean(group)) for group in groups]
+    interval = mean_interval(means, confidence)
+    freedom = sum(len(group) - 1 for group in groups)
+    outer_variance = float(np.var(means, ddof=1))
+    inner_deviation = None
+    if freedom > 0:
+        inner_variance = sum(float(np.var(g, ddof=1)) * (len(g) - 1) for g in groups if len(g) > 1) / freedom
+        inner_deviation = math.sqrt(inner_variance)
+        outer_variance -= inner_variance * float(np.mean([1 / len(group) for group in groups]))
+    named = Interval(interval.value, interval.low, interval.high, "t over CGN seeds")
+    return NestedInterval(named, math.sqrt(max(0.0, outer_variance)), inner_deviation)
+
+
+def within_margin(difference: Interval, margin: float) -> Literal["within", "beyond", "undecided"]:
+    """Is a change no worse than -margin? Non-inferiority, decided by the interval as in two one-sided tests.
+
+    "within": the whole interval lies above -margin. "beyond": all of it lies below. "undecided": it holds -margin.
+    A gain of any size is within. `difference` (new - old) and `margin` (> 0) are in one unit.
+    """
+    if margin <= 0:
+        raise ValueError(f"within_margin: margin must be above 0, not {margin}")
+    if difference.low > -margin:
+        return "within"
+    return "beyond" if difference.high < -margin else "undecided"
+
+
+def _sample(values: Sequence[float]) -> np.ndarray:
+    sample = np.asarray(values, dtype=float)
+    if sample.ndim != 1 or len(sample) < 2:
+        raise ValueError(f"an interval over seeds needs at least 2 values, got {sample.size}")
+    if not np.isfinite(sample).all():
+        raise ValueError("an interval over seeds needs finite values")
+    return sample
+
+
+def _standard_error(sample: np.ndarray) -> float:
+    return float(sample.std(ddof=1)) / math.sqrt(len(sample))
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+
+
+def _check_counts(successes: float, n: int) -> None:
+    if n < 1:
+        raise ValueError(f"a share needs at least 1 trial, got n = {n}")
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must lie in [0, {n}], got {successes}")
