@@ -7,8 +7,12 @@ on the digits; leaves, nets and marble behind them. All is seeded, so the same t
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import map_coordinates
+from scipy.spatial import KDTree
+from scipy.special import expit
 from torch import Tensor
 
 from cgnlib.randomness import generator
@@ -36,7 +40,7 @@ class Stripes:
 
 @dataclass(frozen=True)
 class Veins:
-    """One veined material: a body, veins around `cells` cells and finer ones around `fine` cells, or marble folds."""
+    """One veined material: a body with veins around `cells` cells and finer ones around `fine`, or marble."""
 
     body: Colour
     shadow: Colour  # the body where light is low
@@ -44,7 +48,7 @@ class Veins:
     cells: int
     fine: int = 0
     width: float = 2.0  # pixels
-    stretch: float = 1.0  # cells are this much longer than wide
+    stretch: float = 1.0  # cells are this much longer than wide, and fewer
     angle: float = 0.0  # degrees
     ribs: float = 0.0  # distance of a leaf's side veins in pixels; 0 for none
     marble: bool = False
@@ -63,106 +67,114 @@ STRIPED = (
     Stripes((250, 216, 10), (18, 16, 8), period=32, angle=-8, bend=9, bend_scale=5, fur=0.2),
 )
 VEINED = (
-    Veins((120, 196, 40), (76, 150, 24), (196, 232, 120), cells=26, fine=420, width=2.4, ribs=34, angle=35),
+    Veins((120, 196, 40), (70, 146, 24), (206, 238, 130), cells=16, fine=420, width=1.8, ribs=36, angle=35),
     Veins((96, 22, 26), (66, 10, 16), (176, 112, 112), cells=3, width=2.2, marble=True),
-    Veins((96, 152, 142), (34, 78, 76), (190, 222, 208), cells=70, width=2.2),
-    Veins((150, 206, 70), (96, 160, 44), (122, 20, 66), cells=22, fine=150, width=3.0, stretch=1.8, angle=-30),
-    Veins((200, 96, 42), (140, 54, 26), (246, 204, 120), cells=40, fine=500, width=1.8, ribs=50, angle=-50),
-    Veins((180, 196, 30), (66, 84, 8), (22, 26, 6), cells=120, width=2.0, stretch=2.2, angle=80),
-    Veins((112, 96, 180), (62, 48, 124), (240, 192, 40), cells=3, width=2.6, marble=True),
-    Veins((30, 84, 40), (12, 44, 24), (122, 50, 66), cells=34, fine=260, width=2.6, ribs=26, angle=10),
-    Veins((40, 160, 206), (22, 122, 172), (16, 62, 98), cells=14, fine=600, width=2.4, angle=45),
-    Veins((40, 62, 104), (22, 36, 70), (206, 214, 130), cells=2, ribs=9, width=1.7, angle=-15),
+    Veins((104, 160, 150), (28, 70, 70), (200, 230, 216), cells=40, width=2.2),
+    Veins((156, 212, 74), (96, 160, 44), (122, 20, 66), cells=26, fine=200, width=2.6, stretch=1.8, angle=-30),
+    Veins((206, 96, 40), (140, 50, 24), (248, 212, 130), cells=12, fine=560, width=1.6, ribs=44, angle=-50),
+    Veins((190, 206, 30), (70, 90, 8), (18, 22, 6), cells=150, width=1.4, stretch=2.2, angle=80),
+    Veins((120, 102, 190), (58, 44, 120), (240, 196, 60), cells=2, width=1.5, marble=True),
+    Veins((34, 94, 44), (12, 44, 24), (142, 54, 74), cells=16, fine=300, width=2.0, ribs=24, angle=10),
+    Veins((44, 166, 212), (20, 116, 166), (14, 56, 92), cells=9, fine=700, width=2.4, angle=45),
+    Veins((40, 62, 104), (22, 36, 70), (206, 214, 130), cells=0, ribs=9, width=1.7, angle=-15),
 )
 
 
-def _noise(waves: int, stream: torch.Generator, octaves: int = 1) -> Tensor:
+def _noise(waves: int, stream: torch.Generator, octaves: int = 1) -> np.ndarray:
     """Smooth noise (150, 150) around 0, of about unit range, with `waves` bumps across; each octave halves the size."""
-    total = torch.zeros(TEXTURE_SIZE, TEXTURE_SIZE, dtype=torch.float64)
+    total = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE))
     for octave in range(octaves):
         count = waves * 2**octave + 2
         grid = torch.rand(1, 1, count, count, generator=stream, dtype=torch.float64) * 2 - 1
         size = (TEXTURE_SIZE, TEXTURE_SIZE)
-        total += F.interpolate(grid, size=size, mode="bicubic", align_corners=True)[0, 0] / 2**octave
+        total += F.interpolate(grid, size=size, mode="bicubic", align_corners=True)[0, 0].numpy() / 2**octave
     return total
 
 
-def _axes(angle: float) -> tuple[Tensor, Tensor]:
+def _axes(angle: float) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates in pixels across and along a direction, around the centre, both (150, 150)."""
-    axis = torch.arange(TEXTURE_SIZE, dtype=torch.float64) - (TEXTURE_SIZE - 1) / 2
-    row, column = torch.meshgrid(axis, axis, indexing="ij")
+    axis = np.arange(TEXTURE_SIZE) - (TEXTURE_SIZE - 1) / 2
+    row, column = np.meshgrid(axis, axis, indexing="ij")
     turn = math.radians(angle)
     return column * math.cos(turn) + row * math.sin(turn), row * math.cos(turn) - column * math.sin(turn)
 
 
-def _blend(base: Tensor, colour: Colour, amount: Tensor) -> Tensor:
+def _plain(colour: Colour) -> np.ndarray:
+    return np.broadcast_to(np.array(colour, dtype=np.float64), (TEXTURE_SIZE, TEXTURE_SIZE, 3))
+
+
+def _blend(base: np.ndarray, colour: Colour, amount: np.ndarray) -> np.ndarray:
     """`base` (150, 150, 3) turned to `colour` by `amount` (150, 150) in [0, 1]."""
-    return base + amount[..., None] * (torch.tensor(colour, dtype=torch.float64) - base)
+    return base + amount[..., None] * (np.array(colour) - base)
 
 
-def _grain(stream: torch.Generator, angle: float) -> Tensor:
-    """Fine noise drawn out along a direction, like hair or thread: (150, 150) around 0."""
+def _ridge(distance: np.ndarray, width: float) -> np.ndarray:
+    """1 on a line, falling to 0 within about `width` pixels of it."""
+    return np.exp(-((distance / width) ** 2))
+
+
+def _grain(stream: torch.Generator, angle: float) -> np.ndarray:
+    """Fine noise drawn out along a direction, like hair or thread: (150, 150) in [-1, 1]."""
     across, along = _axes(angle)
-    strength = torch.rand(64, 64, generator=stream, dtype=torch.float64) * 2 - 1
-    return strength[(across / 1.6).floor().long() % 64, (along / 9).floor().long() % 64]
+    knots = torch.rand(64, 64, generator=stream, dtype=torch.float64).numpy() * 2 - 1
+    return map_coordinates(knots, [along / 12, across / 1.5], order=1, mode="grid-wrap")
 
 
-def _quantise(image: Tensor) -> Tensor:
-    return image.clamp(0, 255).round().to(torch.uint8)
+def _quantise(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(image.clip(0, 255).round().astype(np.uint8))
 
 
 def striped(style: Stripes, stream: torch.Generator) -> Tensor:
     """One striped texture, (150, 150, 3) uint8."""
     across, along = _axes(style.angle)
-    distance = torch.hypot(across + 60, along * 1.25) if style.rings else across
+    distance = np.hypot(across + 60, along * 1.25) if style.rings else across
     distance = distance + style.bend * _noise(style.bend_scale, stream, octaves=2)
-    wave = torch.cos(2 * math.pi * distance / style.period)
+    wave = np.cos(2 * math.pi * distance / style.period)
     edge = math.cos(math.pi * style.dark_share)  # dark where the wave is above: a share dark_share of each period
-    sharpness = style.period / 5
-    image = torch.tensor(style.light, dtype=torch.float64).expand(TEXTURE_SIZE, TEXTURE_SIZE, 3)
+    sharpness = 2 * style.period / 5  # an edge is as wide for wide stripes as for narrow ones
+    image = _plain(style.light)
     if style.thin is not None:
-        image = _blend(image, style.thin, torch.sigmoid(sharpness * 2 * (-wave - 0.6)))
-    image = _blend(image, style.dark, torch.sigmoid(sharpness * 2 * (wave - edge)))
-    light = 1 + 0.12 * _noise(2, stream) + style.fur * _grain(stream, style.angle) * 0.8
+        image = _blend(image, style.thin, expit(sharpness * (-wave - 0.6)))
+    image = _blend(image, style.dark, expit(sharpness * (wave - edge)))
+    light = 1 + 0.12 * _noise(2, stream) + 0.8 * style.fur * _grain(stream, style.angle)
     return _quantise(image * light[..., None])
 
 
-def _borders(cells: int, style: Veins, stream: torch.Generator) -> Tensor:
-    """Distance in pixels to the nearest border between `cells` random cells, wandering a little: (150, 150)."""
+def _borders(cells: int, style: Veins, stream: torch.Generator) -> np.ndarray:
+    """Distance in pixels to the nearest border between random cells, about `cells` in the image: (150, 150)."""
     across, along = _axes(style.angle)
-    wander = 150 / math.sqrt(cells) * 0.12
-    across = across + wander * _noise(12, stream, octaves=2)
-    along = along + wander * _noise(12, stream, octaves=2)
-    points = (torch.rand(cells, 2, generator=stream, dtype=torch.float64) - 0.5) * 220
-    pixels = torch.stack([across.flatten() * style.stretch, along.flatten()], dim=1)
-    points[:, 0] *= style.stretch
-    nearest = torch.cdist(pixels, points, compute_mode="donot_use_mm_for_euclid_dist").topk(2, largest=False).values
-    return ((nearest[:, 1] - nearest[:, 0]) / 2).view(TEXTURE_SIZE, TEXTURE_SIZE)
+    side = TEXTURE_SIZE / math.sqrt(cells)
+    across = across + 0.15 * side * _noise(12, stream, octaves=2)  # borders that wander a little
+    along = along + 0.15 * side * _noise(12, stream, octaves=2)
+    count = math.ceil(230 / side)  # cells over the diagonal of the image, in any direction
+    grid = np.stack(np.meshgrid(*(np.arange(count),) * 2, indexing="ij"), axis=-1).reshape(-1, 2) - (count - 1) / 2
+    jitter = torch.rand(len(grid), 2, generator=stream, dtype=torch.float64).numpy() - 0.5
+    points = (grid + 0.8 * jitter) * side
+    pixels = np.stack([across.ravel(), along.ravel() / style.stretch], axis=1)
+    distance, index = KDTree(points).query(pixels, k=2)
+    first, second = points[np.asarray(index).T]
+    between = np.linalg.norm(first - second, axis=1)
+    return ((distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * between)).reshape(TEXTURE_SIZE, TEXTURE_SIZE)
 
 
 def veined(style: Veins, stream: torch.Generator) -> Tensor:
     """One veined texture, (150, 150, 3) uint8."""
     across, along = _axes(style.angle)
-    shade = (0.5 + 0.6 * _noise(3, stream, octaves=3)).clamp(0, 1)
-    image = _blend(
-        torch.tensor(style.body, dtype=torch.float64).expand(TEXTURE_SIZE, TEXTURE_SIZE, 3), style.shadow, shade
-    )
+    image = _blend(_plain(style.body), style.shadow, (0.5 + 0.6 * _noise(3, stream, octaves=3)).clip(0, 1))
     if style.fine:
-        image = _blend(image, style.vein, 0.4 * torch.exp(-((_borders(style.fine, style, stream) / 0.8) ** 2)))
+        image = _blend(image, style.vein, 0.4 * _ridge(_borders(style.fine, style, stream), 0.8))
     if style.marble:
         for waves, strength in ((style.cells, 1.0), (style.cells * 2, 0.7), (style.cells * 3, 0.45)):
-            fold = _noise(waves, stream, octaves=3).abs() * 150 / waves / 2.5
-            image = _blend(image, style.vein, strength * torch.exp(-((fold / style.width) ** 2)))
-    elif style.cells > 2:
-        border = _borders(style.cells, style, stream)
-        image = _blend(image, style.vein, 0.85 * torch.exp(-((border / style.width) ** 2)))
+            fold = np.abs(_noise(waves, stream, octaves=3)) * 60 / waves
+            image = _blend(image, style.vein, strength * _ridge(fold, style.width))
+    elif style.cells:
+        image = _blend(image, style.vein, 0.85 * _ridge(_borders(style.cells, style, stream), style.width))
     if style.ribs:
         bent = across + 5 * _noise(2, stream)
-        along = along + 3 * _noise(4, stream)
-        phase = (along - 0.6 * bent.abs() - 0.004 * bent**2) / style.ribs
-        rib = (phase - phase.round()).abs() * style.ribs
-        image = _blend(image, style.vein, torch.exp(-((rib / style.width) ** 2)))
-        image = _blend(image, style.vein, torch.exp(-((bent / (1.6 * style.width)) ** 2)))  # the midrib
+        lean = along + 3 * _noise(4, stream) - 0.6 * np.abs(bent) - 0.004 * bent**2
+        rib = lean - (lean / style.ribs).round() * style.ribs
+        image = _blend(image, style.vein, _ridge(rib, style.width))
+        image = _blend(image, style.vein, _ridge(bent, 1.6 * style.width))  # the midrib
     light = 1 + 0.06 * _noise(40, stream)
     return _quantise(image * light[..., None])
 
