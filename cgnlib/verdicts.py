@@ -1,0 +1,388 @@
+"""The rules by which the report judges each claim, stated before the run, and the verdicts computed from result rows.
+
+A verdict is "reproduced" when the claim holds for every variant that was tested, "partly" when for some, "not
+reproduced" when for none, and "not tested" when rows are missing or the scale is smoke. Changing a rule changes
+`rules_hash()`, which stands in the params of the rows, so that nobody can move the bar after the run.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import pandas as pd
+
+from cgnlib.parameters import VARIANTS
+from cgnlib.results import ResultsError, interval_of, published, seed_groups, select, split_seeds
+from cgnlib.statistics import Interval, difference_interval, mean_difference_interval, wilson_interval, within_margin
+
+Status = Literal["reproduced", "partly", "not reproduced", "not tested"]
+FACTORS = {
+    "colored": ("shape", "foreground"),
+    "double-colored": ("shape", "foreground", "background"),
+    "wildlife": ("shape", "foreground", "background"),
+}
+COUNTERFACTUAL_METHODS = ("cgn", "original+cgn")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Every threshold of every rule. Percentages and points are in 0..100, areas in 0..1."""
+
+    confidence: float = 0.95
+    seeds_for_interval: int = 3  # from here on intervals are taken over seeds, below over test images
+    control_least: float = 80.0  # percent: a requested factor is recovered at least so often (lower bound)
+    leak_most: float = 25.0  # percent: another factor's label is recovered at most so often (upper bound; chance 10)
+    mask_area: tuple[float, float] = (0.05, 0.40)  # mean mask area: neither empty nor the whole image
+    mask_diversity_least: float = 0.02  # mean |m1 - m2| of two masks of one digit: not one template per class
+    successful_runs_least: float = 0.9  # share of trained CGNs that must meet the rule
+    published_margin: float = 2.0  # points: so near to a published accuracy counts as that accuracy
+    degradation_margin: float = 1.5  # points: what "only marginally" allows; SG21's own drop on ImageNet-9 was 1.4
+    colour_drop_least: float = 0.2  # share by which heat maps must react less to colour
+
+
+RULES = Rules()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim as it is judged: the seed's words, where they stand, and what counts as reproduced."""
+
+    title: str
+    words: str
+    where: str
+    rule: str
+
+
+CLAIMS = {
+    "claim1-mnist": Claim(
+        "Control over shape, texture and background",
+        "Counterfactual generative network (CGN) can generate high-quality counterfactual images with direct control "
+        "over shape, texture, and background.",
+        "claim 1; Section 4.1, Figures 2 and 4",
+        f"A trained CGN succeeds when oracles that never saw it find each requested factor in at least "
+        f"{RULES.control_least:g} % of its counterfactuals (lower bound of the interval) and the label of another "
+        f"factor in at most {RULES.leak_most:g} % (upper bound; chance is 10 %), the mean mask area lies between "
+        f"{RULES.mask_area[0]:g} and {RULES.mask_area[1]:g}, and two masks of one digit differ by at least "
+        f"{RULES.mask_diversity_least:g} on average. A variant counts when at least "
+        f"{RULES.successful_runs_least * 100:g} % of its trained CGNs succeed.",
+    ),
+    "claim2-mnist": Claim(
+        "Better out-of-domain robustness",
+        "Using generated counterfactual images in training data set improves the classifier's out-of-domain "
+        "robustness.",
+        "claim 2; Section 4.2, Tables 2 and 6",
+        "A variant counts as reproduced when the better of 'cgn' and 'original+cgn' beats 'original' on free-factor "
+        "test images at the last epoch (interval of the difference above zero) and its accuracy agrees with a value "
+        "that SG21 or the seed published for that method: the value lies in its interval or within "
+        f"{RULES.published_margin:g} points, or ours is above all of them. It counts as partly when it only beats "
+        "'original'.",
+    ),
+    "gradcam-mnist": Claim(
+        "Heat maps that do not follow colour",
+        "When trained on the double colored counterfactual dataset the gradients only slightly vary when changing the "
+        "color theme.",
+        "claim 2; Section 4.2, Figure 3",
+        "Counts as reproduced when, for a classifier trained on counterfactuals, the ratio of how much its heat maps "
+        "change with colour (digit fixed) to how much they change with the digit (colour fixed) is at least "
+        f"{RULES.colour_drop_least * 100:g} % below that of the classifier trained on original data, and with "
+        f"{RULES.seeds_for_interval} or more seeds the interval of the difference lies below zero.",
+    ),
+    "claim3-mnist": Claim(
+        "Only marginally lower accuracy",
+        "Using generated counterfactual images in the training data set only marginally degrades overall accuracy.",
+        "claim 3; Section 4.3, Table 1",
+        "A variant counts as reproduced when the interval of 'original+cgn' minus 'original' on in-domain test images "
+        f"at the last epoch lies above -{RULES.degradation_margin:g} points, as not reproduced when it lies below, and "
+        "as partly when it holds that margin.",
+    ),
+}
+
+
+def rules_hash() -> str:
+    """First 12 hex digits of the SHA-256 of thresholds and rule texts."""
+    text = json.dumps({"rules": asdict(RULES), "claims": {k: c.rule for k, c in CLAIMS.items()}}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict for one variant: its deciding number with interval, in `unit`, and published values in words."""
+
+    variant: str
+    status: Status
+    interval: Interval | None
+    unit: str
+    published: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on a claim. `number`, `interval`, `published` and `sentence` are those of its weakest variant."""
+
+    claim: str
+    status: Status
+    number: float | None
+    interval: Interval | None
+    unit: str
+    published: str
+    sentence: str
+    why: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of the success rule on one trained CGN. value: with its interval where it is a share."""
+
+    name: str
+    value: Interval
+    least: float | None
+    most: float | None
+
+    @property
+    def holds(self) -> bool:
+        return (self.least is None or self.value.low >= self.least) and (
+            self.most is None or self.value.high <= self.most
+        )
+
+
+def control_checks(run: pd.DataFrame, variant: str) -> list[Check] | None:
+    """The success rule applied to the rows of one trained CGN; None when rows are missing.
+
+    Rows of experiment mnist-control: metrics "control/<requested>/<recovered>" (percent of images, n images),
+    "mask/area" and "mask/diversity" (fractions). The CGN succeeds when all checks hold.
+    """
+    found = {str(line["metric"]): line for line in run.to_dict("records")}
+    factors = FACTORS[variant]
+    needed = [f"control/{requested}/{recovered}" for requested in factors for recovered in factors]
+    if any(metric not in found for metric in (*needed, "mask/area", "mask/diversity")):
+        return None
+    checks = []
+    for metric in needed:
+        _, requested, recovered = metric.split("/")
+        n = int(found[metric]["n"])
+        value = wilson_interval(float(found[metric]["value"]) / 100 * n, n, RULES.confidence).scaled(100)
+        same = requested == recovered
+        checks.append(Check(metric, value, RULES.control_least if same else None, None if same else RULES.leak_most))
+    area, diversity = (_exactly(float(found[f"mask/{name}"]["value"])) for name in ("area", "diversity"))
+    checks.append(Check("mask/area", area, *RULES.mask_area))
+    checks.append(Check("mask/diversity", diversity, RULES.mask_diversity_least, None))
+    return checks
+
+
+def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS) -> Verdict:
+    """Claim 1 on MNIST from rows of experiment mnist-control, method cgn, one run per seed."""
+    findings, runs = [], 0
+    for variant in variants:
+        ours = _configuration(select(rows, dataset=variant, method="cgn", recipe=recipe))
+        marks = [(line["seed"], split_seeds(line["params"])[1]) for line in ours.to_dict("records")]
+        judged = [
+            checks
+            for mark in dict.fromkeys(marks)
+            if (checks := control_checks(ours.loc[[other == mark for other in marks]], variant)) is not None
+        ]
+        if not judged:
+            findings.append(_missing(variant, "control of a trained CGN"))
+            continue
+        runs = len(judged) if not runs else min(runs, len(judged))
+        successes = sum(all(check.holds for check in checks) for checks in judged)
+        status: Status = "reproduced" if successes >= RULES.successful_runs_least * len(judged) else "not reproduced"
+        weakest = min(
+            (c for checks in judged for c in checks if c.least and "/" in c.name[8:]), key=lambda c: c.value.low
+        )
+        failed = sorted({c.name for checks in judged for c in checks if not c.holds})
+        sentence = (
+            f"{successes} of {len(judged)} trained CGNs meet{'s' * (len(judged) == 1)} the rule; the factor recovered "
+            f"least is {weakest.name.split('/')[1]}, in {weakest.value.text()} % of images"
+            + (f"; failed: {', '.join(failed)}" if failed else "")
+        )
+        rate = _published_words("mnist-success", variant, "cgn", "success/rate", " % of trainings satisfactory")
+        findings.append(Finding(variant, status, weakest.value, "%", rate, sentence))
+    why = "Intervals are over images, one trained CGN at a time."
+    if 0 < runs < 10:
+        why += (
+            f" {runs} trained CGN{'s' * (runs > 1)} per variant say{'s' * (runs == 1)} little about the success rate."
+        )
+    return _verdict("claim1-mnist", rows, findings, why)
+
+
+def claim2_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS) -> Verdict:
+    """Claim 2 on MNIST from rows of experiment mnist-ood, metric accuracy/test/last."""
+    findings, kinds, compared = [], [], []
+    for variant in variants:
+        test = select(rows, dataset=variant, metric="accuracy/test/last")
+        base = _configuration(select(test, method="original"))
+        ours = [_configuration(select(test, method=m, recipe=recipe)) for m in COUNTERFACTUAL_METHODS]
+        ours = [frame for frame in ours if len(frame)]
+        if base.empty or not ours:
+            findings.append(_missing(variant, "accuracies of 'original' and of a counterfactual method"))
+            continue
+        best = max(ours, key=lambda frame: interval_of(frame).value)
+        method, accuracy, gain = str(best["method"].iloc[0]), interval_of(best), _difference(best, base)
+        kinds.append(gain.kind)
+        compared += [best, base]
+        theirs = _published_values("mnist-ood", variant, method, "accuracy/test/last")
+        status: Status = "not reproduced"
+        if gain.low > 0:
+            status = "reproduced" if _agrees(accuracy, list(theirs.values())) else "partly"
+        sentence = f"{method} changes accuracy by {_signed(gain)} points, to {accuracy.text()} %"
+        words = ", ".join(f"{name} {value:g} %" for name, value in theirs.items())
+        findings.append(Finding(variant, status, gain, "points", words, sentence))
+    return _verdict("claim2-mnist", rows, findings, _why(compared, kinds))
+
+
+def gradcam_mnist(rows: pd.DataFrame, recipe: str = "robust", variant: str = "double-colored") -> Verdict:
+    """Figure 3 from rows of experiment mnist-gradcam, metric sensitivity/colour-over-digit (unit "ratio")."""
+    maps = select(rows, dataset=variant, metric="sensitivity/colour-over-digit")
+    base = _configuration(select(maps, method="original"))
+    ours = [_configuration(select(maps, method=m, recipe=recipe)) for m in COUNTERFACTUAL_METHODS]
+    ours = [frame for frame in ours if len(frame)]
+    if base.empty or not ours:
+        return _verdict("gradcam-mnist", rows, [_missing(variant, "heat-map sensitivities")], "")
+    theirs, before = ours[0], interval_of(base).value
+    after = interval_of(theirs).value
+    enough = min(len(seed_groups(base)), len(seed_groups(theirs))) >= RULES.seeds_for_interval
+    change = _difference(theirs, base) if enough else _exactly(after - before, "no interval: fewer than 3 seeds")
+    smaller = after <= (1 - RULES.colour_drop_least) * before and (not enough or change.high < 0)
+    sentence = f"colour over digit sensitivity of the heat maps goes from {before:.2f} (original) to {after:.2f}"
+    finding = Finding(
+        variant, "reproduced" if smaller else "not reproduced", change, "", "by eye (seed, Figure 3)", sentence
+    )
+    return _verdict("gradcam-mnist", rows, [finding], _why([base, theirs], [change.kind]))
+
+
+def claim3_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS) -> Verdict:
+    """Claim 3 on MNIST from rows of experiment mnist-indomain, metric accuracy/indomain/last."""
+    statuses: dict[str, Status] = {"within": "reproduced", "undecided": "partly", "beyond": "not reproduced"}
+    findings, kinds, compared = [], [], []
+    for variant in variants:
+        test = select(rows, dataset=variant, metric="accuracy/indomain/last")
+        base = _configuration(select(test, method="original"))
+        ours = _configuration(select(test, method="original+cgn", recipe=recipe))
+        if base.empty or ours.empty:
+            findings.append(_missing(variant, "in-domain accuracies of 'original' and 'original+cgn'"))
+            continue
+        change = _difference(ours, base)
+        kinds.append(change.kind)
+        compared += [ours, base]
+        status = statuses[within_margin(change, RULES.degradation_margin)]
+        sentence = f"accuracy changes by {_signed(change)} points, to {interval_of(ours).text()} %"
+        before, after = (
+            _published_values("mnist-indomain", variant, method, "accuracy/indomain/last")
+            for method in ("original", "original+cgn")
+        )
+        drop = next(iter(after.values())) - next(iter(before.values()))
+        findings.append(Finding(variant, status, change, "points", f"seed Table 1: {drop:+.1f} points", sentence))
+    return _verdict("claim3-mnist", rows, findings, _why(compared, kinds))
+
+
+def _verdict(claim: str, rows: pd.DataFrame, findings: list[Finding], why: str) -> Verdict:
+    """Status over variants, and the weakest variant's number."""
+    tested = [finding for finding in findings if finding.status != "not tested"]
+    if not tested:
+        sentence = "; ".join(f"{f.variant}: {f.sentence}" for f in findings)
+        return Verdict(claim, "not tested", None, None, "", "", sentence, "Rows are missing.", tuple(findings))
+    weakest = min(tested, key=_strength)
+    assert weakest.interval is not None
+    held = sum(finding.status == "reproduced" for finding in tested)
+    sentence = f"{weakest.variant}: {weakest.sentence}."
+    if len(findings) > 1:
+        sentence = f"Reproduced for {held} of {len(tested)} variants; the weakest, {sentence}"
+    left_out = [finding.variant for finding in findings if finding.status == "not tested"]
+    if left_out:
+        why += f" Not tested: {', '.join(left_out)}."
+    status = combine([finding.status for finding in tested])
+    if "smoke" in set(rows["profile"]):
+        status, why = "not tested", "Not tested at this scale: smoke runs every line, its numbers mean nothing. " + why
+    return Verdict(
+        claim,
+        status,
+        weakest.interval.value,
+        weakest.interval,
+        weakest.unit,
+        f"{weakest.variant}: {weakest.published}",
+        sentence,
+        why.strip(),
+        tuple(findings),
+    )
+
+
+def combine(statuses: Sequence[Status]) -> Status:
+    """One status from those of the variants: all, some or none reproduced; those not tested do not count."""
+    tested: list[Status] = [status for status in statuses if status != "not tested"]
+    if not tested:
+        return "not tested"
+    return tested[0] if len(set(tested)) == 1 else "partly"
+
+
+def _strength(finding: Finding) -> tuple[int, float]:
+    order: list[Status] = ["not reproduced", "partly", "reproduced"]
+    low = finding.interval.low if finding.interval else 0.0
+    return order.index(finding.status), -low if finding.unit == "" else low
+
+
+def _missing(variant: str, what: str) -> Finding:
+    return Finding(variant, "not tested", None, "", "", f"not tested, no rows with the {what}")
+
+
+def _configuration(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, checked to differ in seeds alone. Raises ResultsError: two settings are not two seeds."""
+    lines = rows.to_dict("records")
+    settings = {(line["profile"], line["data"], split_seeds(line["params"])[0]) for line in lines}
+    if len(settings) > 1:
+        raise ResultsError(
+            f"a verdict needs rows of one setting, found {len(settings)}: {sorted(settings)}; use select()"
+        )
+    return rows
+
+
+def _difference(ours: pd.DataFrame, base: pd.DataFrame) -> Interval:
+    """ours - base, in the unit of the rows: over seeds where both have enough of them, else over test images."""
+    a, b = seed_groups(ours), seed_groups(base)
+    if min(len(a), len(b)) >= RULES.seeds_for_interval:
+        means = [[sum(group) / len(group) for group in groups] for groups in (a, b)]
+        return mean_difference_interval(means[0], means[1], RULES.confidence)
+    (x, n), (y, m) = ((interval_of(rows).value / 100, min(int(n) for n in rows["n"])) for rows in (ours, base))
+    return difference_interval(x * n, n, y * m, m, RULES.confidence).scaled(100)
+
+
+def _agrees(ours: Interval, theirs: list[float]) -> bool:
+    near = any(ours.low <= v <= ours.high or abs(ours.value - v) <= RULES.published_margin for v in theirs)
+    return near or bool(theirs) and ours.value > max(theirs)
+
+
+def _published_values(experiment: str, variant: str, method: str, metric: str) -> dict[str, float]:
+    """Values of each of the seed's tables, and of SG21, whose one CGN row may be either counterfactual method."""
+    lines = select(published(experiment), dataset=variant, metric=metric)
+    seed = select(lines, source="seed", method=method).to_dict("records")
+    either = COUNTERFACTUAL_METHODS if method in COUNTERFACTUAL_METHODS else method
+    sg21 = select(lines, source="SG21", method=either).to_dict("records")
+    return {f"seed Table {line['table']}": float(line["value"]) for line in seed} | {
+        "SG21": float(line["value"]) for line in sg21
+    }
+
+
+def _published_words(experiment: str, variant: str, method: str, metric: str, unit: str) -> str:
+    lines = select(published(experiment), dataset=variant, method=method, metric=metric)
+    return ", ".join(f"{line['source']} {line['value']:g}{unit}" for line in lines.to_dict("records"))
+
+
+def _signed(interval: Interval) -> str:
+    return f"{interval.value:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
+
+
+def _exactly(value: float, kind: str = "mean over images") -> Interval:
+    return Interval(value, value, value, kind)
+
+
+def _why(compared: Sequence[pd.DataFrame], kinds: Sequence[str]) -> str:
+    """What the intervals are over, and what they leave out."""
+    if not kinds or all(kind.startswith("t over") for kind in kinds):
+        return "Intervals are over seeds."
+    seeds = min(len(rows) for rows in compared)
+    found = "A single seed" if seeds == 1 else f"Fewer than {RULES.seeds_for_interval} seeds"
+    what = "no interval" if kinds[0].startswith("no interval") else "intervals are over test images"
+    return f"{found}: {what}, so the spread between seeds (of the classifier and of the CGN) is left out."
