@@ -12,6 +12,7 @@ import os
 import struct
 import tarfile
 import threading
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,17 +117,33 @@ def cache_folder() -> Path:
     return Path(os.environ.get("CGN_CACHE") or pooch.os_cache("cgn-report"))
 
 
+def shared_folder() -> Path:
+    """`../shared/data` beside the checkout. It need not exist."""
+    return Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
 def search_folders(folder: str | Path | None = None) -> list[Path]:
     """Folders to look into, in order. A folder that the user names must exist, or it is an AssetError."""
     named = folder or os.environ.get("CGN_DATA")
     folders = []
     if named:
-        if not Path(named).is_dir():
+        if not (_exists(Path(named)) and Path(named).is_dir()):
             origin = "data folder" if folder else "CGN_DATA folder"
             raise AssetError(f"The {origin} {named} does not exist. Correct the path, or leave it out.")
         folders.append(Path(named))
-    shared = Path(__file__).resolve().parents[2] / "shared" / "data"
+    shared = shared_folder()
     return [*folders, *([shared] if shared.is_dir() else []), cache_folder()]
+
+
+def _exists(path: Path) -> bool:
+    """Whether `path` exists. Not being allowed to know is an error, not a no: it would bring in a stand-in silently."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise AssetError(f"{path} cannot be looked up: {error.strerror}. Make its folder readable.") from error
+    return True
 
 
 def _read(path: Path) -> bytes:
@@ -136,7 +153,7 @@ def _read(path: Path) -> bytes:
             with gzip.open(path) as stream:
                 return stream.read()
         return path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise AssetError(f"{path} cannot be read: {error}. Delete it, or make it readable, and run again.") from error
 
 
@@ -175,7 +192,7 @@ def _raw_folder(folder: Path) -> Path | None:
 
 def _idx_path(raw: Path, file: IdxFile) -> Path | None:
     paths = (raw / file.name, raw / f"{file.name}.gz")
-    return next((path for path in paths if path.exists()), None)
+    return next((path for path in paths if _exists(path)), None)
 
 
 def _read_digits(raw: Path) -> Digits:
@@ -208,6 +225,7 @@ def _answers(url: str) -> bool:
 
 def _download(url: str, md5: str, path: Path) -> None:
     """Fetch one file into the cache, with a progress bar; it appears under its name only when complete and verified."""
+    pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, progressbar=True)
@@ -287,8 +305,8 @@ def _texture_paths(folder: Path) -> list[Path] | None:
         ],
     ]
     for paths in chosen:
-        if any(path.exists() for path in paths):
-            missing = [path for path in paths if not path.exists()]
+        if any(_exists(path) for path in paths):
+            missing = [path for path in paths if not _exists(path)]
             if missing:
                 raise AssetError(
                     f"{missing[0]} is missing ({len(missing)} of 20 textures are). Add it, or remove the folder "
@@ -322,7 +340,7 @@ def fetch_textures() -> Path:
     """Download DTD (600 MB), keep its 20 textures in the cache and return that folder."""
     cache = cache_folder()
     archive = cache / "dtd-r1.0.1.tar.gz"
-    if not archive.exists():
+    if not _exists(archive):
         if not _answers(DTD_URL):
             raise AssetError(f"{DTD_URL} cannot be reached. Fetch it elsewhere and place it at {archive}.")
         try:
@@ -358,7 +376,7 @@ def find_authors_weights(variant: str, folder: str | Path | None = None) -> Path
         raise ValueError(f"unknown variant {variant!r}: one of {', '.join(AUTHORS_WEIGHTS)}")
     for place in search_folders(folder):
         path = place / "authors-weights" / f"{variant.replace('-', '_')}_mnist.pth"
-        if path.exists():
+        if _exists(path):
             found = hashlib.sha256(_read(path)).hexdigest()
             if found != AUTHORS_WEIGHTS[variant]:
                 raise AssetError(f"{path} is not the published file: its sha256 is {found}. Replace or delete it.")

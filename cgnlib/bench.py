@@ -58,9 +58,10 @@ def reference_wildlife(images: Tensor, factors: Factors, textures: Textures) -> 
     materials: list[list[Any]] = [[Image.fromarray(texture.numpy()) for texture in kind] for kind in kinds]
 
     def material(kind: int, label: int, position: Tensor) -> Tensor:
-        image = transforms.resize(materials[kind][label], [150, 150], transforms.InterpolationMode.NEAREST)
-        image = transforms.pad(image, [PADDING], padding_mode="reflect")
-        return transforms.to_tensor(transforms.crop(image, int(position[0]), int(position[1]), SIZE, SIZE))
+        image: Any = transforms.resize(materials[kind][label], [150, 150], transforms.InterpolationMode.NEAREST)
+        padded: Any = transforms.pad(image, [PADDING], padding_mode="reflect")
+        cropped: Any = transforms.crop(padded, int(position[0]), int(position[1]), SIZE, SIZE)
+        return transforms.to_tensor(cropped)
 
     rendered = []
     for i in range(len(images)):
