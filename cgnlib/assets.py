@@ -6,27 +6,23 @@ never silent: `source` says what was used and stands in every result row. `pytho
 """
 
 import argparse
-import gzip
 import hashlib
 import os
 import struct
 import tarfile
-import threading
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pooch
 import requests
 import torch
 from PIL import Image
 from torch import Tensor
 
+from cgnlib.fetching import AssetError, answers, cache_folder, exists, fetch, read
 from cgnlib.mnist.textures import TEXTURE_SIZE, procedural_textures
 from cgnlib.randomness import generator
 
-CONNECT_SECONDS = 4.0  # offline is decided within this time; a working mirror answers in a fraction of it
 EMBEDDED_TEST_SHARE = 5  # one in five of the embedded digits is a test digit: 4,000 train, 1,000 test
 
 # Addresses and checksums as in torchvision.
@@ -45,10 +41,6 @@ AUTHORS_WEIGHTS = {  # sha256 of mnists/experiments/cgn_*/weights/ckp.pth in SG2
     "wildlife": "db5bc3108f7bfbd74a85e2b267e65e95bd918920a02fd8de64c947fd8a0015f0",
 }
 AUTHORS_REPOSITORY = "github.com/autonomousvision/counterfactual_generative_networks"
-
-
-class AssetError(RuntimeError):
-    """Data or weights are missing or damaged. The message names the thing, where it was looked for, and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +104,6 @@ class Textures:
 # --- Places ---------------------------------------------------------------------------------------------------------
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept: CGN_CACHE, else the user's cache folder. It need not exist yet."""
-    return Path(os.environ.get("CGN_CACHE") or pooch.os_cache("cgn-report"))
-
-
 def shared_folder() -> Path:
     """`../shared/data` beside the checkout. It need not exist."""
     return Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -127,7 +114,7 @@ def search_folders(folder: str | Path | None = None) -> list[Path]:
     named = folder or os.environ.get("CGN_DATA")
     folders = []
     if named:
-        if not (_exists(Path(named)) and Path(named).is_dir()):
+        if not (exists(Path(named)) and Path(named).is_dir()):
             origin = "data folder" if folder else "CGN_DATA folder"
             raise AssetError(f"The {origin} {named} does not exist. Correct the path, or leave it out.")
         folders.append(Path(named))
@@ -135,34 +122,12 @@ def search_folders(folder: str | Path | None = None) -> list[Path]:
     return [*folders, *([shared] if shared.is_dir() else []), cache_folder()]
 
 
-def _exists(path: Path) -> bool:
-    """Whether `path` exists. Not being allowed to know is an error, not a no: it would bring in a stand-in silently."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise AssetError(f"{path} cannot be looked up: {error.strerror}. Make its folder readable.") from error
-    return True
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a file, decompressed if its name ends in .gz."""
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as stream:
-                return stream.read()
-        return path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise AssetError(f"{path} cannot be read: {error}. Delete it, or make it readable, and run again.") from error
-
-
 # --- Digits ---------------------------------------------------------------------------------------------------------
 
 
 def read_idx(path: Path, expected: IdxFile) -> Tensor:
     """One MNIST file, checked for format, shape, length and md5; uint8 of `expected.shape`."""
-    content = _read(path)
+    content = read(path)
     remedy = "Delete the file and run again to fetch it anew."
     size = 4 + 4 * len(expected.shape)
     if len(content) < size:
@@ -192,7 +157,7 @@ def _raw_folder(folder: Path) -> Path | None:
 
 def _idx_path(raw: Path, file: IdxFile) -> Path | None:
     paths = (raw / file.name, raw / f"{file.name}.gz")
-    return next((path for path in paths if _exists(path)), None)
+    return next((path for path in paths if exists(path)), None)
 
 
 def _read_digits(raw: Path) -> Digits:
@@ -207,48 +172,16 @@ def _read_digits(raw: Path) -> Digits:
     return Digits(parts[0], parts[1].long(), parts[2], parts[3].long(), "mnist-full")
 
 
-def _answers(url: str) -> bool:
-    """Whether `url` can be fetched, decided within CONNECT_SECONDS (name look-up has no time limit of its own)."""
-    answer: list[bool] = []
-
-    def ask() -> None:
-        try:
-            answer.append(requests.head(url, timeout=CONNECT_SECONDS, allow_redirects=True).ok)
-        except requests.RequestException:
-            answer.append(False)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(CONNECT_SECONDS)
-    return bool(answer and answer[0])
-
-
-def _download(url: str, md5: str, path: Path) -> None:
-    """Fetch one file into the cache, with a progress bar; it appears under its name only when complete and verified."""
-    pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, progressbar=True)
-    except ValueError as error:  # pooch's word for a wrong hash
-        raise AssetError(f"The download of {url} is corrupt ({error}). Run again, or fetch {path} by hand.") from error
-    except requests.RequestException:
-        raise
-    except OSError as error:
-        raise AssetError(
-            f"{path} cannot be written: {error}. Free some space, or set CGN_CACHE to a writable folder."
-        ) from error
-
-
 def _download_digits() -> Path | None:
     """The cache's MNIST folder, complete; None where no mirror can be reached. What is there already is kept."""
     raw = cache_folder() / "mnist" / "MNIST" / "raw"
     for mirror in MNIST_MIRRORS:
         missing = [file for file in MNIST_FILES if _idx_path(raw, file) is None]
-        if missing and not _answers(f"{mirror}{missing[0].name}.gz"):
+        if missing and not answers(f"{mirror}{missing[0].name}.gz"):
             continue
         try:
             for file in missing:
-                _download(f"{mirror}{file.name}.gz", file.archive_md5, raw / f"{file.name}.gz")
+                fetch(f"{mirror}{file.name}.gz", file.archive_md5, raw / f"{file.name}.gz")
         except requests.RequestException:  # the line broke: the next mirror goes on with what is still missing
             continue
         return raw
@@ -305,8 +238,8 @@ def _texture_paths(folder: Path) -> list[Path] | None:
         ],
     ]
     for paths in chosen:
-        if any(_exists(path) for path in paths):
-            missing = [path for path in paths if not _exists(path)]
+        if any(exists(path) for path in paths):
+            missing = [path for path in paths if not exists(path)]
             if missing:
                 raise AssetError(
                     f"{missing[0]} is missing ({len(missing)} of 20 textures are). Add it, or remove the folder "
@@ -340,11 +273,11 @@ def fetch_textures() -> Path:
     """Download DTD (600 MB), keep its 20 textures in the cache and return that folder."""
     cache = cache_folder()
     archive = cache / "dtd-r1.0.1.tar.gz"
-    if not _exists(archive):
-        if not _answers(DTD_URL):
+    if not exists(archive):
+        if not answers(DTD_URL):
             raise AssetError(f"{DTD_URL} cannot be reached. Fetch it elsewhere and place it at {archive}.")
         try:
-            _download(DTD_URL, DTD_MD5, archive)
+            fetch(DTD_URL, DTD_MD5, archive)
         except requests.RequestException as error:
             raise AssetError(f"The download of {DTD_URL} broke off: {error}. Run again.") from error
     _unpack_textures(archive, cache)
@@ -376,8 +309,8 @@ def find_authors_weights(variant: str, folder: str | Path | None = None) -> Path
         raise ValueError(f"unknown variant {variant!r}: one of {', '.join(AUTHORS_WEIGHTS)}")
     for place in search_folders(folder):
         path = place / "authors-weights" / f"{variant.replace('-', '_')}_mnist.pth"
-        if _exists(path):
-            found = hashlib.sha256(_read(path)).hexdigest()
+        if exists(path):
+            found = hashlib.sha256(read(path)).hexdigest()
             if found != AUTHORS_WEIGHTS[variant]:
                 raise AssetError(f"{path} is not the published file: its sha256 is {found}. Replace or delete it.")
             return path

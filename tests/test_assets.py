@@ -18,7 +18,7 @@ import requests
 import torch
 from PIL import Image
 
-from cgnlib import assets
+from cgnlib import assets, fetching
 from cgnlib.assets import AssetError, Digits, IdxFile, find_authors_weights, find_digits, find_textures, search_folders
 
 
@@ -291,7 +291,7 @@ def test_a_full_disk_is_named(mirror, monkeypatch):
 
 def test_offline_is_decided_soon(monkeypatch):
     """A name look-up or a connection that hangs costs no more than the connection limit."""
-    monkeypatch.setattr(assets, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(fetching, "CONNECT_SECONDS", 0.2)
 
     def hang(*args, **kwargs):
         time.sleep(2)
