@@ -9,7 +9,7 @@ from pathlib import Path
 import pooch
 import requests
 
-CONNECT_SECONDS = 4.0  # offline is decided within this time; a working mirror answers in a fraction of it
+CONNECT_SECONDS = 3.0  # a mirror that is silent for so long counts as offline; a working mirror answers in a fraction of it
 
 
 class AssetError(RuntimeError):
@@ -60,7 +60,10 @@ def answers(url: str) -> bool:
 
 
 def fetch(url: str, md5: str, path: Path) -> None:
-    """Fetch one file into the cache, with a progress bar; it appears under its name only when complete and verified."""
+    """Fetch one file into the cache, with a progress bar; it appears under its name only when complete and verified.
+
+    Raises AssetError for a wrong checksum or an unwritable cache, requests.RequestException where the line breaks.
+    """
     pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
