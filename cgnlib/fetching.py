@@ -9,7 +9,7 @@ from pathlib import Path
 import pooch
 import requests
 
-CONNECT_SECONDS = 3.0  # a mirror that is silent for so long counts as offline; a working mirror answers in a fraction of it
+CONNECT_SECONDS = 3.0  # a mirror that is silent for so long counts as offline
 
 
 class AssetError(RuntimeError):
