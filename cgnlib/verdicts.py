@@ -196,7 +196,7 @@ def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
         failed = sorted({c.name for checks in judged for c in checks if not c.holds})
         sentence = (
             f"{successes} of {len(judged)} trained CGNs meet{'s' * (len(judged) == 1)} the rule; the factor recovered "
-            f"least is {weakest.name.split('/')[1]}, in {weakest.value.text()} % of images"
+            f"least is {_factor(weakest.name)}, in {weakest.value.text()} % of images"
             + (f"; failed: {', '.join(failed)}" if failed else "")
         )
         rate = _published_words("mnist-success", variant, "cgn", "success/rate", " % of trainings satisfactory")
@@ -324,6 +324,11 @@ def _strength(finding: Finding) -> tuple[int, float]:
     return order.index(finding.status), -low if finding.unit == "" else low
 
 
+def _factor(metric: str) -> str:
+    """The requested factor of a control metric, as readers call it."""
+    return metric.split("/")[1].replace("foreground", "texture")
+
+
 def _missing(variant: str, what: str) -> Finding:
     return Finding(variant, "not tested", None, "", "", f"not tested, no rows with the {what}")
 
@@ -360,9 +365,8 @@ def _published_values(experiment: str, variant: str, method: str, metric: str) -
     seed = select(lines, source="seed", method=method).to_dict("records")
     either = COUNTERFACTUAL_METHODS if method in COUNTERFACTUAL_METHODS else method
     sg21 = select(lines, source="SG21", method=either).to_dict("records")
-    return {f"seed Table {line['table']}": float(line["value"]) for line in seed} | {
-        "SG21": float(line["value"]) for line in sg21
-    }
+    named = [(f"seed Table {line['table']}", line) for line in seed] + [("SG21", line) for line in sg21]
+    return {name: float(line["value"]) for name, line in named}
 
 
 def _published_words(experiment: str, variant: str, method: str, metric: str, unit: str) -> str:
