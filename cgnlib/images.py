@@ -34,11 +34,15 @@ class LabelledImages:
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[1] != 3 or self.images.dtype != torch.uint8:
-            raise ValueError(f"{self.name}: images must be uint8 (N, 3, H, W), not {self.images.dtype} {tuple(self.images.shape)}")
+            raise ValueError(
+                f"{self.name}: images must be uint8 (N, 3, H, W), not {self.images.dtype} {tuple(self.images.shape)}"
+            )
         for factor in ("shape", "foreground", "background"):
             labels = getattr(self, factor)
             if labels.shape != (len(self.images),) or labels.dtype != torch.int64:
-                raise ValueError(f"{self.name}: {factor} labels must be int64 ({len(self.images)},), not {labels.dtype} {tuple(labels.shape)}")
+                raise ValueError(
+                    f"{self.name}: {factor} labels must be int64 ({len(self.images)},), not {labels.dtype} {tuple(labels.shape)}"
+                )
 
     def __len__(self) -> int:
         return len(self.images)

