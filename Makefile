@@ -38,7 +38,7 @@ report: study  ## run the study and build the book: the whole report (PROFILE=qu
 	@$(BIN)/python -m cgnlib.report book --profile $(PROFILE)
 
 study: $(STAMP)  ## run the notebooks in their order; what is up to date is not run again
-	@$(SNAKEMAKE) study
+	@$(SNAKEMAKE) -- study
 
 sweep: $(STAMP)  ## the training notebooks for several seeds: SEEDS="0 1 2"; their rows join the results
 	@$(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) $(FLAGS) \

@@ -1,0 +1,113 @@
+# The order of the notebooks, and what makes one run again: its own source, the library, or the parameters.
+# `make report` calls this; directly: snakemake --workflow-profile profiles/default --cores 2 --config profile=quick
+
+import os
+import sys
+from pathlib import Path
+
+PROFILE = config.get("profile", "quick")
+if not Path(f"params/{PROFILE}.yaml").is_file():
+    raise WorkflowError(f"unknown profile '{PROFILE}'; choose one of: " + ", ".join(sorted(p.stem for p in Path("params").glob("*.yaml"))))
+OVERRIDES = {"seed": config["seed"]} if "seed" in config else {}
+SEEDS = str(config.get("seeds", "0 1 2")).split()
+THREADS = int(config.get("threads", 2))  # cores that one notebook uses; with more of them, notebooks run side by side
+
+BUILD = Path(os.environ.get("CGN_BUILD", "build"))
+EXECUTED = BUILD / "notebooks" / PROFILE
+LOGS = BUILD / "logs" / PROFILE
+
+# A notebook and those that it waits for. 03 to 05 use the models that 02 and 03 leave behind (without them they train
+# their own); the scorecard and the overview read everyone's results.
+AFTER = {
+    "01-variants": [],
+    "02-claim1-mnist": [],
+    "03-claim2-mnist": ["02-claim1-mnist"],
+    "04-gradcam": ["03-claim2-mnist"],
+    "05-claim3-mnist": ["03-claim2-mnist"],
+}
+SUMMARIES = {
+    "10-scorecard": list(AFTER),
+    "00-overview": [*AFTER, "10-scorecard"],
+}
+SWEPT = ["02-claim1-mnist", "03-claim2-mnist", "05-claim3-mnist"]
+
+LIBRARY = sorted(str(path) for path in Path("cgnlib").rglob("*.py") if "report" not in path.parts and path.name != "bench.py")
+RUN = (
+    f"OMP_NUM_THREADS={{threads}} {sys.executable} -m cgnlib.report run {{params.name}}"
+    " --profile {params.profile} {params.overrides} --output {output} --log {log}"
+)
+
+
+def overrides(**values):
+    return " ".join(f"-p {name} {value}" for name, value in values.items())
+
+
+rule book:
+    input:
+        expand(EXECUTED / "{name}.ipynb", name=[*AFTER, *SUMMARIES]),
+        "book/_config.yml",
+    output:
+        BUILD / "book" / PROFILE / "index.html",
+    params:
+        profile=PROFILE,
+    shell:
+        f"{sys.executable} -m cgnlib.report book --profile {{params.profile}}"
+
+
+rule study:
+    input:
+        expand(EXECUTED / "{name}.ipynb", name=[*AFTER, *SUMMARIES]),
+
+
+rule sweep:
+    input:
+        expand(EXECUTED / "seed-{seed}" / "{name}.ipynb", seed=SEEDS, name=SWEPT),
+
+
+for name, before in {**AFTER, **SUMMARIES}.items():
+
+    rule:
+        name:
+            f"notebook_{name.replace('-', '_')}"
+        input:
+            notebook=f"notebooks/{name}.ipynb",
+            parameters=f"params/{PROFILE}.yaml",
+            library=LIBRARY,
+            before=[EXECUTED / f"{other}.ipynb" for other in before],
+        output:
+            EXECUTED / f"{name}.ipynb",
+        log:
+            LOGS / f"{name}.log",
+        params:
+            name=name,
+            profile=PROFILE,
+            overrides=overrides(**OVERRIDES),
+        threads: THREADS
+        priority: 100 - int(name[:2])  # reading order, where there is a choice
+        shell:
+            RUN
+
+
+for name in SWEPT:
+
+    rule:
+        name:
+            f"seed_{name.replace('-', '_')}"
+        input:
+            notebook=f"notebooks/{name}.ipynb",
+            parameters=f"params/{PROFILE}.yaml",
+            library=LIBRARY,
+            before=[EXECUTED / "seed-{seed}" / f"{other}.ipynb" for other in AFTER[name]],
+        output:
+            EXECUTED / "seed-{seed}" / f"{name}.ipynb",
+        log:
+            LOGS / "seed-{seed}" / f"{name}.log",
+        params:
+            name=name,
+            profile=PROFILE,
+            overrides="-p seed {seed}",
+        threads: THREADS
+        wildcard_constraints:
+            seed=r"\d+",
+        shell:
+            RUN

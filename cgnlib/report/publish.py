@@ -1,0 +1,101 @@
+"""Publish a run: its result rows and small figures into results/<profile>, and the README's table from them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from cgnlib import results
+from cgnlib.paths import build_folder, project_root
+from cgnlib.report import ReportError
+from cgnlib.report.places import profile_name
+
+PUBLISHED = (".csv", ".json", ".svg", ".png")
+LARGEST = 500_000  # bytes of one published file: git keeps tables and small figures, nothing else
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+
+
+def publish(profile: str) -> list[Path]:
+    """Copy build/results/<profile> to results/<profile>; the files written.
+
+    Raises ReportError if there is nothing to publish, for scale smoke (its numbers mean nothing), and for a large file.
+    """
+    if profile_name(profile) == "smoke":
+        raise ReportError("scale smoke is a test whose numbers mean nothing; publish quick or paper")
+    source, target = build_folder() / "results" / profile, project_root() / "results" / profile
+    files = sorted(path for path in source.rglob("*") if path.suffix in PUBLISHED) if source.is_dir() else []
+    if not any(path.suffix == ".csv" for path in files):
+        raise ReportError(f"no results in {source}; run: make report PROFILE={profile}")
+    for path in files:
+        if path.stat().st_size > LARGEST:
+            raise ReportError(f"{path} has {path.stat().st_size:,} bytes; results/ takes at most {LARGEST:,} a file")
+    written = []
+    for path in files:
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        written.append(copy)
+    return written
+
+
+def headline_table(profile: str) -> str:
+    """Markdown: out-of-domain accuracy of each method on each variant, published value beside ours, and n and seeds."""
+    rows = results.select(results.load(profile, "mnist-ood", published=True), metric="accuracy/test/last")
+    if rows.empty:
+        return "No published results yet."
+    wide = results.beside_published(rows)
+    lines = [
+        "| Data | Trained on | CGN | Published (seed; SG21) | Ours, % | n × seeds |",
+        "|---|---|---|--:|--:|--:|",
+    ]
+    for line in wide.sort_values(["dataset", "method", "recipe"], kind="stable").to_dict("records"):
+        theirs = "; ".join(_number(line[source]) for source in ("seed", "SG21"))
+        ours = (
+            f"{line['mean']:.1f} ({line['low']:.1f} to {line['high']:.1f})"
+            if pd.notna(line["low"])
+            else _number(line["mean"])
+        )
+        lines.append(
+            f"| {line['dataset']} | {line['method']} | {line['recipe']} | {theirs} | {ours} | {line['n']:,} × {line['seeds']} |"
+        )
+    return "\n".join(lines)
+
+
+def fill_readme(readme: Path) -> bool:
+    """Put the table of the largest published scale between the README's markers; whether anything changed.
+
+    Raises ReportError if the markers are missing.
+    """
+    text = readme.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ReportError(f"{readme} needs the lines {BEGIN} and {END}")
+    scales = [name for name in ("paper", "quick") if any((project_root() / "results" / name).glob("*.csv"))]
+    table = f"Scale `{scales[0]}`.\n\n{headline_table(scales[0])}" if scales else "No published results yet."
+    filled = f"{before}{BEGIN}\n{table}\n{END}{after}"
+    if filled == text:
+        return False
+    copy = readme.with_suffix(".tmp")
+    copy.write_text(filled, encoding="utf-8")
+    os.replace(copy, readme)
+    return True
+
+
+def main_publish(profile: str) -> int:
+    """The command `publish`."""
+    for path in publish(profile):
+        print(path.relative_to(project_root()))
+    return main_readme()
+
+
+def main_readme() -> int:
+    """The command `readme`."""
+    changed = fill_readme(project_root() / "README.md")
+    print("README.md: table filled" if changed else "README.md: table is up to date")
+    return 0
+
+
+def _number(value: float) -> str:
+    return "-" if pd.isna(value) else f"{value:.1f}"

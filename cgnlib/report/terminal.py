@@ -1,0 +1,107 @@
+"""One line in the terminal for a running notebook: which, how far, how long, how much longer, and its last message."""
+
+import contextlib
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+
+class ProgressLine:
+    """Progress of one notebook, refreshed each second where stderr is a terminal, else printed every half minute.
+
+    name: of the notebook. log: a text file that also gets the lines and whatever cells wrote to stderr.
+    history: seconds of each cell in the last run, if known; the estimate of the time left comes from it.
+    After use `seconds` holds each cell's duration.
+    """
+
+    def __init__(self, name: str, log: Path | None, history: list[float] | None) -> None:
+        self.name = name
+        self.cells = 0
+        self.seconds: list[float] = []
+        self._history = history
+        self._log_path = log
+        self._log: TextIO | None = None
+        self._live = sys.stderr.isatty()
+        self._began = self._cell_began = time.monotonic()
+        self._cell = 0
+        self._message = ""
+        self._stop = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> "ProgressLine":
+        self._log = self._log_path.open("w", encoding="utf-8") if self._log_path else None
+        self._ticker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._ticker.join()
+        self._clear()
+        if self._log:
+            if error is not None:
+                self._log.write(f"{type(error).__name__}: {error}\n")
+            self._log.close()
+
+    def start(self, cell: int) -> None:
+        """Cell number `cell` (from 0) starts."""
+        self._cell, self._cell_began, self._message = cell, time.monotonic(), ""
+
+    def complete(self, cell: int) -> None:
+        """Cell number `cell` ended; keep its duration."""
+        self.seconds[cell:] = [time.monotonic() - self._cell_began]
+
+    def text(self, text: str) -> None:
+        """What a cell wrote to stderr: its last line becomes the message."""
+        if self._log:
+            self._log.write(text.replace("\r", "\n"))
+            self._log.flush()
+        lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+        if lines:
+            self._message = lines[-1]
+
+    def finish(self, words: str) -> None:
+        """Print a last line that stays."""
+        self._clear()
+        print(f"{self.name}: {words}", file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """The line as it stands now."""
+        done = f"cell {min(self._cell + 1, self.cells)}/{self.cells}" if self.cells else "starting"
+        left = self._seconds_left()
+        times = f"{clock(time.monotonic() - self._began)}" + (f", about {clock(left)} left" if left is not None else "")
+        return f"{self.name}: {done}  {times}" + (f"  {self._message}" if self._message else "")
+
+    def _seconds_left(self) -> float | None:
+        if not self._history or len(self._history) != self.cells:
+            return None
+        in_cell = time.monotonic() - self._cell_began
+        return max(0.0, self._history[self._cell] - in_cell) + sum(self._history[self._cell + 1 :])
+
+    def _tick(self) -> None:
+        pause = 1.0 if self._live else 30.0
+        while not self._stop.wait(pause):
+            if self._live:
+                width = shutil.get_terminal_size().columns - 1
+                sys.stderr.write("\r\x1b[2K" + self.line()[:width])
+            else:
+                sys.stderr.write(self.line() + "\n")
+            sys.stderr.flush()
+
+    def _clear(self) -> None:
+        if self._live:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write("\r\x1b[2K")
+                sys.stderr.flush()
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

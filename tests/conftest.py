@@ -1,0 +1,37 @@
+"""What every test gets: one torch thread, a build folder of its own, the embedded digits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from cgnlib.assets import Digits, embedded_digits
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small tensors are faster on one thread, and runs do not depend on the number of cores."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _build_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that a test makes lands in the checkout's build/."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CGN_BUILD", str(tmp_path_factory.mktemp("build")))
+        yield
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty build folder for one test."""
+    folder = tmp_path / "build"
+    monkeypatch.setenv("CGN_BUILD", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits() -> Digits:
+    """The 5,000 embedded digits: 4,000 + 1,000."""
+    return embedded_digits()
