@@ -137,7 +137,7 @@ def comparison_table(beside: pd.DataFrame, sources: Sequence[str] = SOURCES) -> 
             "training data": METHOD_LABELS.get(line["method"], line["method"]),
         }
         if several:
-            shown["CGN"] = RECIPE_LABELS.get(line["recipe"], "–")
+            shown["CGN from"] = RECIPE_LABELS.get(line["recipe"], "–")
         shown |= {source: line[source] for source in there} | {"ours [95 %]": ours}
         shown |= {f"ours − {source}": line[f"ours - {source}"] for source in there if source == "seed"}
         lines.append(shown | {"n": line["n"], "seeds": line["seeds"]})

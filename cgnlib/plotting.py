@@ -193,19 +193,20 @@ def trellis(
             legend_columns = 2 if phone else 5
             below = 21 * math.ceil(len(legend) / legend_columns) + 8 if legend else 0
             size = (PHONE_PX if phone else DESKTOP_PX, pixels * rows + below)
-            room = below / size[1]
-            layout = ConstrainedLayoutEngine(w_pad=0.07, rect=(0, room, 1, 1 - room))
+            layout = ConstrainedLayoutEngine(w_pad=0.07)
             figure = Figure(figsize=(size[0] / CSS_DPI, size[1] / CSS_DPI), layout=layout)
             panels = figure.subplots(rows, columns, squeeze=False, sharey=share_y and not phone)
             for index, ax in enumerate(panels.flat):
                 draw(ax, index)
-            if xlabel:
-                figure.supxlabel(xlabel, fontsize=9.5)
+            if phone:
+                panels[-1, 0].set_xlabel(xlabel, x=1, ha="right")  # may be longer than the panel
+            else:
+                panels[0, count // 2].set_xlabel(xlabel)
             if legend:
                 # Matplotlib fills column by column; readers read row by row.
                 n = min(legend_columns, len(legend))
                 ordered = [handle for column in range(n) for handle in legend[column::n]]
-                place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 0.2}
+                place = {"loc": "outside lower center", "borderaxespad": 0.3}
                 figure.legend(handles=ordered, ncols=n, handletextpad=0.4, columnspacing=1.2, **place)
             if smoke:
                 watermark(figure)
@@ -216,10 +217,9 @@ def trellis(
 def watermark(figure: Figure) -> None:
     """Mark a figure whose numbers mean nothing."""
     tall = figure.get_figheight() > figure.get_figwidth()
-    figure.text(
-        0.5, 0.5, SMOKE_TEXT, ha="center", va="center", rotation=55 if tall else 18, fontsize=17 if not tall else 14,
-        color="#C62828", alpha=0.32, weight="bold", zorder=100,
-    )  # fmt: skip
+    turn, size = (55, 14.0) if tall else (18, min(17.0, 3.1 * figure.get_figwidth()))
+    look = {"color": "#C62828", "alpha": 0.32, "weight": "bold", "zorder": 100}
+    figure.text(0.5, 0.5, SMOKE_TEXT, ha="center", va="center", rotation=turn, fontsize=size, **look)
 
 
 def dot_plot(

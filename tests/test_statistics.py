@@ -1,0 +1,110 @@
+"""Intervals against hand-computed and published values."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cgnlib.statistics import (
+    Interval,
+    difference_interval,
+    mean_difference_interval,
+    mean_interval,
+    nested_interval,
+    wilson_interval,
+    within_margin,
+)
+
+
+def test_wilson_golden_values() -> None:
+    found = wilson_interval(90, 100)
+    assert (found.value, found.low, found.high) == pytest.approx((0.9, 0.825634, 0.944771), abs=1e-6)
+    none = wilson_interval(0, 10)
+    assert none.low == 0.0
+    assert none.high == pytest.approx(0.277533, abs=1e-6)
+    assert wilson_interval(10, 10).high == 1.0
+
+
+@given(n=st.integers(1, 10_000), share=st.floats(0, 1))
+def test_wilson_holds_its_share_and_stays_in_range(n: int, share: float) -> None:
+    found = wilson_interval(round(share * n), n)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_difference_is_newcombes_example() -> None:
+    found = difference_interval(56, 70, 48, 80)  # Newcombe 1998, Table II (a), method 10
+    assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+
+
+def test_mean_interval_by_hand() -> None:
+    found = mean_interval([1, 2, 3])  # standard error 1 / sqrt(3), t(0.975, 2) = 4.302653
+    assert (found.low, found.high) == pytest.approx(
+        (2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)), abs=1e-6
+    )
+
+
+def test_welch_by_hand() -> None:
+    found = mean_difference_interval([2, 3, 4], [1, 2, 3])  # standard error sqrt(2 / 3), 4 degrees of freedom
+    half = 2.776445 * math.sqrt(2 / 3)
+    assert (found.value, found.low, found.high) == pytest.approx((1, 1 - half, 1 + half), abs=1e-5)
+    same = mean_difference_interval([5, 5], [4, 4])
+    assert (same.low, same.high) == (1, 1)
+
+
+def test_nested_levels_by_hand() -> None:
+    found = nested_interval([[1, 3], [5, 7], [9, 11]])  # means 2, 6, 10; within each group variance 2
+    half = 4.302653 * 4 / math.sqrt(3)
+    assert (found.interval.value, found.interval.high) == pytest.approx((6, 6 + half), abs=1e-5)
+    assert found.inner_deviation == pytest.approx(math.sqrt(2))
+    assert found.outer_deviation == pytest.approx(math.sqrt(16 - 2 / 2))
+    assert nested_interval([[1], [2]]).inner_deviation is None
+
+
+def test_more_classifiers_of_one_cgn_do_not_narrow_the_interval() -> None:
+    few, many = nested_interval([[80], [90], [85]]), nested_interval([[80] * 9, [90] * 9, [85] * 9])
+    assert (few.interval.low, few.interval.high) == pytest.approx((many.interval.low, many.interval.high))
+
+
+def test_t_interval_covers_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(0).normal(size=(2000, 4))
+    covered = [found.low <= 0 <= found.high for found in map(mean_interval, draw.tolist())]
+    assert 0.935 < np.mean(covered) < 0.965
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-1.4, 0.2, "within"),
+        (0.5, 2.0, "within"),
+        (-1.6, -0.2, "undecided"),
+        (-3, -1.6, "beyond"),
+        (-1.5, 0, "undecided"),
+    ],
+)
+def test_margin(low: float, high: float, verdict: str) -> None:
+    assert within_margin(Interval((low + high) / 2, low, high, ""), 1.5) == verdict
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: wilson_interval(0, 0),
+        lambda: wilson_interval(3, 2),
+        lambda: wilson_interval(1, 2, confidence=95),
+        lambda: mean_interval([1.0]),
+        lambda: mean_interval([1.0, math.nan]),
+        lambda: mean_difference_interval([1, 2], [1]),
+        lambda: nested_interval([[1, 2]]),
+        lambda: nested_interval([[1], []]),
+        lambda: within_margin(Interval(0, 0, 0, ""), 0),
+    ],
+)
+def test_too_few_or_impossible_samples_are_errors(call) -> None:
+    with pytest.raises(ValueError):
+        call()
+
+
+def test_text_for_a_cell() -> None:
+    assert wilson_interval(902, 1000).scaled(100).text() == "90.2 [88.2, 91.9]"
