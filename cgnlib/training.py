@@ -21,10 +21,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from cgnlib.assets import AssetError
 from cgnlib.paths import build_folder
+from cgnlib.progress import tqdm
 
 CHECKPOINT_SECONDS = 30.0
 LOG_EVERY = 10  # steps between two logged rows

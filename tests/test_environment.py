@@ -27,11 +27,10 @@ def project() -> dict:
 
 def direct() -> list[Requirement]:
     """Every requirement that pyproject.toml names."""
-    optional = project()["optional-dependencies"]
-    return [
-        Requirement(line)
-        for line in [*project()["dependencies"], *(name for extra in EXTRAS for name in optional[extra])]
-    ]
+    lines = list(project()["dependencies"])
+    for extra in EXTRAS:
+        lines += project()["optional-dependencies"][extra]
+    return [Requirement(line) for line in lines]
 
 
 def pins() -> list[Requirement]:
@@ -99,10 +98,8 @@ def test_this_environment_is_the_locked_one() -> None:
             installed = version(pin.name)
         except PackageNotFoundError:
             continue  # a pin for what another platform needs
-        if canonicalize_name(pin.name) in {canonicalize_name(requirement.name) for requirement in direct()}:
-            assert pin.specifier.contains(installed.split("+")[0]), (
-                f"{pin.name} {installed} is installed, {pin} is pinned"
-            )
+        if canonicalize_name(pin.name) in {canonicalize_name(direct_one.name) for direct_one in direct()}:
+            assert pin.specifier.contains(installed.split("+")[0]), f"{installed} is installed, {pin} is pinned"
 
 
 def test_conda_lines_are_strict_match_specs() -> None:

@@ -1,4 +1,4 @@
-"""The workflow: order, what makes a notebook run again, failures, and the cluster profile; dry runs where that is enough."""
+"""The workflow: order, what makes a notebook run again, failures, and the cluster profile; mostly dry runs."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What git may hold of a notebook: no outputs, a parameters cell, short code cells, and the order that everyone uses."""
+"""What git may hold of a notebook: no outputs, one parameters cell, short code cells, and a place in the book."""
 
 import sys
 from pathlib import Path
@@ -41,9 +41,7 @@ def report_troubles() -> list[str]:
     files = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     troubles = [f"{name}.ipynb: {trouble}" for name, path in files.items() for trouble in notebook_troubles(path)]
     for name in sorted(set(files) ^ set(notebook_names())):
-        where = (
-            "book/_toc.yml does not list it" if name in files else "book/_toc.yml lists it, but there is no such file"
-        )
+        where = "not listed in book/_toc.yml" if name in files else "listed in book/_toc.yml, but there is no such file"
         troubles.append(f"{name}.ipynb: {where}")
     return troubles
 

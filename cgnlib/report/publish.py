@@ -1,6 +1,5 @@
 """Publish a run: its result rows and small figures into results/<profile>, and the README's table from them."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -51,14 +50,11 @@ def headline_table(profile: str) -> str:
     ]
     for line in wide.sort_values(["dataset", "method", "recipe"], kind="stable").to_dict("records"):
         theirs = "; ".join(_number(line[source]) for source in ("seed", "SG21"))
-        ours = (
-            f"{line['mean']:.1f} ({line['low']:.1f} to {line['high']:.1f})"
-            if pd.notna(line["low"])
-            else _number(line["mean"])
-        )
-        lines.append(
-            f"| {line['dataset']} | {line['method']} | {line['recipe']} | {theirs} | {ours} | {line['n']:,} × {line['seeds']} |"
-        )
+        ours = _number(line["mean"])
+        if pd.notna(line["low"]):
+            ours += f" ({line['low']:.1f} to {line['high']:.1f})"
+        cells = (line["dataset"], line["method"], line["recipe"], theirs, ours, f"{line['n']:,} × {line['seeds']}")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -79,7 +75,7 @@ def fill_readme(readme: Path) -> bool:
         return False
     copy = readme.with_suffix(".tmp")
     copy.write_text(filled, encoding="utf-8")
-    os.replace(copy, readme)
+    copy.replace(readme)
     return True
 
 

@@ -1,0 +1,312 @@
+"""Running notebooks, checking them, building the book, publishing: on a small report of its own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from cgnlib.paths import project_root
+from cgnlib.report import ReportError, book, checks, places, publish, run
+from cgnlib.report.__main__ import main
+from cgnlib.report.terminal import ProgressLine
+
+ROOT = project_root()
+PARAMETERS = '# Parameters of this notebook\nprofile = "quick"\nseed = 0'
+TOC = """format: jb-book
+root: notebooks/00-overview
+parts:
+  - caption: Behind it
+    chapters:
+      - file: bibliography
+"""
+
+
+def write_notebook(path: Path, *sources: str) -> None:
+    """A notebook as git should hold it: title, parameters cell, then code cells."""
+    cells = [new_markdown_cell("# A title\n\nBy {cite:t}`sauer2021counterfactual`: $m \\odot f$.")]
+    cells += [new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
+    cells += [new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+
+
+@pytest.fixture
+def report(tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A report of one notebook and the bibliography, with the real parameters, style and configuration."""
+    root = tmp_path / "checkout"
+    for folder in ("params", "book"):
+        shutil.copytree(ROOT / folder, root / folder)
+    (root / "book" / "_toc.yml").write_text(TOC)
+    write_notebook(root / "notebooks" / "00-overview.ipynb", "seed")
+    for module in (places, run, book, checks, publish):
+        if hasattr(module, "project_root"):
+            monkeypatch.setattr(module, "project_root", lambda: root)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return root
+
+
+def overview(report: Path) -> Path:
+    return report / "notebooks" / "00-overview.ipynb"
+
+
+# --- Run ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_runs_with_its_parameters_and_leaves_no_noise(report: Path, build: Path) -> None:
+    noise = "import sys\nprint('half done', file=sys.stderr)"
+    write_notebook(overview(report), "print(seed, profile)", noise)
+    log = build / "a.log"
+    path = run.run_notebook("00-overview", "smoke", {"seed": 3}, log=log)
+    assert path == build / "notebooks" / "smoke" / "00-overview.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [output.text for output in outputs] == ["3 smoke\n"]
+    assert "half done" in log.read_text()
+    assert str(report) not in path.read_text()
+    assert sys.executable not in path.read_text()
+    durations = json.loads((build / "durations" / "smoke" / "00-overview.json").read_text())
+    assert len(durations) == len(notebook.cells)
+
+
+def test_the_kernel_is_this_environment(report: Path) -> None:
+    write_notebook(overview(report), "import sys\nassert sys.prefix == " + repr(sys.prefix))
+    run.run_notebook("00-overview", "smoke")
+
+
+def test_a_failing_notebook_is_kept_and_named(report: Path, build: Path) -> None:
+    good = run.run_notebook("00-overview", "smoke").read_text()
+    write_notebook(overview(report), "raise ValueError('the mask is empty')")
+    with pytest.raises(ReportError, match=r"00-overview failed in cell 4: ValueError: the mask is empty") as caught:
+        run.run_notebook("00-overview", "smoke")
+    kept = build / "notebooks" / "smoke" / "failed" / "00-overview.ipynb"
+    assert str(kept) in str(caught.value)
+    assert "the mask is empty" in kept.read_text()
+    assert (build / "notebooks" / "smoke" / "00-overview.ipynb").read_text() == good
+    with pytest.raises(ReportError, match="00-overview: its last run failed"):
+        book.check_executed("smoke")
+
+
+@pytest.mark.parametrize(
+    ("name", "profile", "overrides", "words"),
+    [
+        ("00-overveiw", "smoke", {}, "did you mean 00-overview"),
+        ("00-overview", "tiny", {}, "unknown profile 'tiny'; choose one of: smoke, quick, paper"),
+        ("00-overview", "smoke", {"sede": 3}, "unknown parameter 'sede'. Did you mean 'seed'"),
+        ("00-overview", "smoke", {"seed": "three"}, "parameter 'seed' is 'three'; it must be an integer"),
+    ],
+)
+def test_mistakes_are_named_before_anything_runs(
+    report: Path, build: Path, name: str, profile: str, overrides: dict, words: str
+) -> None:
+    with pytest.raises(ReportError, match=re.escape(words)):
+        run.run_notebook(name, profile, overrides)
+    assert not (build / "notebooks").exists()
+
+
+def test_a_parameter_of_the_study_that_a_notebook_does_not_use_is_no_mistake(report: Path) -> None:
+    assert run.run_notebook("00-overview", "smoke", {"cf_ratio": 5}).exists()
+
+
+def test_values_on_the_command_line_keep_their_types() -> None:
+    given = run.parse_overrides(
+        [("seed", "3"), ("variants", "[colored]"), ("data_folder", "null"), ("recipe", "paper")]
+    )
+    assert given == {"seed": 3, "variants": ["colored"], "data_folder": None, "recipe": "paper"}
+    with pytest.raises(ReportError, match="not readable"):
+        run.parse_overrides([("variants", "[colored")])
+
+
+def test_a_build_folder_that_cannot_be_made_is_named(report: Path, build: Path) -> None:
+    build.write_text("a file where a folder should be")
+    with pytest.raises(ReportError, match="cannot write to .*CGN_BUILD"):
+        run.run_notebook("00-overview", "smoke")
+
+
+def test_ctrl_c_ends_the_kernel_and_leaves_no_result(tmp_path: Path, build: Path) -> None:
+    checkout = tmp_path / "checkout"
+    for folder in ("params", "book", "cgnlib"):
+        shutil.copytree(ROOT / folder, checkout / folder)
+    shutil.copy(ROOT / "pyproject.toml", checkout)
+    started = tmp_path / "kernel.pid"
+    sleep = f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(120)"
+    write_notebook(checkout / "notebooks" / "00-overview.ipynb", sleep)
+    command = [sys.executable, "-m", "cgnlib.report", "run", "00-overview", "--profile", "smoke"]
+    environment = {**os.environ, "PYTHONPATH": str(checkout), "CGN_BUILD": str(build)}
+    process = subprocess.Popen(command, cwd=checkout, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (started.exists() and started.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    words = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert "stopped; run the same command again" in words
+    assert "Traceback" not in words
+    assert not (build / "notebooks" / "smoke" / "00-overview.ipynb").exists()
+    for _ in range(100):
+        if not Path(f"/proc/{started.read_text()}").exists():
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the kernel is still running")
+
+
+# --- Progress ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_line_tells_cell_time_left_and_the_last_message(tmp_path: Path) -> None:
+    with ProgressLine("02-claim1-mnist", tmp_path / "log", [1.0, 60.0, 30.0]) as line:
+        line.cells = 3
+        line.start(0)
+        line.complete(0)
+        line.start(1)
+        line.text("training: 10%\rtraining: 43%\r")
+        assert re.fullmatch(r"02-claim1-mnist: cell 2/3  0:00, about 1:30 left  training: 43%", line.line())
+    assert "training: 10%\ntraining: 43%" in (tmp_path / "log").read_text()
+
+
+def test_without_an_earlier_run_there_is_no_guess() -> None:
+    with ProgressLine("01-variants", None, None) as line:
+        line.cells = 2
+        line.start(0)
+        assert line.line() == "01-variants: cell 1/2  0:00"
+
+
+# --- Check ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_clean_notebook_passes(report: Path) -> None:
+    assert checks.report_troubles() == []
+
+
+def change(path: Path, **changes: object) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    for name, value in changes.items():
+        notebook.cells[1][name] = value
+    nbformat.write(notebook, path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"execution_count": 3}, "execution counts"),
+        ({"outputs": [nbformat.v4.new_output("stream", text="1")]}, "has outputs"),
+        ({"metadata": {}}, "tag 'parameters'"),
+        ({"source": "x = 1\n" * 31}, "cell 2 has 31 lines"),
+    ],
+)
+def test_what_git_must_not_hold_is_named(report: Path, changes: dict, words: str) -> None:
+    change(overview(report), **changes)
+    assert any(words in trouble for trouble in checks.report_troubles())
+
+
+def test_a_notebook_outside_the_book_is_named(report: Path) -> None:
+    write_notebook(report / "notebooks" / "99-lost.ipynb")
+    assert checks.report_troubles() == ["99-lost.ipynb: not listed in book/_toc.yml"]
+
+
+def test_a_broken_notebook_is_named(report: Path) -> None:
+    overview(report).write_text("{")
+    assert any("not a readable notebook" in trouble for trouble in checks.report_troubles())
+
+
+# --- Book -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_book_is_built_and_needs_no_network(report: Path, build: Path) -> None:
+    run.run_notebook("00-overview", "smoke")
+    index = book.build_book("smoke")
+    assert index == build / "book" / "smoke" / "index.html"
+    page = (index.parent / "notebooks" / "00-overview.html").read_text()
+    assert "The numbers mean nothing" in page
+    loaded = re.findall(r"<(?:script|link|img)[^>]*?(?:src|href)=\"(https?:[^\"]*)\"", page)
+    assert loaded == []
+    assert "mathjax/tex-chtml.js" in page
+    assert (index.parent / "_static" / "mathjax" / "tex-chtml.js").exists()
+
+
+def test_a_warning_fails_the_book_and_is_named(report: Path, build: Path) -> None:
+    run.run_notebook("00-overview", "smoke")
+    with (report / "book" / "bibliography.md").open("a") as page:
+        page.write("\nSee [nothing](nowhere.md).\n")
+    with pytest.raises(ReportError, match="bibliography.md.*nowhere"):
+        book.build_book("smoke")
+    assert not (build / "book" / "smoke").exists()
+
+
+def test_a_notebook_that_was_not_run_is_named(report: Path) -> None:
+    with pytest.raises(ReportError, match=r"00-overview: not executed\n.*make report PROFILE=smoke"):
+        book.build_book("smoke")
+
+
+def test_a_notebook_that_ended_in_an_error_is_named(report: Path, build: Path) -> None:
+    path = places.executed_notebook("smoke", "00-overview")
+    write_notebook(path)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["papermill"] = {"exception": True}
+    nbformat.write(notebook, path)
+    with pytest.raises(ReportError, match="00-overview: ended in an error"):
+        book.build_book("smoke")
+
+
+def test_every_page_of_the_real_book_but_notebooks_exists() -> None:
+    pages = [page for page in places.book_pages() if not page.startswith("notebooks/")]
+    assert [page for page in pages if not (ROOT / "book" / f"{page}.md").exists()] == []
+
+
+# --- Publish ----------------------------------------------------------------------------------------------------------
+
+
+def test_publishing_copies_tables_and_small_figures_only(report: Path, build: Path) -> None:
+    source = build / "results" / "quick"
+    source.mkdir(parents=True)
+    (source / "mnist-ood.csv").write_text("experiment\n")
+    (source / "mnist-ood.csv.lock").touch()
+    written = publish.publish("quick")
+    assert [path.relative_to(report) for path in written] == [Path("results/quick/mnist-ood.csv")]
+    (source / "large.png").write_bytes(b"0" * (publish.LARGEST + 1))
+    with pytest.raises(ReportError, match="large.png has 500,001 bytes"):
+        publish.publish("quick")
+
+
+def test_nothing_is_published_from_smoke_or_from_no_run(report: Path) -> None:
+    with pytest.raises(ReportError, match="numbers mean nothing"):
+        publish.publish("smoke")
+    with pytest.raises(ReportError, match="make report PROFILE=paper"):
+        publish.publish("paper")
+
+
+def test_the_readme_is_filled_between_its_markers(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = report / "README.md"
+    readme.write_text(f"before\n{publish.BEGIN}\nold\n{publish.END}\nafter\n")
+    (report / "results" / "quick").mkdir(parents=True)
+    (report / "results" / "quick" / "mnist-ood.csv").touch()
+    monkeypatch.setattr(publish, "headline_table", lambda profile: f"table of {profile}")
+    assert publish.fill_readme(readme)
+    expected = f"before\n{publish.BEGIN}\nScale `quick`.\n\ntable of quick\n{publish.END}\nafter\n"
+    assert readme.read_text() == expected
+    assert not publish.fill_readme(readme)
+    readme.write_text("no markers")
+    with pytest.raises(ReportError, match="results:begin"):
+        publish.fill_readme(readme)
+
+
+# --- Command line -----------------------------------------------------------------------------------------------------
+
+
+def test_an_error_is_one_message_and_exit_code_1(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["book", "--profile", "tiny"]) == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == "error: unknown profile 'tiny'; choose one of: smoke, quick, paper\n"
