@@ -64,7 +64,7 @@ class StudyParameters:
     classifier_epochs: int = _parameter(2, "epochs of classifier training", minimum=1)
     classifier_seeds: int = _parameter(1, "number of classifiers trained per method, with seeds 0, 1, ...", minimum=1)
     oracle_images: int = _parameter(20_000, "free-factor training images of the factor oracles", minimum=100)
-    control_samples: int = _parameter(2_000, "counterfactuals on which control is measured", minimum=50)
+    control_samples: int = _parameter(2_000, "counterfactuals on which control is measured", minimum=100)
     ratio_sizes: tuple[int, ...] = _parameter((10_000,), "set sizes of the CF-ratio figure", minimum=10, unique=True)
     ratio_values: tuple[int, ...] = _parameter((1, 5, 10), "CF ratios of that figure", minimum=1, unique=True)
     reuse_rows: bool = _parameter(False, "take numbers that an earlier run with the same parameters left")

@@ -130,7 +130,8 @@ def append(rows: Iterable[Row], profile: str, experiment: str) -> Path:
     Safe against concurrent writers and interruption: under a lock, the whole file is written beside the old one and
     put in its place at once. Raises ResultsError, which leaves the rows kept before as they were.
     """
-    new = [row if row.code else replace(row, code=code_version()) for row in rows]
+    version = code_version()
+    new = [row if row.code else replace(row, code=version) for row in rows]
     for row in new:
         if (row.profile, row.experiment) != (profile, experiment):
             raise ResultsError(f"a row of {row.profile}/{row.experiment} cannot go to {profile}/{experiment}")

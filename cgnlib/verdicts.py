@@ -35,7 +35,7 @@ class Rules:
     control_least: float = 80.0  # percent: a requested factor is recovered at least so often (lower bound)
     leak_most: float = 25.0  # percent: another factor's label is recovered at most so often (upper bound; chance 10)
     mask_area: tuple[float, float] = (0.05, 0.40)  # mean mask area: neither empty nor the whole image
-    mask_diversity_least: float = 0.02  # mean |m1 - m2| of two masks of one digit: not one template per class
+    mask_diversity_least: float = 0.02  # mean |m1 - m2| of two masks of one digit; the authors' weights: 0.13
     successful_runs_least: float = 0.9  # share of trained CGNs that must meet the rule
     published_margin: float = 2.0  # points: so near to a published accuracy counts as that accuracy
     degradation_margin: float = 1.5  # points: what "only marginally" allows; SG21's own drop on ImageNet-9 was 1.4
