@@ -190,12 +190,14 @@ def _kernel_environment() -> Iterator[None]:
 
 
 def _tidy(path: Path, name: str) -> None:
-    """Take this machine's paths and the state of widgets out of an executed notebook."""
+    """Take this machine's paths and widgets out of an executed notebook, and fold the parameters that were passed."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("widgets", None)
     papermill_notes = notebook.metadata.get("papermill", {})
     papermill_notes.update(input_path=f"notebooks/{name}.ipynb", output_path=f"{name}.ipynb", environment_variables={})
     for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata.tags.append("hide-input")  # folded in the book
         if cell.cell_type == "code":
             cell.outputs = [
                 output
