@@ -1,4 +1,4 @@
-"""The whole report at scale smoke: every notebook through papermill, in the workflow's order, and the book from them."""
+"""The whole report at scale smoke: every notebook through papermill in its order, and the book from them."""
 
 import os
 import subprocess
