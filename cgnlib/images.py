@@ -40,9 +40,8 @@ class LabelledImages:
         for factor in ("shape", "foreground", "background"):
             labels = getattr(self, factor)
             if labels.shape != (len(self.images),) or labels.dtype != torch.int64:
-                raise ValueError(
-                    f"{self.name}: {factor} labels must be int64 ({len(self.images)},), not {labels.dtype} {tuple(labels.shape)}"
-                )
+                found = f"{labels.dtype} {tuple(labels.shape)}"
+                raise ValueError(f"{self.name}: {factor} labels must be int64 ({len(self.images)},), not {found}")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -1,4 +1,4 @@
-"""Loss terms of both CGNs, one function per term (seed, Eq. 2; SG21, Section 3.2). All return a scalar mean over the batch."""
+"""Loss terms of both CGNs, one function each (seed, Eq. 2; SG21, Section 3.2): scalars, means over the batch."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def mask_interval(mask: Tensor, low: float, high: float) -> Tensor:
     return (F.relu(low - area) + F.relu(area - high)).mean()
 
 
-def border_residue(mask: Tensor, width: int = 2) -> Tensor:
+def border_residue(mask: Tensor, width: int) -> Tensor:
     """Mean of the mask on a frame of `width` pixels: an object is not expected to touch the border (polarity prior)."""
     inner = mask[..., width:-width, width:-width]
     frame = mask.sum(dim=(1, 2, 3)) - inner.sum(dim=(1, 2, 3))
@@ -33,7 +33,7 @@ def border_residue(mask: Tensor, width: int = 2) -> Tensor:
 
 
 def gram(features: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, C): channel correlations over the C * H * W values, the texture statistic of Gatys et al."""
+    """(B, C, H, W) -> (B, C, C): channel products over C * H * W, the texture statistic of Gatys et al."""
     batch, channels, height, width = features.shape
     flat = features.reshape(batch, channels, height * width)
     return flat @ flat.transpose(1, 2) / (channels * height * width)

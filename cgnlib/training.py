@@ -1,19 +1,23 @@
 """Training that can be interrupted anywhere: artefact folders keyed by configuration, atomic checkpoints, one run loop.
 
-The same configuration always names the same artefact: finished, it is loaded; interrupted, it is resumed to the same bits;
-corrupt, it is named and rebuilt. So a notebook run by hand, by papermill or by the workflow engine does the same thing.
+The same configuration always names the same artefact: finished, it is loaded; interrupted, it is resumed to the same
+bits; corrupt, it is named and rebuilt. So a notebook run by hand, by papermill or by the workflow engine does the same.
 """
 
 import contextlib
+import copy
 import fcntl
 import hashlib
 import json
 import math
 import os
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pandas as pd
@@ -22,9 +26,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cgnlib.assets import AssetError
+from cgnlib.fetching import AssetError
 from cgnlib.paths import build_folder
 from cgnlib.progress import tqdm
+from cgnlib.randomness import generator
 
 CHECKPOINT_SECONDS = 30.0
 LOG_EVERY = 10  # steps between two logged rows
@@ -46,41 +51,56 @@ class TrainingState:
         generators: Mapping[str, torch.Generator],
     ) -> None:
         self.modules, self.optimizers, self.generators = dict(modules), dict(optimizers), dict(generators)
+        self.key = ""  # of the artefact that this state belongs to
         self.step = 0
         self.seconds = 0.0  # time spent training, over all interruptions
         self.log: dict[str, list[float]] = {}  # losses, one value per logged step
         self.history: list[dict[str, float | str]] = []  # evaluations taken along the way
 
-    def save(self, path: Path) -> None:
-        """Write the whole state to `path` atomically: after a crash there is the old file or the new one."""
-        state = {
+    def contents(self) -> dict[str, Any]:
+        """The whole state as plain values and tensors, which are not copied."""
+        return {
+            "key": self.key,
             "step": self.step,
             "seconds": self.seconds,
             "log": self.log,
             "history": self.history,
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "generators": {name: generator.get_state() for name, generator in self.generators.items()},
+            "generators": {name: stream.get_state() for name, stream in self.generators.items()},
         }
+
+    def restore(self, contents: Mapping[str, Any]) -> None:
+        """Take over what `contents` gave. Raises KeyError, ValueError or RuntimeError where it does not fit."""
+        if contents["key"] != self.key:
+            raise ValueError("it belongs to another configuration")
+        for name, module in self.modules.items():
+            module.load_state_dict(contents["modules"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(contents["optimizers"][name])
+        for name, stream in self.generators.items():
+            stream.set_state(contents["generators"][name])
+        self.step, self.seconds = contents["step"], contents["seconds"]
+        self.log, self.history = contents["log"], contents["history"]
+
+    def save(self, path: Path) -> None:
+        """Write the whole state to `path` atomically: after a crash there is the old file or the new one."""
         with atomic_file(path) as partial:
-            torch.save(state, partial)
+            torch.save(self.contents(), partial)
 
     def load(self, path: Path) -> None:
-        """Restore the state saved at `path`. Raises AssetError when the file is corrupt or of another configuration."""
+        """Restore the state saved at `path`.
+
+        Raises AssetError when the file is corrupt, of another configuration or of an older version of the networks, and
+        leaves the state as it was.
+        """
+        before = copy.deepcopy(self.contents())
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            for name, module in self.modules.items():
-                module.load_state_dict(state["modules"][name])
-            for name, optimizer in self.optimizers.items():
-                optimizer.load_state_dict(state["optimizers"][name])
-            for name, generator in self.generators.items():
-                generator.set_state(state["generators"][name])
-            self.step, self.seconds = state["step"], state["seconds"]
-            self.log, self.history = state["log"], state["history"]
-        except Exception as error:
-            raise AssetError(
-                f"checkpoint {path} is corrupt ({type(error).__name__}); delete it to start anew"
-            ) from error
+            self.restore(torch.load(path, map_location="cpu", weights_only=True))
+        except Exception as error:  # torch.load raises nearly anything for a damaged file
+            self.restore(before)
+            why = " ".join(str(error).split())[:200]
+            raise AssetError(f"checkpoint {path} cannot be used ({type(error).__name__}: {why})") from error
 
 
 def run(
@@ -94,23 +114,27 @@ def run(
 ) -> None:
     """Call `step_function(step)` until `steps` are done, with progress bar, log, checkpoints and a check of the losses.
 
-    The step function returns scalar tensors by name; "mask mean" among them is watched for collapse. `snapshots` (sample
-    sheets, evaluations) are called once as many steps are done as their key says. Ctrl-C saves a checkpoint before it
-    propagates.
+    The step function returns scalar tensors by name; "mask mean" among them is watched for collapse. `snapshots`
+    (sample sheets, evaluations) are called once as many steps are done as their key says. Ctrl-C waits for the end of a
+    step and saves before it propagates: only whole steps are ever saved. Raises TrainingStopped; ValueError if `steps`
+    is 0.
     """
+    if steps < 1:
+        raise ValueError(f"{title}: the training length is less than one batch; raise it")
     started = last_save = time.monotonic()
     spent = state.seconds
 
     def save() -> None:
         nonlocal last_save
+        _check_weights(state, title)
         state.seconds = spent + time.monotonic() - started
         if checkpoint is not None:
             state.save(checkpoint)
         last_save = time.monotonic()
 
     progress = tqdm(total=steps, initial=state.step, desc=title, unit="step", mininterval=1.0, leave=False)
-    try:
-        while state.step < steps:
+    with contextlib.closing(progress), _interrupt_noted() as interrupted:
+        while state.step < steps and not interrupted():
             values = step_function(state.step)
             state.step += 1
             if state.step % LOG_EVERY == 0 or state.step == steps:
@@ -120,21 +144,54 @@ def run(
                 snapshots[state.step]()
             if time.monotonic() - last_save > CHECKPOINT_SECONDS:
                 save()
-    except KeyboardInterrupt:
         save()
-        raise
+        if interrupted():
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _interrupt_noted() -> Iterator[Callable[[], bool]]:
+    """Within the block, Ctrl-C is noted for the function that is given; a second Ctrl-C is raised at once.
+
+    Python runs signal handlers in the main thread alone, and an ignored Ctrl-C stays ignored: there nothing changes.
+    """
+    previous = signal.getsignal(signal.SIGINT)
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    ours = threading.current_thread() is threading.main_thread() and callable(previous)
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(noted)
     finally:
-        progress.close()
-    save()
+        if ours:
+            signal.signal(signal.SIGINT, previous)
+
+
+def _check_weights(state: TrainingState, title: str) -> None:
+    """Weights that are not finite never reach a checkpoint or a finished artefact."""
+    for module in state.modules.values():
+        for name, tensor in module.state_dict().items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise _diverged(title, name, "not finite", state.step)
+
+
+def _diverged(title: str, what: str, value: float | str, step: int) -> TrainingStopped:
+    return TrainingStopped(
+        f"{title}: {what} is {value} at step {step}. Lower the learning rate or take another seed; "
+        "the last checkpoint before it is kept."
+    )
 
 
 def _log(state: TrainingState, values: dict[str, float], title: str) -> None:
     for name, value in {"step": float(state.step), **values}.items():
         if not math.isfinite(value):
-            raise TrainingStopped(
-                f"{title}: {name} is {value} at step {state.step}. Lower the learning rate or take another seed; "
-                "the last checkpoint before it is kept."
-            )
+            raise _diverged(title, name, value, state.step)
         state.log.setdefault(name, []).append(value)
     recent = state.log.get("mask mean", [])[-COLLAPSE_ROWS:]
     low, high = MASK_BOUNDS
@@ -155,6 +212,7 @@ class Artefact:
         self.folder = (root or build_folder() / "artefacts") / kind / self.key
         self.checkpoint = self.folder / "checkpoint.pt"
         self.weights = self.folder / "weights.safetensors"
+        self.log_file = self.folder / "log.csv"
         self.record = self.folder / "record.json"
 
     @contextlib.contextmanager
@@ -162,53 +220,58 @@ class Artefact:
         """Hold this artefact: a second process that wants the same one waits, then finds it finished."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle = open(self.folder / "lock", "w")
+            handle = (self.folder / "lock").open("w")
         except OSError as error:
             raise _unwritable(self.folder, error) from error
         with handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                tqdm.write(f"waiting for another process that makes the same {self.kind} in {self.folder}")
+                fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def resume(self, state: TrainingState) -> None:
-        """Bring `state` to the last checkpoint; a corrupt one is named, set aside and training starts from step 0."""
+        """Bring `state` to the last checkpoint; one that cannot be used is named, set aside, and training starts anew.
+
+        To be called under `lock`.
+        """
+        state.key = self.key
+        for leftover in self.folder.glob(".*.partial"):  # of a process that was killed while it wrote
+            leftover.unlink(missing_ok=True)
         if not self.checkpoint.exists():
             return
-        fresh = {name: {k: v.clone() for k, v in m.state_dict().items()} for name, m in state.modules.items()}
-        generators = {name: g.get_state() for name, g in state.generators.items()}
         try:
             state.load(self.checkpoint)
         except AssetError as error:
             warnings.warn(f"{error}. Starting {self.kind} again from step 0.", stacklevel=2)
-            self.checkpoint.rename(self.checkpoint.with_suffix(".corrupt"))
-            for name, module in state.modules.items():
-                module.load_state_dict(fresh[name])
-            for name, generator in state.generators.items():
-                generator.set_state(generators[name])
-            state.step, state.seconds, state.log, state.history = 0, 0.0, {}, []
+            self.checkpoint.replace(self.checkpoint.with_suffix(".corrupt"))
 
     def finish(self, module: nn.Module, record: Mapping[str, Any], log: pd.DataFrame) -> None:
         """Write weights, log and record (last, so that it marks the artefact as finished) and drop the checkpoint."""
         save_weights(module, self.weights)
-        with atomic_file(self.folder / "log.csv") as partial:
+        with atomic_file(self.log_file) as partial:
             log.to_csv(partial, index=False)
+        sums = {"weights_sha256": file_sha256(self.weights), "log_sha256": file_sha256(self.log_file)}
+        content = {"kind": self.kind, "config": self.config, **sums, **record}
         with atomic_file(self.record) as partial:
-            content = {"kind": self.kind, "config": self.config, "weights_sha256": file_sha256(self.weights), **record}
             partial.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
         self.checkpoint.unlink(missing_ok=True)
 
     def load(self, module: nn.Module) -> dict[str, Any] | None:
         """Fill `module` from a finished artefact and return its record; None if it must be (re)built.
 
-        A record or weight file that does not match is named and counts as not finished.
+        A record, weight or log file that does not match is named and counts as not finished.
         """
         if not self.record.exists():
             return None
         try:
             record = json.loads(self.record.read_text())
-            if record["weights_sha256"] != file_sha256(self.weights):
-                raise AssetError(f"{self.weights} does not have the checksum in its record")
+            for file, name in ((self.weights, "weights_sha256"), (self.log_file, "log_sha256")):
+                if record[name] != file_sha256(file):
+                    raise AssetError(f"{file} does not have the checksum in its record")
             load_state(module, self.weights, self.kind)
-        except (OSError, ValueError, KeyError, AssetError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AssetError) as error:
             warnings.warn(
                 f"finished {self.kind} in {self.folder} is damaged ({error}); building it again", stacklevel=2
             )
@@ -218,18 +281,18 @@ class Artefact:
 
     def log(self) -> pd.DataFrame:
         """The training log: one row per logged step."""
-        return pd.read_csv(self.folder / "log.csv")
+        return pd.read_csv(self.log_file)
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A path to write to; it replaces `path` when the block ends well. A full or read-only folder is one clear error."""
+    """A path to write to; it replaces `path` when the block ends well. Raises OSError where that cannot be written."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
-        os.replace(partial, path)
-    except OSError as error:
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
         raise _unwritable(path, error) from error
     except RuntimeError as error:  # torch.save reports a full disk so
         if "write" in str(error) or "inline_container" in str(error):
@@ -249,15 +312,19 @@ def _unwritable(path: Path, error: Exception) -> OSError:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hex."""
-    with open(path, "rb") as handle:
+    with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
     """The module's state dict as safetensors, written atomically."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    save_tensors(module.state_dict(), path)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Tensors by name as safetensors, written atomically."""
     with atomic_file(path) as partial:
-        save_file(tensors, partial)
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
 
 
 def load_state(module: nn.Module, path: Path | str, what: str) -> None:
@@ -310,8 +377,6 @@ class Batches:
         self._order = torch.empty(0, dtype=torch.int64)
 
     def __getitem__(self, step: int) -> Tensor:
-        from cgnlib.randomness import generator
-
         epoch, position = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._order = torch.randperm(self.n, generator=generator(self.seed, *self.names, "epoch", epoch))

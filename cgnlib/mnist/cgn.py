@@ -21,7 +21,7 @@ MASK_FLOOR = 1e-4  # keeps the logarithms of the binary entropy finite
 
 
 class UpsampledConv2d(nn.Module):
-    """Nearest-neighbour upsampling by 2 followed by a 3 x 3 convolution, as one 4 x 4 transposed convolution of stride 2.
+    """Nearest-neighbour upsampling by 2 and a 3 x 3 convolution, as one 4 x 4 transposed convolution of stride 2.
 
     Each output pixel sees only 2 x 2 different inputs, so the nine weights fold into four per output phase: the same
     function with 2.25 times fewer multiply-adds. `weight` is the (out, in, 3, 3) weight of the published convolution.
@@ -45,7 +45,7 @@ class UpsampledConv2d(nn.Module):
 
 
 class InstanceNorm(nn.Module):
-    """Standardises each channel of each image (no affine part, eps 1e-5), like `nn.InstanceNorm2d` but layout-preserving."""
+    """Standardises each channel of each image (no affine part, eps 1e-5): `nn.InstanceNorm2d` that keeps the layout."""
 
     def forward(self, images: Tensor) -> Tensor:
         variance, mean = torch.var_mean(images, dim=(2, 3), keepdim=True, correction=0)
@@ -105,7 +105,7 @@ class Composition:
 
 
 class CGN(nn.Module):
-    """Shape, foreground and background mechanism; each maps noise u (B, 32) and labels y (B,) to its part of an image."""
+    """Shape, foreground and background mechanism: each maps noise u (B, 32) and labels y (B,) to its own part."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -107,7 +107,8 @@ def train_classifier(
     with artefact.lock():
         if artefact.load(classifier) is None:
             _train(classifier, artefact, training, evaluations, config, seed, device)
-    return classifier.to(device).eval(), artefact.log(), artefact
+    classifier.to(device).to(memory_format=torch.channels_last)  # trained or loaded: the same layout, the same bits
+    return classifier.eval(), artefact.log(), artefact
 
 
 def _train(
@@ -124,7 +125,7 @@ def _train(
         for layer in classifier.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.reset_parameters()
-    classifier.to(device, memory_format=torch.channels_last).train()
+    classifier.to(device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adadelta(classifier.parameters(), config.learning_rate, foreach=True)
     state = TrainingState({"classifier": classifier}, {"optimizer": optimizer}, {})
     artefact.resume(state)

@@ -17,6 +17,7 @@ from cgnlib.composition import compose
 from cgnlib.images import LabelledImages, to_uint8
 from cgnlib.mnist.cgn import CGN, CLASSES, draw_noise, shuffle_texture
 from cgnlib.mnist.classifier import Classifier, ClassifierConfig, predict, train_classifier
+from cgnlib.mnist.counterfactuals import MASKS_PER_BATCH
 from cgnlib.mnist.variants import digit_masks
 from cgnlib.randomness import generator
 
@@ -27,7 +28,7 @@ FACTORS = ("shape", "foreground", "background")
 class CounterfactualParts:
     """Counterfactual images with everything they were made of, for evaluation and figures (not for training).
 
-    masks: (N, 1, 32, 32) float; foreground, background: (N, 3, 32, 32) float in [-1, 1]; images: with the requested labels.
+    masks: (N, 1, 32, 32) float; foreground, background: (N, 3, 32, 32) float in [-1, 1]; images: with their labels.
     """
 
     masks: Tensor
@@ -44,13 +45,18 @@ def sample_parts(
     device = next(cgn.parameters()).device
     stream = generator(seed, "parts", name, device=device)
     cgn.eval()
-    n = len(shape)
-    mask = cgn.mask(draw_noise(n, stream), shape.to(device))
-    f = shuffle_texture(cgn.foreground(draw_noise(n, stream), foreground.to(device)), stream)
-    b = shuffle_texture(cgn.background(draw_noise(n, stream), background.to(device)), stream)
-    pixels = to_uint8(compose(mask, f, b)).contiguous().cpu()
+    masks, foregrounds, backgrounds = [], [], []
+    for chosen in torch.arange(len(shape)).split(MASKS_PER_BATCH):
+        n = len(chosen)
+        f = cgn.foreground(draw_noise(n, stream), foreground[chosen].to(device))
+        b = cgn.background(draw_noise(n, stream), background[chosen].to(device))
+        masks.append(cgn.mask(draw_noise(n, stream), shape[chosen].to(device)).cpu())
+        foregrounds.append(shuffle_texture(f, stream).cpu())
+        backgrounds.append(shuffle_texture(b, stream).cpu())
+    mask, f, b = torch.cat(masks), torch.cat(foregrounds), torch.cat(backgrounds)
+    pixels = to_uint8(compose(mask, f, b)).contiguous()
     images = LabelledImages(pixels, shape, foreground, background, f"cgn/{name}", "cgn")
-    return CounterfactualParts(mask.cpu(), f.cpu(), b.cpu(), images)
+    return CounterfactualParts(mask, f, b, images)
 
 
 def free_labels(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -100,7 +106,7 @@ def train_oracles(
 
 @dataclass(frozen=True)
 class Control:
-    """What was recovered. matrix[requested][recovered] in percent, over `n` images; areas and diversity as fractions."""
+    """What was recovered: matrix[requested][recovered] in percent of `n` images; areas and diversity as fractions."""
 
     matrix: Mapping[str, Mapping[str, float]]
     n: int
@@ -140,7 +146,7 @@ def measure_control(parts: CounterfactualParts, oracles: Mapping[str, Classifier
 
 
 def mask_diversity(masks: Tensor, labels: Tensor) -> float:
-    """Mean |m1 - m2| over consecutive pairs of masks of the same digit, averaged over digits; 0 if each has one template.
+    """Mean |m1 - m2| over consecutive masks of the same digit, averaged over digits; 0 if each has one template.
 
     Raises ValueError when a digit has fewer than two masks.
     """

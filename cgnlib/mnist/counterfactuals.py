@@ -1,4 +1,4 @@
-"""Counterfactual images as a stream (SG21, Section 3.3): each factor with a label of its own, masks shared over the CF ratio."""
+"""Counterfactual images as a stream (SG21, Section 3.3): a label for each factor, masks shared over the CF ratio."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ MASKS_PER_BATCH = 500
 class CounterfactualStream:
     """`n` counterfactual images of a CGN, made batch by batch; iterating again gives the same images.
 
-    In a batch, shape labels are uniform; foreground and background labels are two independent permutations of them. Each
-    mask is composed `ratio` times with fresh textures (CF ratio). `tied` gives all factors the label of the shape, with
-    noise of its own for the mask: what the seed's code calls its GAN.
+    In a batch, shape labels are uniform; foreground and background labels are two independent permutations of them.
+    Each mask is composed `ratio` times with fresh textures (CF ratio). `tied` gives all factors the label of the shape,
+    with noise of its own for the mask: what the seed's code calls its GAN.
     """
 
     cgn: CGN

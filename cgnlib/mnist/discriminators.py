@@ -36,11 +36,11 @@ def _dropout(values: Tensor, rate: float, generator: torch.Generator) -> Tensor:
 
 
 class ConvDiscriminator(nn.Module):
-    """Convolutional discriminator on image and label plane (wildlife MNIST; ndf 32)."""
+    """Convolutional discriminator on image and label plane, one number per class (wildlife MNIST; ndf 32)."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.label_embedding = nn.Embedding(CLASSES, SIZE * SIZE)
+        self.label_embedding = nn.Embedding(CLASSES, 1)
         blocks: list[nn.Module] = []
         for channels, out, kernel, stride in [
             (4, width, 3, 1),
@@ -48,17 +48,17 @@ class ConvDiscriminator(nn.Module):
             (2 * width, 4 * width, 4, 2),
             (4 * width, 4 * width, 4, 2),
         ]:
-            blocks += [nn.Conv2d(channels, out, kernel, stride), nn.BatchNorm2d(out), nn.LeakyReLU(0.2)]
-        self.features = nn.Sequential(*blocks, nn.AvgPool2d(3), nn.Conv2d(4 * width, 1, 1))
+            blocks += [nn.Conv2d(channels, out, kernel, stride, bias=False), nn.BatchNorm2d(out), nn.LeakyReLU(0.2)]
+        self.features = nn.Sequential(*blocks, nn.AvgPool2d(3), nn.Conv2d(4 * width, 1, 1, bias=False))
 
     def forward(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """(B, 3, 32, 32), (B,) -> (B,) validity. No random draw: `generator` is part of the common signature."""
-        plane = self.label_embedding(labels).view(-1, 1, SIZE, SIZE)
+        plane = self.label_embedding(labels)[:, :, None, None].expand(-1, 1, SIZE, SIZE)
         return self.features(torch.cat([images, plane], dim=1)).flatten()
 
 
 class StridedDiscriminator(nn.Module):
-    """Strided convolutions with spectral norm on image and label plane: ours, at a tenth of ConvDiscriminator's cost."""
+    """Strided convolutions with spectral norm on image and label plane: ours, a tenth of ConvDiscriminator's cost."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A conditional GAN in the style of DCGAN: the true `gan` baseline (Re-CGN trains one; the seed's "GAN" is a tied CGN)."""
+"""A conditional GAN in the style of DCGAN: the true `gan` baseline (as in Re-CGN; the seed's "GAN" is a tied CGN)."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -61,7 +61,8 @@ def train_gan(
         network = _seeded_networks(seed)[0]
         if artefact.load(network) is None:
             network = _train(artefact, images, config, seed, device)
-    return network.to(device).eval(), artefact
+    network.to(device).to(memory_format=torch.channels_last)  # trained or loaded: the same layout, so the same images
+    return network.eval(), artefact
 
 
 def _seeded_networks(seed: int) -> tuple[Generator, StridedDiscriminator]:
@@ -73,7 +74,7 @@ def _seeded_networks(seed: int) -> tuple[Generator, StridedDiscriminator]:
 def _train(artefact: Artefact, images: LabelledImages, config: GANConfig, seed: int, device: str) -> Generator:
     network, discriminator = _seeded_networks(seed)
     for part in (network, discriminator):
-        part.to(device, memory_format=torch.channels_last).train()
+        part.to(device).to(memory_format=torch.channels_last).train()
     optimizer_g = torch.optim.Adam(network.parameters(), config.learning_rate, config.betas, fused=True)
     optimizer_d = torch.optim.Adam(discriminator.parameters(), config.learning_rate, config.betas, fused=True)
     stream = generator(seed, "gan", "noise", device=device)
@@ -117,6 +118,10 @@ class GANStream:
     n: int
     seed: int
     source: str = "gan"
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ValueError(f"a stream needs n >= 1, not {self.n}")
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""What the classifier looks at: GradCAM (Selvaraju et al., 2016) on a grid of colour themes and digits (seed, Figure 3)."""
+"""What the classifier looks at: GradCAM (Selvaraju et al., 2016) on colour themes and digits (seed, Figure 3)."""
 
 from dataclasses import dataclass
 

@@ -24,7 +24,8 @@ class Recipe:
     matched_labels: bool = False  # the style target of an image is a real image of its class
     lambda_interval: float = 0.0  # weight of the mask interval loss, as in the ImageNet CGN
     interval: tuple[float, float] = (0.1, 0.9)
-    lambda_border: float = 0.0  # weight of the polarity prior
+    lambda_border: float = 0.0  # weight of the polarity prior: the mask is 0 on a frame of the image
+    border: int = 4  # width of that frame in pixels
     ema: float = 0.0  # decay per step of the averaged weights that are kept; 0 keeps the last ones
     final_learning_rate: float = 1.0  # share of the learning rate that is left at the end (linear decay)
 
@@ -59,4 +60,6 @@ def recipe_for(name: str, variant: str) -> Recipe:
     """The preset `name` (paper | robust) for a variant."""
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}: choose {' or '.join(RECIPES)}")
+    if variant not in RECIPES[name]:
+        raise ValueError(f"unknown variant {variant!r}: choose one of {', '.join(RECIPES[name])}")
     return RECIPES[name][variant]

@@ -4,6 +4,7 @@ Every step is found or made: what an earlier notebook trained with the same para
 the seed. One `Study` holds one set of parameters.
 """
 
+import difflib
 import functools
 import json
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from torch import Tensor
 from cgnlib import results
 from cgnlib.assets import Digits, Textures, find_authors_weights, find_digits, find_textures
 from cgnlib.features import PerceptualFeatures, perceptual_features
+from cgnlib.fetching import AssetError
 from cgnlib.images import LabelledImages, concatenate
 from cgnlib.mnist.cgn import CGN, load_weights
 from cgnlib.mnist.classifier import Classifier, ClassifierConfig, train_classifier
@@ -59,7 +61,7 @@ COLOURS = 10  # of colored MNIST: a shape has no more counterfactuals than that
 
 @dataclass(frozen=True)
 class TrainedCGN:
-    """A CGN and what is known of it. `params` is what identifies it in result rows; `artefact` is None unless trained here."""
+    """A CGN and what is known of it: `params` identifies it in result rows, `artefact` is None unless trained here."""
 
     cgn: CGN
     variant: str
@@ -74,7 +76,8 @@ class TrainedCGN:
         if self.recipe == "authors":
             return "the authors' weights"
         how = "shipped with the project" if self.params.get("shipped") else "trained in this run"
-        return f"our CGN ({how}, recipe {self.recipe}, {self.params['cgn_images']:,} images, seed {self.params['cgn_seed']})"
+        images, seed = self.params["cgn_images"], self.params["cgn_seed"]
+        return f"our CGN ({how}, recipe {self.recipe}, {images:,} images, seed {seed})"
 
 
 class Study:
@@ -116,7 +119,7 @@ class Study:
     def cgn(self, variant: str, recipe: str | None = None, seed: int | None = None) -> TrainedCGN | None:
         """Our CGN (trained, resumed or loaded), or with recipe "authors" theirs; None where that is not at hand.
 
-        Outside profile `paper`, variants other than `live_variant` use the CGN that the project ships.
+        In profile `quick`, variants other than `live_variant` use the CGN that the project ships.
         """
         recipe = recipe or self.parameters.recipe
         if recipe == "authors":
@@ -125,7 +128,7 @@ class Study:
         seed = self.parameters.seed if seed is None else seed
         shipped = shipped_cgn(variant, recipe)
         if shipped and variant != self.parameters.live_variant and self.parameters.profile == "quick":
-            record = json.loads(shipped.with_suffix(".json").read_text())
+            record = _shipped_record(shipped)
             params = {"cgn_images": record["config"]["recipe"]["images"], "cgn_seed": record["config"]["seed"]}
             return self._loaded(
                 shipped, variant, recipe, params | {"features": record["config"]["features"], "shipped": True}
@@ -133,6 +136,7 @@ class Study:
         settings = recipe_for(recipe, variant).with_images(self.parameters.cgn_images)
         cgn, artefact = train_cgn(self.images(variant, "train"), settings, self.features, seed, device=self.device)
         params = {"cgn_images": settings.images, "cgn_seed": seed, "features": self.features.name}
+        params["train_images"] = self.parameters.train_images or "all"
         return TrainedCGN(cgn, variant, recipe, params, json.loads(artefact.record.read_text())["seconds"], artefact)
 
     def _loaded(self, path: Path, variant: str, recipe: str, params: dict[str, Any]) -> TrainedCGN:
@@ -164,7 +168,7 @@ class Study:
     def training_set(self, variant: str, method: str, cgn: TrainedCGN | None = None) -> LabelledImages:
         """The training images of a method; methods with a CGN need `cgn`."""
         parts = []
-        for part in METHOD_PARTS[method]:
+        for part in parts_of(method):
             if part == "original":
                 parts.append(self.images(variant, "train"))
             elif part == "free":
@@ -202,6 +206,7 @@ class Study:
         Taken from earlier results when the parameters say so. None when the CGN of `recipe` is not at hand.
         """
         splits = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}[experiment]
+        parts_of(method)
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         if cgn is None and method in CGN_METHODS:
             return None
@@ -216,7 +221,7 @@ class Study:
         return self._kept(rows)
 
     def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:
-        parameters, parts = self.parameters, METHOD_PARTS[method]
+        parameters, parts = self.parameters, parts_of(method)
         params: dict[str, Any] = {"epochs": parameters.classifier_epochs}
         if "original" in parts or "free" in parts or (cgn is None and "gan" in parts):
             params["train_images"] = parameters.train_images or "all"
@@ -226,7 +231,9 @@ class Study:
             params |= {"gan_images": parameters.gan_images, "gan_seed": parameters.seed}
         if "cgn" in parts:
             params["cf_ratio"] = parameters.cf_ratio
-        return params | ({} if cgn is None else cgn.params)
+        if cgn is not None:  # the same CGN, sampled with another seed, gives another number
+            params |= cgn.params | {"sample_seed": parameters.seed}
+        return params
 
     # --- CF ratio (Figures 5 and 6) --------------------------------------------------------------------------------
 
@@ -242,6 +249,7 @@ class Study:
         config = ClassifierConfig(epochs=RATIO_EPOCHS * self.parameters.classifier_epochs)
         params = {"epochs": config.epochs, "generated": size, "cf_ratio": ratio}
         params |= {"train_images": self.parameters.train_images or "all"} | cgn.params
+        params["sample_seed"] = self.parameters.seed
         common = self._row_columns("mnist-cf-ratio", variant, "original+cgn", cgn, params)
         found = self._reused(common, 2 * len(self.classifier_seeds))
         if found is not None:
@@ -265,11 +273,15 @@ class Study:
             self.digits,
             self.images(variant, "free-train").subset(slice(self.parameters.oracle_images)),
             self.images(variant, "test"),
-            ClassifierConfig(epochs=max(2, self.parameters.classifier_epochs)),
+            self._oracle_config,
             limit=self.parameters.oracle_images,
             has_background=variant != "colored",
             device=self.device,
         )
+
+    @property
+    def _oracle_config(self) -> ClassifierConfig:
+        return ClassifierConfig(epochs=max(2, self.parameters.classifier_epochs))
 
     def control_samples(self, cgn: TrainedCGN, n: int | None = None) -> CounterfactualParts:
         """Counterfactuals with free labels and all their parts."""
@@ -280,7 +292,8 @@ class Study:
         """The control matrix of a CGN and its rows (experiment mnist-control)."""
         oracles, accuracies = self.oracles(cgn.variant)
         control = measure_control(self.control_samples(cgn), oracles)
-        params = cgn.params | {"oracle_images": self.parameters.oracle_images}
+        epochs = self._oracle_config.epochs
+        params = cgn.params | {"oracle_images": self.parameters.oracle_images, "oracle_epochs": epochs}
         common = self._row_columns("mnist-control", cgn.variant, "cgn", cgn, params)
         common |= {"seed": self.parameters.seed, "n": control.n, "seconds": cgn.seconds}
         rows = [
@@ -300,8 +313,10 @@ class Study:
     def heat_maps(self, method: str, recipe: str | None = None) -> tuple[HeatMaps, pd.DataFrame] | None:
         """GradCAM grid of a classifier of double-colored MNIST and its rows (experiment mnist-gradcam).
 
-        The maps are those of the first classifier seed; rows are kept for all. None when the CGN is not at hand.
+        The maps are those of the first classifier seed; rows are kept for all, without the ratio of sensitivities where
+        it is not defined (the maps do not change with the digit). None when the CGN is not at hand.
         """
+        parts_of(method)
         variant = "double-colored"
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         if cgn is None and method in CGN_METHODS:
@@ -312,15 +327,18 @@ class Study:
         for seed, classifier, _, seconds in self.classifiers(variant, method, cgn):
             seen = heat_maps(classifier, grid)
             maps.append(seen)
-            about = common | {"seed": seed, "seconds": seconds, "n": len(grid)}
+            about: dict[str, Any] = common | {"seed": seed, "seconds": seconds, "n": len(grid)}
+            variance: dict[str, Any] = about | {"unit": "variance"}
+            ratio: dict[str, Any] = about | {"unit": "ratio"}
             right = 100 * float((seen.predicted.ravel() == grid.shape.numpy()).mean())
             rows += [
                 Row(**about, metric="maps/empty", value=100 * float(seen.empty.mean())),
                 Row(**about, metric="accuracy/themes", value=right),
-                Row(**about | {"unit": "variance"}, metric="sensitivity/colour", value=seen.colour_effect),
-                Row(**about | {"unit": "variance"}, metric="sensitivity/digit", value=seen.digit_effect),
-                Row(**about | {"unit": "ratio"}, metric="sensitivity/colour-over-digit", value=seen.colour_over_digit),
+                Row(**variance, metric="sensitivity/colour", value=seen.colour_effect),
+                Row(**variance, metric="sensitivity/digit", value=seen.digit_effect),
             ]
+            if seen.digit_effect > 0:
+                rows.append(Row(**ratio, metric="sensitivity/colour-over-digit", value=seen.colour_over_digit))
         return maps[0], self._kept(rows)
 
     # --- rows ------------------------------------------------------------------------------------------------------
@@ -348,33 +366,56 @@ class Study:
         wanted = {key: common[key] for key in ("dataset", "method", "recipe", "data")}
         wanted["params"] = results.canonical_params(common["params"])
         frame = results.select(frame, **wanted)
-        frame = frame[frame["seed"].isin(self.classifier_seeds)]
+        frame = frame.loc[frame["seed"].isin(list(self.classifier_seeds))]
         return frame if len(frame) >= needed else None
 
     def _kept(self, rows: Iterable[Row]) -> pd.DataFrame:
-        """Append rows to the results and return them as a frame."""
+        """Append rows to the results and return them, and no others, as a frame."""
         rows = list(rows)
         results.append(rows, self.parameters.profile, rows[0].experiment)
         kept = results.load(self.parameters.profile, rows[0].experiment)
-        keys = {(row.dataset, row.method, row.recipe, row.seed, results.canonical_params(row.params)) for row in rows}
-        found = kept[["dataset", "method", "recipe", "seed", "params"]].apply(tuple, axis=1).isin(keys)
-        return kept[found]
+        keys = {tuple(row.cells()[column] for column in results.KEY) for row in rows}
+        columns = kept[list(results.KEY)].astype(str).itertuples(index=False, name=None)
+        return kept.loc[[key in keys for key in columns]].reset_index(drop=True)
 
 
 def _accuracies(history: pd.DataFrame, split: str, common: dict[str, Any]) -> list[Row]:
     """accuracy/<split>/last and, for test splits, accuracy/<split>/best (the best epoch, as the seed reports it)."""
-    values = history[history["split"] == split].sort_values("epoch")
-    about = common | {"n": int(values["n"].iloc[-1])}
-    rows = [Row(**about, metric=f"accuracy/{split}/last", value=float(values["accuracy"].iloc[-1]))]
+    values = history.loc[history["split"] == split].sort_values(by="epoch")
+    accuracies = [float(accuracy) for accuracy in values["accuracy"]]
+    about: dict[str, Any] = common | {"n": int(values["n"].iloc[-1])}
+    rows = [Row(**about, metric=f"accuracy/{split}/last", value=accuracies[-1])]
     if split != "train":
-        rows.append(Row(**about, metric=f"accuracy/{split}/best", value=float(values["accuracy"].max())))
+        rows.append(Row(**about, metric=f"accuracy/{split}/best", value=max(accuracies)))
     return rows
+
+
+def parts_of(method: str) -> tuple[str, ...]:
+    """What a method's training set is made of. Raises ValueError for an unknown method."""
+    if method not in METHOD_PARTS:
+        near = difflib.get_close_matches(method, METHOD_PARTS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(METHOD_PARTS)}"
+        raise ValueError(f"unknown method {method!r}; {hint}")
+    return METHOD_PARTS[method]
 
 
 def shipped_cgn(variant: str, recipe: str) -> Path | None:
     """Weights that the project ships for a variant and recipe, if any."""
     path = project_root() / "weights" / "mnist" / f"{variant}-{recipe}.safetensors"
     return path if path.exists() else None
+
+
+def _shipped_record(weights: Path) -> dict[str, Any]:
+    """How shipped weights were trained. Raises AssetError when the record beside them is missing or damaged."""
+    file = weights.with_suffix(".json")
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if record["weights_sha256"] != file_sha256(weights):
+            raise ValueError(f"{weights.name} does not have the checksum in it")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = f"Restore both files with 'git checkout {weights.parent.name}', or delete both to train anew."
+        raise AssetError(f"{file}, the record of shipped weights, cannot be used ({error}). {remedy}") from error
+    return record
 
 
 def factors_of(variant: str) -> tuple[str, ...]:

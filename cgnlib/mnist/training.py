@@ -15,7 +15,7 @@ from cgnlib.mnist.cgn import CGN, CLASSES, Composition, draw_noise, initialise
 from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, Discriminator
 from cgnlib.mnist.recipes import Recipe
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import Artefact, Batches, TrainingState, run
+from cgnlib.training import Artefact, Batches, TrainingState, run, save_tensors
 
 METHOD_VERSION = 1  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
@@ -90,7 +90,7 @@ class CGNTrainer:
         self.noise = generator(seed, "cgn", "noise", device=device)
         self.cgn, self.discriminator = build_networks(recipe, seed)
         for network in (self.cgn, self.discriminator, features):
-            network.to(device, memory_format=torch.channels_last)
+            network.to(device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.cgn).requires_grad_(False)
         self.features = features
         self._calibrate(seed)
@@ -128,7 +128,7 @@ class CGNTrainer:
             "entropy": recipe.lambda_mask * losses.binary_entropy(parts.mask),
             "style": self.features.style_loss(image, real, recipe.style_weights),
             "interval": recipe.lambda_interval * losses.mask_interval(parts.mask, *recipe.interval),
-            "border": recipe.lambda_border * losses.border_residue(parts.mask),
+            "border": recipe.lambda_border * losses.border_residue(parts.mask, recipe.border),
         }
         self.optimizer_g.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
@@ -170,8 +170,6 @@ class CGNTrainer:
 
     def snapshot(self, folder: Path) -> None:
         """Write mask, foreground, background and image of each class, with noise fixed over training, to `folder`."""
-        from safetensors.torch import save_file
-
         network = self.averaged if self.recipe.ema else self.cgn
         parts = sample_classes(network.eval(), self.device)
         network.train()
@@ -181,10 +179,7 @@ class CGNTrainer:
             "background": parts.background,
             "image": parts.image,
         }
-        save_file(
-            {k: v.cpu().contiguous() for k, v in tensors.items()},
-            folder / f"snapshot-{self.state.step:06d}.safetensors",
-        )
+        save_tensors(tensors, folder / f"snapshot-{self.state.step:06d}.safetensors")
 
 
 def build_networks(recipe: Recipe, seed: int) -> tuple[CGN, Discriminator]:
