@@ -10,7 +10,7 @@ import html
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from cgnlib.results import SOURCES, beside_published, interval_of, select, split_seeds
-from cgnlib.verdicts import FACTORS
+from cgnlib.verdicts import FACTORS, Finding
 
 # Okabe and Ito's palette where hues carry meaning: told apart with every common colour blindness.
 FACTOR_COLOURS = {"shape": "#0072B2", "foreground": "#D55E00", "background": "#009E73"}
@@ -303,11 +303,11 @@ def dot_plot(
 def ratio_plot(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LABELS)) -> Figures:
     """Accuracy against CF ratio, a line per data set size, a panel per variant, each with its own y axis.
 
-    rows: one metric; params hold "cf_ratio" and "counterfactuals". Bars are 95 % intervals.
+    rows: one metric; params hold "cf_ratio" and "generated" (images). Bars are 95 % intervals.
     """
     shown = [v for v in variants if v in set(rows["dataset"])]
     params = [json.loads(text) for text in rows["params"]]
-    sizes = sorted({p["counterfactuals"] for p in params})
+    sizes = sorted({p["generated"] for p in params})
     ratios = sorted({p["cf_ratio"] for p in params})
     shades = LinearSegmentedColormap.from_list("accent", ["#DDA9C6", ACCENT, "#5B1A3D"])(
         np.linspace(0.15, 0.9, len(sizes))
@@ -315,7 +315,7 @@ def ratio_plot(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LA
 
     def draw(ax: Axes, index: int) -> None:
         for size, colour, mark in zip(sizes, shades, "osD^v" * len(sizes), strict=False):
-            groups = [(r, select(rows, dataset=shown[index], cf_ratio=r, counterfactuals=size)) for r in ratios]
+            groups = [(r, select(rows, dataset=shown[index], cf_ratio=r, generated=size)) for r in ratios]
             found = [(ratio, interval_of(group)) for ratio, group in groups if len(group)]
             x = [ratios.index(ratio) for ratio, _ in found]
             y = [i.value for _, i in found]
@@ -332,6 +332,48 @@ def ratio_plot(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LA
     ]
     smoke, xlabel = "smoke" in set(rows["profile"]), "CF ratio: counterfactuals per mask"
     return trellis(draw, len(shown), height=240, xlabel=xlabel, legend=legend, smoke=smoke)
+
+
+def margin_plot(
+    findings: Mapping[str, Sequence[Finding]], margin: float, published: Mapping[str, float], *, smoke: bool = False
+) -> Figures:
+    """Changes of accuracy in points with their intervals, a panel per variant, against the margin below zero.
+
+    findings: per label (e.g. "our recipe") the findings of a verdict; published: the seed's change per variant.
+    """
+    shown = list(dict.fromkeys(f.variant for found in findings.values() for f in found if f.interval))
+    ends = [e for found in findings.values() for f in found if f.interval for e in (f.interval.low, f.interval.high)]
+    low, high = min([-2 * margin, *ends, *published.values()]), max([margin, *ends, *published.values()])
+    hue, mark = SOURCE_MARKS["seed"]
+
+    def draw(ax: Axes, index: int) -> None:
+        ax.axvspan(-margin, high + 0.5, color="#E7F3EE", zorder=0)
+        ax.axvline(-margin, color="#0B6E4F", lw=1.2, ls=(0, (4, 3)), zorder=1)
+        ax.axvline(0, color="#B9BEC5", lw=1, zorder=1)
+        for y, found in enumerate(findings.values()):
+            for finding in found:
+                if finding.variant == shown[index] and finding.interval:
+                    ends = [finding.interval.low, finding.interval.high]
+                    ax.plot(ends, [y, y], color=ACCENT, lw=2.4, solid_capstyle="butt", zorder=3)
+                    ax.plot(finding.interval.value, y, "o", ms=6.5, color=ACCENT, mec="white", mew=0.8, zorder=4)
+        if shown[index] in published:
+            ax.plot(published[shown[index]], -0.35, mark, ms=9, color=hue, mew=1.8, zorder=4, clip_on=False)
+        ax.set(title=VARIANT_LABELS.get(shown[index], shown[index]), ylim=(len(findings) - 0.5, -0.7))
+        ax.set_xlim(low - 0.5, high + 0.5)
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        ax.set_yticks(range(len(findings)), list(findings))
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x")
+        ax.spines["left"].set_visible(False)
+
+    legend = [
+        Line2D([], [], color=ACCENT, marker="o", ms=6, lw=2.4, label="ours, 95 % interval"),
+        Line2D([], [], color=hue, marker=mark, ms=8, mew=1.8, lw=0, label="seed, Table 1"),
+        Line2D([], [], color="#0B6E4F", lw=1.2, ls=(0, (4, 3)), label=f"margin: −{margin:g} points"),
+    ]
+    xlabel = "change of in-domain accuracy (points)"
+    height = 100 + 36 * len(findings)
+    return trellis(draw, len(shown), height=height, share_y=True, xlabel=xlabel, legend=legend, smoke=smoke)
 
 
 def control_matrix(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LABELS)) -> Figures:

@@ -176,6 +176,21 @@ def published(experiment: str | None = None) -> pd.DataFrame:
     return frame if experiment is None else select(frame, experiment=experiment)
 
 
+def with_all_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """These rows and those, computed or published earlier, that differ from one of them in seeds alone."""
+    if rows.empty:
+        return rows
+    profile, experiment = str(rows["profile"].iloc[0]), str(rows["experiment"].iloc[0])
+    wanted = set(_settings(rows))
+    kept = load(profile, experiment, published=True)
+    return kept.loc[[key in wanted for key in _settings(kept)]].reset_index(drop=True)
+
+
+def _settings(rows: pd.DataFrame) -> list[tuple[str, ...]]:
+    plain = rows.assign(params=[split_seeds(text)[0] for text in rows["params"]])
+    return list(plain[list(SUMMARY_COLUMNS)].itertuples(index=False, name=None))
+
+
 def select(frame: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
     """Rows whose columns, or keys of `params`, have the wanted values (a list means: any of these).
 

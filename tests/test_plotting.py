@@ -64,7 +64,7 @@ def test_dot_plot_refuses_mixed_metrics() -> None:
 
 
 def test_ratio_and_control_plots() -> None:
-    ratios = [{"params": {"cf_ratio": r, "counterfactuals": n}} for r in (1, 5) for n in (1000, 10_000)]
+    ratios = [{"params": {"cf_ratio": r, "generated": n}} for r in (1, 5) for n in (1000, 10_000)]
     assert "10,000 counterfactuals" in svg(ratio_plot(frame(*ratios)))
     cells = [{"dataset": "colored", "metric": f"control/shape/{b}", "value": 91.25} for b in ("shape", "foreground")]
     text = svg(control_matrix(frame(*cells)))

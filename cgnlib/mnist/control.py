@@ -59,6 +59,37 @@ def sample_parts(
     return CounterfactualParts(mask, f, b, images)
 
 
+@torch.inference_mode()
+def one_factor_at_a_time(cgn: CGN, variant: str, seed: int, per_factor: int = 3) -> tuple[Tensor, list[str]]:
+    """Rows image, mask, foreground, background of one counterfactual and of changes to a single factor, and labels.
+
+    Noise stays: nothing but the named factor changes. Returns ((4, C, 3, 32, 32) in [-1, 1], C labels).
+    Colored MNIST has no background factor.
+    """
+    device = next(cgn.parameters()).device
+    u = draw_noise(1, generator(seed, "overview", device=device))
+    start = {"shape": 3, "foreground": 5, "background": 8}
+    chosen, labels = [start], ["start"]
+    for factor in FACTORS[:2] if variant == "colored" else FACTORS:
+        for step in range(1, per_factor + 1):
+            chosen.append(start | {factor: (start[factor] + 2 * step) % CLASSES})
+            labels.append(factor.replace("foreground", "texture"))
+    cgn.eval()
+    y = {factor: torch.tensor([one[factor] for one in chosen], device=device) for factor in FACTORS}
+    noise = u.expand(len(chosen), -1)
+    mask = cgn.mask(noise, y["shape"])
+    # The same shuffle for every column: only the factor may differ.
+    f, b = (
+        torch.cat([shuffle_texture(x[None], generator(seed, "overview", name, device=device)) for x in images])
+        for name, images in (
+            ("foreground", cgn.foreground(noise, y["foreground"])),
+            ("background", cgn.background(noise, y["background"])),
+        )
+    )
+    rows = torch.stack([compose(mask, f, b), mask.expand(-1, 3, -1, -1) * 2 - 1, f, b])
+    return rows.cpu(), labels
+
+
 def free_labels(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Three independent uniform label vectors (n,)."""
     stream = generator(seed, "control", "labels")
