@@ -195,7 +195,8 @@ def ratio_verdict(rows: pd.DataFrame) -> tuple[Status, str, str]:
         theirs = select(ranges, dataset=variant, counterfactuals=size)
         if theirs.empty:
             continue
-        low, high = float(theirs["value"].min()), float(theirs["value"].max())
+        bounds = [float(value) for value in theirs["value"]]
+        low, high = min(bounds), max(bounds)
         published.append(f"{variant}, {size:,}: {low:.1f} to {high:.1f} %")
         near = [i.high >= low - RULES.published_margin and i.low <= high + RULES.published_margin for i in intervals]
         statuses.append("reproduced" if all(near) else "partly" if any(near) else "not reproduced")
@@ -207,7 +208,7 @@ def cost(rows: pd.DataFrame) -> float | None:
     """Seconds of training behind rows; rows of one training count once."""
     keys = ["experiment", "dataset", "method", "recipe", "seed", "params"]
     seconds = rows.drop_duplicates(keys)["seconds"].dropna()
-    return float(seconds.sum()) if len(seconds) else None
+    return sum(float(value) for value in seconds) if len(seconds) else None
 
 
 def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:
@@ -216,9 +217,9 @@ def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:
         {
             "item": line.item.name,
             "shows": html.escape(line.item.shows),
-            "published": html.escape(line.published or "–"),
-            "ours": html.escape(line.ours),
             "verdict": str(badge(line.status)),
+            "ours": html.escape(line.ours),
+            "published": html.escape(line.published or "–"),
             "world": line.item.world,
             "scale": line.scale or "–",
             "seeds": str(line.seeds or "–"),
@@ -286,6 +287,16 @@ def teaser(lines: Sequence[Line], link: str = "{}.html") -> Html:
         sign = f'<span aria-hidden="true">{_MARKS[line.status]}</span>'
         marks.append(f'<a class="{name}" href="{address}" title="{words}" aria-label="{words}">{short} {sign}</a>')
     return Html(f'<div class="cgn-marks">{"".join(marks)}</div>')
+
+
+def tally(lines: Sequence[Line], profile: str) -> Html:
+    """How many items have which verdict, and which notebooks would make rows that are missing."""
+    statuses = [line.status for line in lines]
+    text = ", ".join(f"{statuses.count(status)} {status}" for status in _MARKS) + f" (of {len(lines)})."
+    missing = sorted({line.item.notebook for line in lines if line.item.notebook and not line.seeds})
+    if missing:
+        text += f" No rows at scale {profile} for some items; these notebooks make them: {', '.join(missing)}."
+    return Html(f"<p>{html.escape(text)}</p>")
 
 
 def _link(line: Line, link: str, text: str) -> str:

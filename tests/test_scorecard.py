@@ -6,7 +6,7 @@ from cgnlib import results
 from cgnlib.parameters import StudyParameters
 from cgnlib.report.places import notebook_names
 from cgnlib.results import Row
-from cgnlib.scorecard import ITEMS, as_frame, claim_cards, claim_verdicts, cost, duration, scorecard, teaser
+from cgnlib.scorecard import ITEMS, as_frame, claim_cards, claim_verdicts, cost, duration, scorecard, tally, teaser
 
 PARAMETERS = StudyParameters()
 
@@ -54,6 +54,7 @@ def test_without_rows_pages_name_the_notebook_and_end_well(build: Path) -> None:
     lines = scorecard(StudyParameters(profile="smoke"))
     assert {line.status for line in lines} == {"not tested"}
     assert len(as_frame(lines)) == 19
+    assert "19 not tested (of 19). No rows at scale smoke" in tally(lines, "smoke")
     assert teaser(lines).count("<a ") == 19
     assert "run 02-claim1-mnist" in claim_cards(claim_verdicts(StudyParameters(profile="smoke")))
 

@@ -60,7 +60,7 @@ def sample_parts(
 
 
 @torch.inference_mode()
-def one_factor_at_a_time(cgn: CGN, variant: str, seed: int, per_factor: int = 3) -> tuple[Tensor, list[str]]:
+def one_factor_at_a_time(cgn: CGN, variant: str, seed: int, per_factor: int = 2) -> tuple[Tensor, list[str]]:
     """Rows image, mask, foreground, background of one counterfactual and of changes to a single factor, and labels.
 
     Noise stays: nothing but the named factor changes. Returns ((4, C, 3, 32, 32) in [-1, 1], C labels).
@@ -73,7 +73,7 @@ def one_factor_at_a_time(cgn: CGN, variant: str, seed: int, per_factor: int = 3)
     for factor in FACTORS[:2] if variant == "colored" else FACTORS:
         for step in range(1, per_factor + 1):
             chosen.append(start | {factor: (start[factor] + 2 * step) % CLASSES})
-            labels.append(factor.replace("foreground", "texture"))
+            labels.append(factor.replace("foreground", "texture") if step == 1 else "")
     cgn.eval()
     y = {factor: torch.tensor([one[factor] for one in chosen], device=device) for factor in FACTORS}
     noise = u.expand(len(chosen), -1)

@@ -195,9 +195,13 @@ def _tidy(path: Path, name: str) -> None:
     notebook.metadata.pop("widgets", None)
     papermill_notes = notebook.metadata.get("papermill", {})
     papermill_notes.update(input_path=f"notebooks/{name}.ipynb", output_path=f"{name}.ipynb", environment_variables={})
+    tags = [
+        tag for cell in notebook.cells for tag in cell.metadata.get("tags", []) if "parameters" in cell.metadata.tags
+    ]
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata.tags.append("hide-input")  # folded in the book
+            # In the book as the notebook's own parameters: left out on summary pages, else folded.
+            cell.metadata.tags.append("remove-input" if "remove-input" in tags else "hide-input")
         if cell.cell_type == "code":
             cell.outputs = [
                 output
