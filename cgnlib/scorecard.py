@@ -28,7 +28,7 @@ from cgnlib.verdicts import (
     gradcam_mnist,
 )
 
-NOT_YET = "not tested: not yet part of the report"
+NOT_YET = "not tested: not yet part of the report"  # every item on ImageNet
 RATIO_METRIC = "accuracy/test/last"
 
 
@@ -205,8 +205,8 @@ def ratio_verdict(rows: pd.DataFrame) -> tuple[Status, str, str]:
 
 
 def cost(rows: pd.DataFrame) -> float | None:
-    """Seconds of training behind rows; rows of one training count once."""
-    keys = ["experiment", "dataset", "method", "recipe", "seed", "params"]
+    """Seconds of training behind rows; a training counts once, also where several experiments measure its model."""
+    keys = ["dataset", "method", "recipe", "seed", "params", "seconds"]
     seconds = rows.drop_duplicates(keys)["seconds"].dropna()
     return sum(float(value) for value in seconds) if len(seconds) else None
 

@@ -63,4 +63,6 @@ def test_durations_and_cost(build: Path) -> None:
     assert [duration(s) for s in (None, 45, 720, 12_240)] == ["–", "45 s", "12 min", "3.4 h"]
     keep("mnist-ood", "accuracy/test/last", "original", 10.0)
     keep("mnist-ood", "accuracy/test/best", "original", 12.0)
+    keep("mnist-indomain", "accuracy/indomain/last", "original", 99.0)  # the same training
+    assert cost(results.load("quick")) == 30
     assert cost(results.load("quick", "mnist-ood")) == 30
