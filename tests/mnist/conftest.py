@@ -1,0 +1,76 @@
+"""Small stand-ins that make trainings a matter of seconds, and the authors' weights where they are."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cgnlib import training
+from cgnlib.assets import find_authors_weights
+from cgnlib.features import PerceptualFeatures
+from cgnlib.images import LabelledImages
+from cgnlib.training import TrainingState
+
+
+def make_images(n: int = 96, seed: int = 0) -> LabelledImages:
+    """Noise on one flat colour per class: enough to train on."""
+    stream = torch.Generator().manual_seed(seed)
+    labels = torch.arange(n) % 10
+    colours = 25 * labels[:, None] + torch.tensor([0, 10, 20])
+    pixels = colours[:, :, None, None] + torch.randint(0, 10, (n, 3, 32, 32), generator=stream)
+    return LabelledImages(pixels.clamp(0, 255).to(torch.uint8), labels, labels, labels, "noise/train", "made-up")
+
+
+@pytest.fixture(scope="session")
+def some_images() -> LabelledImages:
+    return make_images()
+
+
+@pytest.fixture(scope="session")
+def tiny_features() -> PerceptualFeatures:
+    """Four random convolutions in place of a pre-trained network."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        blocks = [nn.Sequential(nn.Conv2d(c, 4, 3, 2, 1), nn.ReLU()) for c in (3, 4, 4, 4)]
+    return PerceptualFeatures("tiny", blocks)
+
+
+@pytest.fixture
+def every_step(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Checkpoints are saved at every step; gives the steps at which trainings were resumed."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    resumed: list[int] = []
+    load = TrainingState.load
+
+    def noted(state: TrainingState, path: Path) -> None:
+        load(state, path)
+        resumed.append(state.step)
+
+    monkeypatch.setattr(TrainingState, "load", noted)
+    return resumed
+
+
+@pytest.fixture(scope="session")
+def authors_file() -> Callable[[str], Path]:
+    """Path of the authors' weights of a variant; the test is skipped where they are not there."""
+
+    def find(variant: str) -> Path:
+        path = find_authors_weights(variant)
+        if path is None:
+            pytest.skip(f"the authors' weights of {variant} are not there")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def golden(authors_file: Callable[[str], Path]) -> dict[str, np.ndarray]:
+    """What the authors' code gives for fixed inputs; it lies beside their weights."""
+    path = authors_file("colored").with_name("golden.npz")
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    with np.load(path) as arrays:
+        return dict(arrays)

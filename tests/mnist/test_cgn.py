@@ -1,0 +1,219 @@
+"""The MNIST CGN: shapes, published state dict, parity with the authors' weights, and its layers against PyTorch's."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from cgnlib.fetching import AssetError
+from cgnlib.mnist.cgn import (
+    CGN,
+    MASK_FLOOR,
+    InstanceNorm,
+    UpsampledConv2d,
+    draw_noise,
+    initialise,
+    load_weights,
+    shuffle_texture,
+)
+from cgnlib.randomness import generator
+
+VARIANTS = ("colored", "double-colored", "wildlife")
+
+PUBLISHED_SHAPES = {  # of the authors' files, without the batch norms' vectors
+    "label_emb.weight": (10, 10),
+    "f_shape.0.weight": (4096, 42),
+    "f_shape.0.bias": (4096,),
+    "f_shape.4.weight": (32, 64, 3, 3),
+    "f_shape.9.weight": (1, 32, 3, 3),
+    **{
+        f"f_text{i}.{name}": shape
+        for i in (1, 2)
+        for name, shape in {
+            "0.weight": (4096, 42),
+            "0.bias": (4096,),
+            "3.weight": (64, 64, 3, 3),
+            "7.weight": (32, 64, 3, 3),
+            "10.weight": (3, 32, 3, 3),
+            "10.bias": (3,),
+        }.items()
+    },
+}
+PUBLISHED_NORMS = {"f_shape.5": 32, "f_shape.10": 1} | {
+    f"f_text{i}.{place}": channels for i in (1, 2) for place, channels in ((4, 64), (8, 32), (11, 3))
+}
+
+
+@pytest.fixture(scope="module")
+def cgn() -> CGN:
+    network = CGN()
+    initialise(network, "orthogonal", 0.2, generator(0, "test"))
+    return network
+
+
+def test_state_dict_is_the_published_one(cgn: CGN) -> None:
+    expected: dict[str, tuple[int, ...]] = dict(PUBLISHED_SHAPES)
+    for name, channels in PUBLISHED_NORMS.items():
+        expected |= {f"{name}.{part}": (channels,) for part in ("weight", "bias", "running_mean", "running_var")}
+        expected[f"{name}.num_batches_tracked"] = ()
+    state = cgn.state_dict()
+    assert {name: tuple(tensor.shape) for name, tensor in state.items()} == expected
+    assert len(state) == 57
+    assert sum(tensor.numel() for tensor in state.values()) == 660_462
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_shapes_and_ranges(cgn: CGN, training: bool) -> None:
+    stream = generator(0, "shapes")
+    y = torch.arange(10)
+    parts = cgn.train(training)(draw_noise(10, stream), y, stream)
+    assert parts.mask.shape == (10, 1, 32, 32)
+    assert parts.mask.min() >= MASK_FLOOR
+    assert parts.mask.max() <= 1 - MASK_FLOOR
+    for image in (parts.foreground, parts.background, parts.image):
+        assert image.shape == (10, 3, 32, 32)
+        assert image.abs().max() <= 1
+    assert torch.equal(parts.image, parts.mask * parts.foreground + (1 - parts.mask) * parts.background)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_authors_weights_give_what_their_code_gives(
+    variant: str, authors_file: Callable[[str], Path], golden: dict[str, np.ndarray]
+) -> None:
+    network = load_weights(authors_file(variant))
+    assert not network.training
+    u, y = torch.from_numpy(golden["u"]), torch.from_numpy(golden["y"])
+    for part in ("mask", "foreground", "background"):
+        with torch.inference_mode():
+            ours = getattr(network, part)(u, y)
+        np.testing.assert_allclose(ours, golden[f"{variant.replace('-', '_')}/{part}"], rtol=0, atol=1e-5)
+
+
+# --- layers ---------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(1, 6), st.integers(1, 6), st.booleans())
+def test_upsampled_convolution_is_upsampling_and_convolution(
+    batch: int, channels: int, out: int, height: int, width: int, channels_last: bool
+) -> None:
+    layer = UpsampledConv2d(channels, out).double()
+    images = torch.randn(batch, channels, height, width, dtype=torch.float64)
+    if channels_last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    ours, plain = images.clone().requires_grad_(), images.clone().requires_grad_()
+    weight = layer.weight.detach().clone().requires_grad_()
+    folded = layer(ours)
+    expected = F.conv2d(F.interpolate(plain, scale_factor=2), weight, padding=1)
+    torch.testing.assert_close(folded, expected)
+    cotangent = torch.randn_like(expected)
+    folded.backward(cotangent)
+    expected.backward(cotangent)
+    torch.testing.assert_close(ours.grad, plain.grad)
+    torch.testing.assert_close(layer.weight.grad, weight.grad)
+
+
+def test_the_folding_matrix_is_no_part_of_the_weights() -> None:
+    assert list(UpsampledConv2d(2, 3).state_dict()) == ["weight"]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(2, 6))
+def test_instance_norm_is_pytorchs(batch: int, channels: int, size: int) -> None:
+    images = torch.randn(batch, channels, size, size + 1, dtype=torch.float64) * 3 + 1
+    ours, theirs = images.clone().requires_grad_(), images.clone().requires_grad_()
+    a, b = InstanceNorm()(ours), nn.InstanceNorm2d(channels)(theirs)
+    torch.testing.assert_close(a, b)
+    cotangent = torch.randn_like(a)
+    a.backward(cotangent)
+    b.backward(cotangent)
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+# --- shuffler -------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 2), st.integers(1, 5), st.integers(1, 5), st.integers(0, 1000))
+def test_the_shuffler_shifts_each_image_cyclically(batch: int, channels: int, height: int, width: int, seed: int):
+    images = torch.arange(batch * channels * height * width).view(batch, channels, height, width).float()
+    shuffled = shuffle_texture(images, torch.Generator().manual_seed(seed))
+    for image, result in zip(images, shuffled, strict=True):
+        shifts = [image.roll((-i, -j), (1, 2)) for i in range(height) for j in range(width)]
+        assert any(torch.equal(result, shift) for shift in shifts)
+
+
+def test_the_shuffler_uses_its_generator_alone() -> None:
+    images = torch.rand(4, 3, 8, 8)
+    before = torch.get_rng_state()
+    first = shuffle_texture(images, torch.Generator().manual_seed(1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, shuffle_texture(images, torch.Generator().manual_seed(1)))
+    assert not torch.equal(first, shuffle_texture(images, torch.Generator().manual_seed(2)))
+
+
+def test_all_shifts_are_equally_likely() -> None:
+    image = torch.arange(4.0).view(1, 1, 2, 2).expand(4000, 1, 2, 2)
+    corner = shuffle_texture(image, torch.Generator().manual_seed(0))[:, 0, 0, 0]
+    counts = torch.bincount(corner.long(), minlength=4)
+    assert (counts - 1000).abs().max() < 150  # five standard deviations
+
+
+# --- initialisation and gradients -----------------------------------------------------------------------------------
+
+
+def test_published_initialisation() -> None:
+    network = CGN()
+    initialise(network, "orthogonal", 0.1, generator(0, "a"))
+    weight = network.f_text1[3].weight.detach().flatten(1)
+    torch.testing.assert_close(weight @ weight.T, 0.01 * torch.eye(64), atol=1e-6, rtol=0)
+    assert network.f_shape[0].bias.abs().max() == 0
+    assert network.f_text1[4].bias.abs().max() == 0
+    assert abs(network.f_text1[4].weight.mean().item() - 1) < 0.05
+    initialise(network, "normal", 0.03, generator(0, "a"))
+    assert network.f_shape[0].weight.std().item() == pytest.approx(0.03, rel=0.02)
+
+
+def test_initialisation_depends_on_its_generator_alone() -> None:
+    one, other = CGN(), CGN()
+    initialise(one, "orthogonal", 0.1, generator(0, "a"))
+    torch.manual_seed(7)
+    initialise(other, "orthogonal", 0.1, generator(0, "a"))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("part", "mechanism"), [("mask", "f_shape"), ("foreground", "f_text1"), ("background", "f_text2")]
+)
+def test_each_mechanism_is_trained_by_its_own_part(cgn: CGN, part: str, mechanism: str) -> None:
+    """What the entropy of a mask says, say, reaches f_shape and the label embedding, and no texture."""
+    stream = generator(0, "gradients")
+    cgn.zero_grad(set_to_none=True)
+    getattr(cgn.train()(draw_noise(4, stream), torch.arange(4), stream), part).square().sum().backward()
+    reached = {name.split(".")[0] for name, p in cgn.named_parameters() if p.grad is not None}
+    assert reached == {"label_emb", mechanism}
+
+
+# --- weights that cannot be used ------------------------------------------------------------------------------------
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    torch.save(nn.Linear(2, 2).state_dict(), path)
+    with pytest.raises(
+        AssetError, match=r"weights of a CGN for 32 x 32 images: .*other.pth is of another architecture"
+    ):
+        load_weights(path)
+
+
+def test_weights_with_a_wrong_shape_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cgn.pth"
+    torch.save(CGN().state_dict() | {"label_emb.weight": torch.zeros(9, 10)}, path)
+    with pytest.raises(AssetError, match=r"label_emb.weight is \(9, 10\), expected \(10, 10\)"):
+        load_weights(path)

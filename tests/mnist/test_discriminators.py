@@ -1,0 +1,60 @@
+"""The discriminators: shapes, published sizes, dropout from a generator, gradients."""
+
+import pytest
+import torch
+
+from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, LinearDiscriminator, StridedDiscriminator
+
+IMAGES = torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+LABELS = torch.arange(6)
+
+
+def stream(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("kind", DISCRIMINATORS)
+def test_one_validity_per_image(kind: str) -> None:
+    discriminator = DISCRIMINATORS[kind]()
+    images = IMAGES.clone().requires_grad_()
+    validity = discriminator(images, LABELS, stream())
+    assert validity.shape == (6,)
+    assert discriminator(IMAGES[:1], LABELS[:1], stream()).shape == (1,)
+    validity.sum().backward()
+    assert images.grad is not None
+    assert (images.grad.flatten(1).norm(dim=1) > 0).all()
+    assert all(parameter.grad is not None for parameter in discriminator.parameters())
+
+
+@pytest.mark.parametrize("kind", DISCRIMINATORS)
+def test_labels_matter(kind: str) -> None:
+    discriminator = DISCRIMINATORS[kind]().eval()
+    assert not torch.equal(discriminator(IMAGES, LABELS, stream()), discriminator(IMAGES, LABELS.flip(0), stream()))
+
+
+def test_sizes_of_the_published_networks() -> None:
+    def numbers(module: torch.nn.Module) -> int:
+        return sum(parameter.numel() for parameter in module.parameters())
+
+    assert numbers(LinearDiscriminator()) == 100 + 3083 * 512 + 2 * 513 * 512 + 513
+    convolutions = 4 * 32 * 9 + 32 * 64 * 9 + 64 * 128 * 16 + 128 * 128 * 16 + 128
+    assert numbers(ConvDiscriminator()) == 10 + convolutions + 2 * (32 + 64 + 128 + 128)
+
+
+def test_dropout_draws_from_its_generator_alone() -> None:
+    discriminator = LinearDiscriminator()
+    before = torch.get_rng_state()
+    first = discriminator(IMAGES, LABELS, stream())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, discriminator(IMAGES, LABELS, stream()))
+    assert not torch.equal(first, discriminator(IMAGES, LABELS, stream(1)))
+    discriminator.eval()
+    assert torch.equal(discriminator(IMAGES, LABELS, stream()), discriminator(IMAGES, LABELS, stream(1)))
+
+
+def test_spectral_norm_bounds_every_layer() -> None:
+    discriminator = StridedDiscriminator()
+    for _ in range(30):
+        discriminator(IMAGES, LABELS, stream())
+    weight = discriminator.layers[-1].weight
+    assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, rel=1e-3)

@@ -1,0 +1,119 @@
+"""Perceptual features: frozen, cut into blocks, calibrated; what happens without VGG16's weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cgnlib import features
+from cgnlib.features import STYLE_GRADIENT_NORM, PerceptualFeatures, perceptual_features, random_vgg16_features
+from cgnlib.fetching import AssetError
+
+
+@pytest.fixture(scope="module")
+def lite() -> PerceptualFeatures:
+    return perceptual_features("efficientnet-lite0")
+
+
+@pytest.fixture
+def pair() -> tuple[torch.Tensor, torch.Tensor]:
+    stream = torch.Generator().manual_seed(0)
+    images = torch.rand(2, 4, 3, 32, 32, generator=stream) * 2 - 1
+    return images[0], images[1]
+
+
+def test_efficientnet_blocks(lite: PerceptualFeatures, pair) -> None:
+    assert [tuple(m.shape[1:]) for m in lite(pair[0])] == [(16, 16, 16), (24, 8, 8), (40, 4, 4), (80, 2, 2)]
+    assert len(lite(pair[0], 2)) == 2
+
+
+def test_vgg_blocks(pair) -> None:
+    vgg = random_vgg16_features()
+    assert [tuple(m.shape[1:]) for m in vgg(pair[0])] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
+    assert all(m.min() >= 0 for m in vgg(pair[0]))  # each block ends in its last ReLU
+    assert torch.equal(vgg(pair[0], 1)[0], random_vgg16_features()(pair[0], 1)[0])
+    vgg.calibrate(*pair)
+    assert vgg.scale == [1.0] * 4
+
+
+def test_features_never_change(lite: PerceptualFeatures, pair) -> None:
+    before = {name: tensor.clone() for name, tensor in lite.state_dict().items()}
+    leaf = pair[0].clone().requires_grad_()
+    lite.train().style_loss(leaf, pair[1], (0.1, 0.1, 0.1, 0.1)).backward()
+    assert not any(module.training for module in lite.modules())
+    assert not any(parameter.requires_grad for parameter in lite.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in lite.state_dict().items())
+    assert leaf.grad is not None
+    assert leaf.grad.abs().sum() > 0
+
+
+def test_style_of_the_same_batch_is_zero(lite: PerceptualFeatures, pair) -> None:
+    assert lite.style_loss(pair[0], pair[0], (1.0, 1.0, 1.0, 1.0)) == 0
+    assert lite.style_loss(pair[0], pair[1], (0.0, 0.0, 0.0, 0.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "used"), [((0.1, 0, 0, 0), 1), ((0, 0.1, 0, 0), 2), ((0.1, 0, 0, 0.1), 4), ((0, 0, 0, 0), 1)]
+)
+def test_blocks_after_the_last_weight_are_skipped(lite: PerceptualFeatures, pair, weights, used: int) -> None:
+    seen: set[int] = set()
+    hooks = [block.register_forward_hook(lambda *_, i=i: seen.add(i)) for i, block in enumerate(lite.blocks)]
+    lite.style_loss(*pair, weights)
+    for hook in hooks:
+        hook.remove()
+    assert seen == set(range(used))
+
+
+def test_calibration_gives_every_term_the_stated_gradient(lite: PerceptualFeatures, pair) -> None:
+    lite.calibrate(*pair)
+    first = list(lite.scale)
+    for block in range(4):
+        leaf = pair[0].clone().requires_grad_()
+        (len(leaf) * lite.style_loss(leaf, pair[1], [float(i == block) for i in range(4)])).backward()
+        assert leaf.grad is not None
+        assert leaf.grad.flatten(1).norm(dim=1).mean().item() == pytest.approx(STYLE_GRADIENT_NORM, rel=1e-3)
+    lite.calibrate(*pair)
+    assert lite.scale == pytest.approx(first)  # whatever it was calibrated on before
+
+
+def test_calibration_needs_two_batches(lite: PerceptualFeatures, pair) -> None:
+    with pytest.raises(ValueError, match="efficientnet-lite0 cannot be calibrated: block 1 sees two equal batches"):
+        lite.calibrate(pair[0], pair[0])
+
+
+def test_vgg_without_network_names_file_and_remedy(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(features, "answers", lambda url: False)
+    with pytest.raises(AssetError, match=r"vgg16-397923af.pth does not exist and http.* cannot be reached") as error:
+        perceptual_features("vgg16")
+    assert "efficientnet-lite0" in str(error.value)
+    assert perceptual_features("auto").name == "efficientnet-lite0"
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 cut off"])
+def test_damaged_vgg_weights_are_named(tmp_path: Path, monkeypatch, content: bytes) -> None:
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "vgg16-397923af.pth").write_bytes(content)
+    with pytest.raises(AssetError, match="vgg16-397923af.pth cannot be fetched or read .*Delete it"):
+        perceptual_features("auto")
+
+
+def test_vgg_weights_are_read_from_the_cache(tmp_path: Path, monkeypatch, pair) -> None:
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    vgg = random_vgg16_features(seed=1)
+    names = [f"features.{i}.{kind}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21) for kind in ("weight", "bias")]
+    state = dict(zip(names, vgg.state_dict().values(), strict=True))
+    for index in (24, 26, 28):  # the fifth block, which is not used
+        state |= {f"features.{index}.weight": torch.zeros(512, 512, 3, 3), f"features.{index}.bias": torch.zeros(512)}
+    state["classifier.6.bias"] = torch.zeros(1000)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(state, tmp_path / "checkpoints" / "vgg16-397923af.pth")
+    found = perceptual_features("auto")
+    assert found.name == "vgg16"
+    assert torch.equal(found(pair[0])[3], vgg(pair[0])[3])
+
+
+def test_unknown_features_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown features 'vgg19': choose auto, vgg16 or efficientnet-lite0"):
+        perceptual_features("vgg19")

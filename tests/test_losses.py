@@ -1,0 +1,80 @@
+"""Loss terms against values computed by hand."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cgnlib import losses
+
+
+def test_adversarial() -> None:
+    validity = torch.tensor([0.0, 1.0, 3.0])
+    assert losses.adversarial(validity, real=True).item() == pytest.approx((1 + 0 + 4) / 3)
+    assert losses.adversarial(validity, real=False).item() == pytest.approx((0 + 1 + 9) / 3)
+
+
+@pytest.mark.parametrize(("value", "bits"), [(0.5, 1.0), (0.25, 0.8112781), (0.75, 0.8112781), (1e-4, 0.0014730)])
+def test_binary_entropy_in_bits(value: float, bits: float) -> None:
+    assert losses.binary_entropy(torch.full((2, 1, 3, 3), value)).item() == pytest.approx(bits, abs=1e-6)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=20))
+def test_a_binary_mask_has_no_entropy(pixels: list[bool]) -> None:
+    mask = torch.tensor(pixels).float().clamp(1e-4, 1 - 1e-4)
+    assert losses.binary_entropy(mask) < 0.002
+
+
+def test_mask_interval_is_taken_per_image() -> None:
+    mask = torch.stack([torch.full((1, 4, 4), value) for value in (0.05, 0.5, 0.95)])
+    assert losses.mask_interval(mask, 0.1, 0.9).item() == pytest.approx((0.05 + 0 + 0.05) / 3)
+    assert losses.mask_interval(mask.mean(0, keepdim=True), 0.1, 0.9).item() == 0
+
+
+def test_border_residue_is_the_mean_over_the_frame() -> None:
+    mask = torch.zeros(2, 1, 6, 6)
+    mask[:, :, 2:4, 2:4] = 1  # inside a frame of two pixels
+    assert losses.border_residue(mask, 2) == 0
+    mask[0, 0, 0, :] = 1  # 6 of the 32 pixels of the frame, in one of two images
+    assert losses.border_residue(mask, 2).item() == pytest.approx(6 / 32 / 2)
+    assert losses.border_residue(torch.ones(1, 1, 6, 6), 1).item() == pytest.approx(1)
+
+
+def test_gram() -> None:
+    features = torch.tensor([[[[1.0, 2.0]], [[0.0, 3.0]]]])  # two channels of 1 x 2 pixels
+    assert losses.gram(features).tolist() == [[[5 / 4, 6 / 4], [6 / 4, 9 / 4]]]
+
+
+def test_style_by_hand() -> None:
+    ours, target = [torch.ones(1, 1, 1, 2), torch.ones(1, 1, 1, 1)], [torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 1, 1)]
+    assert losses.style(ours, target, (0.1, 0.0)).item() == pytest.approx(0.1**2 * 5000 * 1)
+    assert losses.style(ours, target, (0.1, 0.2)).item() == pytest.approx((0.1**2 + 0.2**2) * 5000)
+
+
+def test_style_of_a_perfect_match_is_zero_and_without_weights_too() -> None:
+    maps = [torch.rand(2, 3, 4, 4)]
+    assert losses.style(maps, maps, (1.0,)) == 0
+    assert losses.style(maps, [torch.zeros(2, 3, 4, 4)], (0.0,)) == 0
+
+
+def test_style_does_not_see_where_a_feature_is() -> None:
+    maps = torch.rand(2, 3, 4, 4)
+    assert losses.style([maps.roll((1, 2), (2, 3))], [maps], (1.0,)).item() == pytest.approx(0, abs=1e-3)
+
+
+def test_style_refuses_a_wrong_number_of_weights() -> None:
+    with pytest.raises(ValueError, match="shorter|longer"):
+        losses.style([torch.ones(1, 1, 1, 1)], [torch.ones(1, 1, 1, 1)], (0.1, 0.2))
+
+
+@pytest.mark.parametrize("term", [losses.binary_entropy, lambda m: losses.mask_interval(m, 0.6, 0.9)])
+def test_gradients_by_finite_differences(term) -> None:
+    mask = (0.2 + 0.3 * torch.rand(2, 1, 3, 3, dtype=torch.float64)).requires_grad_()
+    assert torch.autograd.gradcheck(term, (mask,))
+
+
+def test_style_gradient_by_finite_differences() -> None:
+    maps, target = torch.rand(1, 2, 3, 3, dtype=torch.float64).requires_grad_(), torch.zeros(1, 2, 3, 3).double()
+    assert torch.autograd.gradcheck(lambda m: losses.style([m], [target], (0.1,)), (maps,))
+    assert F.l1_loss(losses.gram(maps), losses.gram(target)) > 0
