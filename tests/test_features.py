@@ -56,12 +56,12 @@ def test_style_of_the_same_batch_is_zero(lite: PerceptualFeatures, pair) -> None
     ("weights", "used"), [((0.1, 0, 0, 0), 1), ((0, 0.1, 0, 0), 2), ((0.1, 0, 0, 0.1), 4), ((0, 0, 0, 0), 1)]
 )
 def test_blocks_after_the_last_weight_are_skipped(lite: PerceptualFeatures, pair, weights, used: int) -> None:
-    seen: set[int] = set()
-    hooks = [block.register_forward_hook(lambda *_, i=i: seen.add(i)) for i, block in enumerate(lite.blocks)]
+    seen: set[torch.nn.Module] = set()
+    hooks = [block.register_forward_hook(lambda block, *_: seen.add(block)) for block in lite.blocks]
     lite.style_loss(*pair, weights)
     for hook in hooks:
         hook.remove()
-    assert seen == set(range(used))
+    assert seen == set(lite.blocks[:used])
 
 
 def test_calibration_gives_every_term_the_stated_gradient(lite: PerceptualFeatures, pair) -> None:

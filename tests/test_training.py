@@ -192,7 +192,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, save_always: No
 
     def spoil(step: int, place: str) -> None:
         if (step, place) == (12, "start"):
-            made.modules["layer"].weight.data.fill_(float("inf"))
+            nn.init.constant_(next(made.modules["layer"].parameters()), float("inf"))
 
     with pytest.raises(TrainingStopped, match="run: .*(not finite|inf|nan) at step 1[3-9].*learning rate or .*seed"):
         run(made, 35, stepper(made, spoil), tmp_path / "c.pt", title="run")
@@ -313,7 +313,7 @@ def test_a_finished_artefact_is_loaded(tmp_path: Path) -> None:
     assert (record["kind"], record["config"], record["seconds"]) == ("thing", {"seed": 0}, 1.0)
     made = state()
     run(made, 5, stepper(made))
-    assert torch.equal(layer.weight, made.modules["layer"].weight)
+    assert torch.equal(layer.weight, made.modules["layer"].state_dict()["weight"])
     assert thing.log()["step"].tolist() == [5]
 
 

@@ -10,6 +10,7 @@ import nbformat
 import yaml
 
 from cgnlib.paths import build_folder, project_root
+from cgnlib.plotting import apply_captions
 from cgnlib.provenance import code_version
 from cgnlib.report import ReportError
 from cgnlib.report.places import book_pages, executed_notebook, notebook_names, profile_name
@@ -32,7 +33,9 @@ def build_book(profile: str) -> Path:
     shutil.copytree(project_root() / "book", source)
     (source / "notebooks").mkdir()
     for name in notebook_names():
-        shutil.copy2(executed_notebook(profile, name), source / "notebooks")
+        executed = nbformat.read(executed_notebook(profile, name), as_version=4)
+        apply_captions(executed)
+        nbformat.write(executed, source / "notebooks" / f"{name}.ipynb")
     _write_scale(source / "_config.yml", profile)
 
     log = build_folder() / "logs" / profile / "book.log"

@@ -1,5 +1,6 @@
 """Small stand-ins that make trainings a matter of seconds, and the authors' weights where they are."""
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,13 +30,23 @@ def some_images() -> LabelledImages:
     return make_images()
 
 
-@pytest.fixture(scope="session")
-def tiny_features() -> PerceptualFeatures:
+def make_features() -> PerceptualFeatures:
     """Four random convolutions in place of a pre-trained network."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         blocks = [nn.Sequential(nn.Conv2d(c, 4, 3, 2, 1), nn.ReLU()) for c in (3, 4, 4, 4)]
     return PerceptualFeatures("tiny", blocks)
+
+
+@pytest.fixture(scope="session")
+def tiny_features() -> PerceptualFeatures:
+    return make_features()
+
+
+@pytest.fixture(scope="session")
+def stand_ins() -> str:
+    """Source of `make_images` and `make_features`, for programs that make the same."""
+    return inspect.getsource(make_images) + inspect.getsource(make_features)
 
 
 @pytest.fixture
