@@ -1,0 +1,303 @@
+"""CGN training: each loss reaches what it should; a run is idempotent and survives interruption to the bit."""
+
+import copy
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cgnlib import losses
+from cgnlib.features import PerceptualFeatures, perceptual_features
+from cgnlib.images import LabelledImages
+from cgnlib.mnist import classifier as classifiers
+from cgnlib.mnist import gan as gans
+from cgnlib.mnist import training
+from cgnlib.mnist.classifier import ClassifierConfig, train_classifier
+from cgnlib.mnist.gan import GANConfig, train_gan
+from cgnlib.mnist.recipes import PAPER, ROBUST, Recipe
+from cgnlib.mnist.training import CGNTrainer, build_networks, sample_classes, train_cgn
+from cgnlib.training import Artefact, TrainingStopped
+
+RECIPE = replace(ROBUST["double-colored"], batch_size=16, images=16 * 12)
+GAN = GANConfig(images=16 * 12, batch_size=16)
+CLASSIFIER = ClassifierConfig(epochs=3, batch_size=16)
+
+# What trains one thing of each kind on the same images, in `root`.
+Trainer = Callable[[LabelledImages, PerceptualFeatures, Path], Artefact]
+TRAINERS: dict[str, Trainer] = {
+    "cgn": lambda images, features, root: train_cgn(images, RECIPE, features, 0, root=root)[1],
+    "gan": lambda images, features, root: train_gan(images, GAN, 0, root=root)[1],
+    "classifier": lambda images, features, root: train_classifier(
+        images, {"test": images.subset(slice(20))}, CLASSIFIER, 0, root=root
+    )[2],
+}
+
+
+def products(artefact: Artefact) -> list[bytes]:
+    """The bytes of weights and log."""
+    return [artefact.weights.read_bytes(), artefact.log_file.read_bytes()]
+
+
+@pytest.fixture(scope="module")
+def straight(some_images, tiny_features, tmp_path_factory) -> dict[str, list[bytes]]:
+    """Products of uninterrupted trainings."""
+    root = tmp_path_factory.mktemp("straight")
+    return {kind: products(train(some_images, tiny_features, root)) for kind, train in TRAINERS.items()}
+
+
+# --- one step -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", [*PAPER.values(), *ROBUST.values()], ids=lambda r: f"{r.name}-{r.discriminator}")
+def test_every_recipe_takes_a_step(recipe: Recipe, some_images, tiny_features) -> None:
+    trainer = CGNTrainer(some_images, replace(recipe, batch_size=16), tiny_features, 0, "cpu")
+    before = copy.deepcopy(trainer.cgn.state_dict()), copy.deepcopy(trainer.discriminator.state_dict())
+    values = trainer.step(0)
+    assert all(value.ndim == 0 and torch.isfinite(value) and not value.requires_grad for value in values.values())
+    terms = {"adversarial", "entropy", "style", "interval", "border", "discriminator", "mask mean"}
+    assert set(values) == terms
+    for network, old in zip((trainer.cgn, trainer.discriminator), before, strict=True):
+        trained = [n for n, p in network.named_parameters() if p.grad is not None and not torch.equal(old[n], p)]
+        assert len(trained) > 0.8 * len(list(network.parameters()))
+
+
+def test_published_networks_have_their_initialisation() -> None:
+    cgn, discriminator = build_networks(PAPER["wildlife"], 0)
+    assert cgn.f_text1[3].weight.std().item() == pytest.approx(0.03, rel=0.05)
+    first = next(p for n, p in discriminator.named_parameters() if n.startswith("features.0"))
+    assert first.std().item() == pytest.approx(0.02, rel=0.1)
+    again = build_networks(PAPER["wildlife"], 0)
+    torch.manual_seed(5)  # global draws change nothing
+    for one, other in zip((cgn, discriminator), again, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert not torch.equal(build_networks(PAPER["wildlife"], 1)[0].f_shape[0].weight, cgn.f_shape[0].weight)
+
+
+def test_the_generator_step_leaves_the_discriminator_alone(some_images, tiny_features, monkeypatch) -> None:
+    """And the other way round: each loss moves its own network."""
+    trainer = CGNTrainer(some_images, RECIPE, tiny_features, 0, "cpu")
+    old = copy.deepcopy(trainer.discriminator.state_dict())
+    seen = []
+    step = trainer.optimizer_g.step
+    monkeypatch.setattr(
+        trainer.optimizer_g, "step", lambda: (seen.append([p.grad for p in trainer.discriminator.parameters()]), step())
+    )
+    cgn_after = {}
+    average = trainer._average
+    monkeypatch.setattr(
+        trainer, "_average", lambda i: (cgn_after.update(copy.deepcopy(trainer.cgn.state_dict())), average(i))
+    )
+    trainer.step(0)
+    assert all(gradient is None for gradient in seen[0])
+    assert all(torch.equal(cgn_after[name], tensor) for name, tensor in trainer.cgn.state_dict().items())
+    assert not all(torch.equal(old[name], p) for name, p in trainer.discriminator.named_parameters())
+
+
+def test_training_sees_images_and_class_labels_only(some_images, tiny_features) -> None:
+    """Other factor labels in the data change nothing."""
+    blind = replace(some_images, foreground=some_images.shape * 0 - 1, background=some_images.shape * 0 - 1)
+    cgns = [CGNTrainer(images, RECIPE, tiny_features, 0, "cpu") for images in (some_images, blind)]
+    for trainer in cgns:
+        trainer.step(0)
+    assert all(torch.equal(a, b) for a, b in zip(cgns[0].cgn.parameters(), cgns[1].cgn.parameters(), strict=True))
+
+
+def test_learning_rate_falls_linearly_to_the_stated_share(some_images, tiny_features) -> None:
+    trainer = CGNTrainer(some_images, replace(RECIPE, final_learning_rate=0.1), tiny_features, 0, "cpu")
+    rates = []
+    for step in (0, 6, 12):
+        trainer._schedule(step)
+        rates.append(trainer.optimizer_g.param_groups[0]["lr"] / RECIPE.learning_rate)
+    assert rates == pytest.approx([1, 0.55, 0.1])
+
+
+def test_efficientnet_takes_a_step(some_images) -> None:
+    trainer = CGNTrainer(some_images, RECIPE, perceptual_features("efficientnet-lite0"), 0, "cpu")
+    assert trainer.step(0)["style"] > 0
+    assert all(scale > 0 for scale in trainer.features.scale)
+
+
+# --- whole trainings ------------------------------------------------------------------------------------------------
+
+
+def test_a_cgn_is_trained_once(some_images, tiny_features, straight, tmp_path: Path, monkeypatch) -> None:
+    cgn, artefact = train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+    assert products(artefact) == straight["cgn"]
+    assert not cgn.training
+    assert set(artefact.log()) >= {"step", "adversarial", "entropy", "style", "discriminator", "mask mean"}
+    assert artefact.log()["step"].tolist() == [10, 12]
+    written = artefact.weights.stat().st_mtime_ns
+    monkeypatch.setattr(training, "run", lambda *arguments, **options: pytest.fail("trained again"))
+    again, _ = train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+    assert artefact.weights.stat().st_mtime_ns == written
+    a, b = sample_classes(cgn), sample_classes(again)
+    assert torch.equal(a.image, b.image)
+
+
+def test_snapshots_show_every_class_through_training(some_images, tiny_features, tmp_path: Path) -> None:
+    _, artefact = train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+    files = sorted(artefact.folder.glob("snapshot-*.safetensors"))
+    assert [int(file.stem[-6:]) for file in files] == [1, 3, 6, 12]
+    last = load_file(files[-1])
+    assert {name: tuple(tensor.shape) for name, tensor in last.items()} == {
+        "mask": (10, 1, 32, 32),
+        **dict.fromkeys(("foreground", "background", "image"), (10, 3, 32, 32)),
+    }
+
+
+def test_averaged_weights_are_the_ones_that_are_kept(some_images, tiny_features, tmp_path: Path) -> None:
+    plain, _ = train_cgn(some_images, replace(RECIPE, ema=0.0), tiny_features, 0, root=tmp_path)
+    averaged, _ = train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+    assert not torch.equal(plain.f_shape[0].weight, averaged.f_shape[0].weight)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"recipe": replace(RECIPE, lambda_mask=0.5)}, {"limit": 80}], ids=["seed", "recipe", "data"]
+)
+def test_what_defines_a_training_names_its_artefact(some_images, tiny_features, tmp_path: Path, change) -> None:
+    images = some_images.subset(slice(change.get("limit")))
+    length = {"images": 32}
+    first, _ = train_cgn(some_images, replace(RECIPE, **length), tiny_features, 0, root=tmp_path)
+    recipe = replace(change.get("recipe", RECIPE), **length)
+    other, _ = train_cgn(images, recipe, tiny_features, change.get("seed", 0), root=tmp_path)
+    assert len(list((tmp_path / "cgn").iterdir())) == 2
+    assert not torch.equal(first.f_shape[0].weight, other.f_shape[0].weight)
+
+
+def test_less_than_one_batch_is_an_error(some_images, tiny_features, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="CGN noise/train seed 0: the training length is less than one batch"):
+        train_cgn(some_images, replace(RECIPE, images=15), tiny_features, 0, root=tmp_path)
+
+
+def test_divergence_stops_the_training(some_images, tiny_features, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(losses, "binary_entropy", lambda mask: mask.mean() * float("nan"))
+    with pytest.raises(TrainingStopped, match="CGN noise/train seed 0: [a-z]+ is nan at step 10"):
+        train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+
+
+# --- interruption and damage ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_interrupted_inside_a_step_and_resumed(
+    kind: str, some_images, tiny_features, straight, every_step, tmp_path: Path, monkeypatch
+) -> None:
+    """The interrupt comes where one network has had its update of the step and nothing else has."""
+    calls = []
+
+    def interrupting(step_of):
+        def update(*arguments, **options):
+            result = step_of(*arguments, **options)
+            calls.append(1)
+            if len(calls) == 5:
+                raise KeyboardInterrupt
+            return result
+
+        return update
+
+    optimizer = torch.optim.Adadelta if kind == "classifier" else torch.optim.Adam
+    with monkeypatch.context() as patch:
+        patch.setattr(optimizer, "step", interrupting(optimizer.step))
+        with pytest.raises(KeyboardInterrupt):
+            TRAINERS[kind](some_images, tiny_features, tmp_path)
+    assert products(TRAINERS[kind](some_images, tiny_features, tmp_path)) == straight[kind]
+    assert every_step == [4 if kind == "classifier" else 2]
+
+
+def script(kind: str, root: Path, stand_ins: str) -> str:
+    """A program that trains one thing slowly, with a checkpoint at every step."""
+    return "\n".join(
+        [
+            "import time, torch",
+            "from dataclasses import replace",
+            "from pathlib import Path",
+            "from torch import nn",
+            "from cgnlib import training",
+            "from cgnlib.features import PerceptualFeatures",
+            "from cgnlib.images import LabelledImages",
+            "from cgnlib.mnist.classifier import ClassifierConfig, train_classifier",
+            "from cgnlib.mnist.gan import GANConfig, train_gan",
+            "from cgnlib.mnist.recipes import ROBUST",
+            "from cgnlib.mnist.training import train_cgn",
+            stand_ins,
+            "torch.set_num_threads(1)",
+            "training.CHECKPOINT_SECONDS = 0",
+            "save = training.TrainingState.save",
+            "training.TrainingState.save = lambda state, path: (save(state, path), time.sleep(0.1))",
+            f"images, features, root = make_images(), make_features(), Path({str(root)!r})",
+            "recipe = replace(ROBUST['double-colored'], batch_size=16, images=16 * 12)",
+            {
+                "cgn": "train_cgn(images, recipe, features, 0, root=root)",
+                "gan": "train_gan(images, GANConfig(images=16 * 12, batch_size=16), 0, root=root)",
+                "classifier": "train_classifier(images, {'test': images.subset(slice(20))},"
+                " ClassifierConfig(epochs=3, batch_size=16), 0, root=root)",
+            }[kind],
+        ]
+    )
+
+
+def started(kind: str, root: Path, stand_ins: str) -> subprocess.Popen:
+    """That program, running, with its first checkpoint written."""
+    program = subprocess.Popen([sys.executable, "-c", script(kind, root, stand_ins)], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 100
+    while not list(root.glob(f"{kind}/*/checkpoint.pt")):
+        if program.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"no checkpoint: {program.communicate()[1]}")
+        time.sleep(0.02)
+    return program
+
+
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_killed_and_resumed(
+    kind: str, some_images, tiny_features, straight, stand_ins: str, every_step, tmp_path: Path
+) -> None:
+    program = started(kind, tmp_path, stand_ins)
+    os.kill(program.pid, signal.SIGKILL)
+    program.communicate()
+    assert program.returncode == -signal.SIGKILL
+    assert not list(tmp_path.glob("*/*/record.json"))
+    assert products(TRAINERS[kind](some_images, tiny_features, tmp_path)) == straight[kind]
+    assert 0 < every_step[0] < 12
+
+
+def test_a_second_process_waits_and_loads(
+    some_images, tiny_features, straight, stand_ins: str, tmp_path: Path, monkeypatch
+) -> None:
+    program = started("classifier", tmp_path, stand_ins)
+    monkeypatch.setattr(classifiers, "run", lambda *arguments, **options: pytest.fail("trained again"))
+    artefact = TRAINERS["classifier"](some_images, tiny_features, tmp_path)
+    assert program.wait() == 0
+    assert products(artefact) == straight["classifier"]
+
+
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_a_damaged_result_is_named_and_rebuilt(kind: str, some_images, tiny_features, straight, tmp_path: Path) -> None:
+    artefact = TRAINERS[kind](some_images, tiny_features, tmp_path)
+    artefact.weights.write_bytes(artefact.weights.read_bytes()[:-8])
+    with pytest.warns(UserWarning, match=f"finished {kind} in .* is damaged .*; building it again"):
+        TRAINERS[kind](some_images, tiny_features, tmp_path)
+    assert products(artefact) == straight[kind]
+
+
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_a_corrupt_checkpoint_is_named_and_rebuilt(
+    kind: str, some_images, tiny_features, straight, every_step, tmp_path: Path, monkeypatch
+) -> None:
+    module = {"cgn": training, "gan": gans, "classifier": classifiers}[kind]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "run", lambda state, steps, step, checkpoint, **options: state.save(checkpoint) or 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            TRAINERS[kind](some_images, tiny_features, tmp_path)
+    checkpoint = next(tmp_path.glob("*/*/checkpoint.pt"))
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match=f"checkpoint.pt cannot be used .* Starting {kind} again from step 0"):
+        artefact = TRAINERS[kind](some_images, tiny_features, tmp_path)
+    assert products(artefact) == straight[kind]
