@@ -3,10 +3,9 @@
 import errno
 import json
 import os
-import resource
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -89,11 +88,18 @@ def save_always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def full_disk() -> Iterator[Callable[[], None]]:
-    """Call it, and no file can grow beyond 512 bytes until the test ends: writing fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it, and every later checkpoint, weight file and rename fails as on a full disk."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill() -> None:
+        monkeypatch.setattr(training.torch, "save", refuse)
+        monkeypatch.setattr(training, "save_file", refuse)
+        monkeypatch.setattr(Path, "replace", refuse)
+
+    return fill
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------
