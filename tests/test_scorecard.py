@@ -8,7 +8,7 @@ from cgnlib.report.places import notebook_names
 from cgnlib.results import Row
 from cgnlib.scorecard import ITEMS, as_frame, claim_cards, claim_verdicts, cost, duration, scorecard, tally, teaser
 
-PARAMETERS = StudyParameters()
+PARAMETERS = StudyParameters(train_images=10_000, test_images=5_000, ratio_sizes=(10_000,), ratio_values=(1, 5, 10))
 
 
 def keep(experiment: str, metric: str, method: str, value: float, *, seed: int = 0, **params: object) -> None:
