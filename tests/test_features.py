@@ -57,8 +57,12 @@ def test_style_of_the_same_batch_is_zero(lite: PerceptualFeatures, pair) -> None
 )
 def test_blocks_after_the_last_weight_are_skipped(lite: PerceptualFeatures, pair, weights, used: int) -> None:
     seen: set[torch.nn.Module] = set()
-    hooks = [block.register_forward_hook(lambda block, *_: seen.add(block)) for block in lite.blocks]
-    lite.style_loss(*pair, weights)
+
+    def note(block: torch.nn.Module, images: object, maps: object) -> None:
+        seen.add(block)
+
+    hooks = [block.register_forward_hook(note) for block in lite.blocks]
+    lite.style_loss(pair[0], pair[1], weights)
     for hook in hooks:
         hook.remove()
     assert seen == set(lite.blocks[:used])

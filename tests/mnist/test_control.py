@@ -1,0 +1,182 @@
+"""Control, measured on generators whose control is known: perfect, swapped, blank."""
+
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cgnlib.images import LabelledImages
+from cgnlib.mnist.cgn import CGN, initialise
+from cgnlib.mnist.classifier import Classifier, ClassifierConfig
+from cgnlib.mnist.control import (
+    FACTORS,
+    binarised,
+    free_labels,
+    mask_diversity,
+    measure_control,
+    sample_parts,
+    train_oracles,
+)
+from cgnlib.mnist.counterfactuals import MASKS_PER_BATCH
+from cgnlib.mnist.variants import make_variant
+from cgnlib.randomness import generator
+
+SEED = 0
+
+
+class Blocks(nn.Module):
+    """A generator by hand: digit d is a bar of 3 (d + 1) rows, a texture of class c is the grey level c / 10."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(1))
+
+    def mask(self, u: Tensor, y: Tensor) -> Tensor:
+        bar = torch.arange(32) < 3 * (y[:, None] + 1)
+        return bar.float()[:, None, :, None].expand(-1, 1, 32, 32)
+
+    def foreground(self, u: Tensor, y: Tensor) -> Tensor:
+        return (y / 10)[:, None, None, None].expand(-1, 3, 32, 32)
+
+    def background(self, u: Tensor, y: Tensor) -> Tensor:
+        return self.foreground(u, y)
+
+
+class Swapped(Blocks):
+    """Mask inverted: background textures appear in the object's place."""
+
+    def mask(self, u: Tensor, y: Tensor) -> Tensor:
+        return 1 - super().mask(u, y)
+
+
+class Blank(Blocks):
+    """No object at all."""
+
+    def mask(self, u: Tensor, y: Tensor) -> Tensor:
+        return super().mask(u, y) * 0
+
+
+class Reader(nn.Module):
+    """An oracle by hand: the number of white rows tells the digit, a corner pixel the grey level."""
+
+    def __init__(self, factor: str) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(1))
+        self.factor = factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.factor == "shape":
+            label = (images[:, 0, :, 0] > 0).sum(1) / 3 - 1
+        else:
+            label = images[:, 0, 0 if self.factor == "foreground" else -1, 0] * 10
+        return nn.functional.one_hot(label.round().long().clamp(0, 9), 10)
+
+
+ORACLES = {factor: cast(Classifier, Reader(factor)) for factor in FACTORS}
+
+
+def control_of(network: nn.Module, n: int = 600):
+    return measure_control(sample_parts(cast(CGN, network), *free_labels(n, SEED), seed=SEED), ORACLES)
+
+
+def test_a_perfect_generator() -> None:
+    control = control_of(Blocks())
+    for requested in FACTORS:
+        for recovered in FACTORS:
+            if requested == recovered:
+                assert control.matrix[requested][recovered] == 100
+            else:
+                assert control.matrix[requested][recovered] == pytest.approx(10, abs=5)
+    assert control.n == 600
+    assert control.shape_by_class.tolist() == [100] * 10
+    assert control.area_by_class == pytest.approx([3 * (d + 1) / 32 for d in range(10)])
+    assert control.diversity == 0  # one template per digit
+
+
+def test_an_inverted_mask_swaps_the_textures_and_loses_the_shape() -> None:
+    matrix = control_of(Swapped()).matrix
+    assert matrix["background"]["foreground"] == matrix["foreground"]["background"] == 100
+    assert matrix["foreground"]["foreground"] < 20
+    assert matrix["shape"]["shape"] < 20
+
+
+def test_a_blank_mask_shows_background_alone() -> None:
+    control = control_of(Blank())
+    assert control.matrix["background"] == pytest.approx({"shape": 10, "foreground": 100, "background": 100}, abs=5)
+    assert control.matrix["shape"]["shape"] == pytest.approx(10, abs=5)
+    assert control.shape_read.unique().tolist() == [0]
+    assert control.area == 0
+
+
+def test_a_variant_without_background_has_a_matrix_of_two() -> None:
+    parts = sample_parts(cast(CGN, Blocks()), *free_labels(200, SEED), seed=SEED)
+    control = measure_control(parts, {factor: ORACLES[factor] for factor in FACTORS[:2]})
+    assert set(control.matrix) == set(control.matrix["shape"]) == {"shape", "foreground"}
+
+
+def test_too_few_images_are_an_error() -> None:
+    with pytest.raises(ValueError, match="control needs at least 100 images, not 99"):
+        control_of(Blocks(), 99)
+
+
+def test_diversity_by_hand() -> None:
+    masks = torch.zeros(30, 1, 2, 2)
+    labels = torch.arange(10).repeat(3)
+    masks[10:20, 0, 0, 0] = 1  # of three masks of each digit the middle one differs in one of four pixels
+    assert mask_diversity(masks, labels) == pytest.approx(0.25)
+    with pytest.raises(ValueError, match="digit 0 has 1 masks: diversity needs two"):
+        mask_diversity(masks[:10], labels[:10])
+
+
+def test_parts_compose_the_images_and_repeat() -> None:
+    cgn = CGN()
+    initialise(cgn, "orthogonal", 0.5, generator(0, "test"))
+    labels = free_labels(MASKS_PER_BATCH + 20, SEED)
+    parts, again = (sample_parts(cgn, *labels, seed=SEED) for _ in range(2))
+    assert parts.images.sha256 == again.images.sha256
+    assert parts.masks.shape == (MASKS_PER_BATCH + 20, 1, 32, 32)
+    composed = parts.masks * parts.foreground + (1 - parts.masks) * parts.background
+    assert (parts.images.as_float() - composed).abs().max() < 1 / 127
+    for factor, label in zip(FACTORS, labels, strict=True):
+        assert torch.equal(getattr(parts.images, factor), label)
+    assert parts.images.sha256 != sample_parts(cgn, *labels, seed=SEED + 1).images.sha256
+
+
+def test_free_labels_are_uniform_and_independent() -> None:
+    labels = free_labels(5000, SEED)
+    for one in labels:
+        assert (torch.bincount(one, minlength=10) - 500).abs().max() < 110
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (labels[one] == labels[other]).float().mean().item() == pytest.approx(0.1, abs=0.02)
+
+
+def test_binarised_masks_are_black_and_white() -> None:
+    images = binarised(torch.eye(32).bool()[None], torch.tensor([3]), "m", "s")
+    assert images.images.unique().tolist() == [0, 255]
+    assert images.shape.tolist() == images.foreground.tolist() == images.background.tolist() == [3]
+
+
+def test_oracles_are_trained_on_their_own_factor(digits, tmp_path, monkeypatch) -> None:
+    seen: dict[str, tuple[LabelledImages, LabelledImages, ClassifierConfig]] = {}
+
+    def fake(training, evaluations, config, seed, **options):
+        import pandas as pd
+
+        seen[config.target] = (training, evaluations["test"], config)
+        history = pd.DataFrame({"epoch": [1, 1], "split": ["train", "test"], "accuracy": [99.0, 50.0], "n": [1, 1]})
+        return Classifier(), history, None
+
+    monkeypatch.setattr("cgnlib.mnist.control.train_classifier", fake)
+    free = make_variant("double-colored", "free-train", digits, limit=50)
+    test = make_variant("double-colored", "test", digits, limit=40)
+    config = ClassifierConfig(epochs=2)
+    oracles, accuracies = train_oracles(digits, free, test, config, limit=30)
+    assert set(oracles) == set(FACTORS)
+    assert accuracies == dict.fromkeys(FACTORS, 50.0)
+    assert (len(seen["shape"][0]), seen["shape"][0].name) == (30, "digits/train")
+    assert torch.equal(seen["shape"][0].shape, digits.train_labels[:30])
+    assert torch.equal(seen["shape"][1].shape, digits.test_labels)
+    assert seen["background"][:2] == (free, test)
+    oracles, _ = train_oracles(digits, free, test, config, has_background=False)
+    assert set(oracles) == {"shape", "foreground"}

@@ -1,0 +1,143 @@
+"""The stream of counterfactual images: labels, shared masks, sizes, repetition."""
+
+from typing import cast
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from cgnlib.images import to_uint8
+from cgnlib.mnist.cgn import CGN, initialise, shuffle_texture
+from cgnlib.mnist.counterfactuals import MASKS_PER_BATCH, CounterfactualStream
+from cgnlib.randomness import generator
+
+
+class Tally(nn.Module):
+    """Stands in for a CGN. Red tells the foreground label, green the mask, blue the background label (all flat).
+
+    mask: 0 or 1 by the first number of its noise, so that a mask can be told in the image; textures are flat, so the
+    shuffler changes nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(1))
+        self.noises: dict[str, list[Tensor]] = {"mask": [], "foreground": [], "background": []}
+
+    def mask(self, u: Tensor, y: Tensor) -> Tensor:
+        self.noises["mask"].append(u)
+        return (u[:, :1, None, None] > 0).float().expand(-1, 1, 32, 32)
+
+    def _flat(self, part: str, u: Tensor, y: Tensor, sign: float) -> Tensor:
+        self.noises[part].append(u)
+        colour = torch.stack([y / 10, torch.full_like(u[:, 0], sign), -y / 10], dim=1)
+        return colour[:, :, None, None].expand(-1, 3, 32, 32)
+
+    def foreground(self, u: Tensor, y: Tensor) -> Tensor:
+        return self._flat("foreground", u, y, 1.0)
+
+    def background(self, u: Tensor, y: Tensor) -> Tensor:
+        return self._flat("background", u, y, -1.0)
+
+
+def stream(n: int, ratio: int = 1, seed: int = 0, tied: bool = False) -> CounterfactualStream:
+    return CounterfactualStream(cast(CGN, Tally()), n, seed, ratio, tied)
+
+
+@pytest.fixture(scope="module")
+def cgn() -> CGN:
+    network = CGN()
+    initialise(network, "orthogonal", 3.0, generator(0, "test"))
+    return network
+
+
+def test_iterating_again_gives_the_same_images(cgn: CGN) -> None:
+    one = CounterfactualStream(cgn, 120, 0, ratio=3)
+    assert one.collect().sha256 == one.collect().sha256
+    assert one.collect().sha256 != CounterfactualStream(cgn, 120, 1, ratio=3).collect().sha256
+    assert len(one.collect().images.flatten(1).unique(dim=0)) == 120
+
+
+def test_images_are_what_the_mechanisms_give(cgn: CGN) -> None:
+    """Mask and texture of one image, computed step by step."""
+    batch = next(iter(CounterfactualStream(cgn, 7, 3)))
+    draws = generator(3, "counterfactuals", "free", 1)
+    shape = torch.randint(0, 10, (7,), generator=draws)
+    assert torch.equal(batch.shape, shape)
+    u = torch.randn(7, 32, generator=draws)
+    foreground = shape[torch.randperm(7, generator=draws)]
+    assert torch.equal(batch.foreground, foreground)
+    background = shape[torch.randperm(7, generator=draws)]
+    assert torch.equal(batch.background, background)
+    with torch.inference_mode():
+        mask = cgn.eval().mask(u, shape)
+        f = cgn.foreground(torch.randn(7, 32, generator=draws), foreground)
+        f = shuffle_texture(f, draws)
+        b = cgn.background(torch.randn(7, 32, generator=draws), background)
+        b = shuffle_texture(b, draws)
+    assert torch.equal(batch.images, to_uint8(mask * f + (1 - mask) * b))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 1300), st.integers(1, 7), st.booleans())
+def test_the_number_of_images_is_exact(n: int, ratio: int, tied: bool) -> None:
+    batches = list(stream(n, ratio, tied=tied))
+    assert sum(map(len, batches)) == n
+    assert max(map(len, batches)) <= MASKS_PER_BATCH * ratio
+
+
+def test_textures_have_permutations_of_the_shape_labels_in_every_batch() -> None:
+    for batch in stream(3 * MASKS_PER_BATCH * 2, ratio=2):
+        for part in range(2):
+            shape, foreground, background = (
+                getattr(batch, factor)[part * MASKS_PER_BATCH : (part + 1) * MASKS_PER_BATCH]
+                for factor in ("shape", "foreground", "background")
+            )
+            assert torch.equal(shape.sort()[0], foreground.sort()[0])
+            assert torch.equal(shape.sort()[0], background.sort()[0])
+            for one, other in ((shape, foreground), (shape, background), (foreground, background)):
+                assert 0.05 < (one == other).float().mean() < 0.16  # independent: one in ten by chance
+
+
+def test_labels_are_uniform() -> None:
+    images = stream(20_000).collect()
+    for labels in (images.shape, images.foreground, images.background):
+        counts = torch.bincount(labels, minlength=10).float()
+        assert (counts - 2000).abs().max() < 5 * (20_000 * 0.1 * 0.9) ** 0.5
+    joint = torch.bincount(10 * images.foreground + images.background, minlength=100).float()
+    assert ((joint - 200).square() / 200).sum() < 170  # chi-square, 99 degrees of freedom: p < 1e-5 beyond
+
+
+@pytest.mark.parametrize("ratio", [1, 4])
+def test_masks_are_shared_over_the_ratio_and_nothing_else_is(ratio: int) -> None:
+    one = stream(50 * ratio, ratio)
+    images = one.collect()
+    tally = cast(Tally, one.cgn)
+    assert len(tally.noises["mask"]) == 1
+    assert len(tally.noises["foreground"]) == len(tally.noises["background"]) == ratio
+    inside = (tally.noises["mask"][0][:, 0] > 0).repeat(ratio)
+    assert torch.equal(images.images[:, 1, 0, 0] == 255, inside)  # green tells the mask
+    assert torch.equal(images.shape, images.shape[:50].repeat(ratio))
+    shown = torch.where(inside, images.foreground, images.background)
+    assert torch.equal(images.images[:, 0, 0, 0], to_uint8(shown / 10))
+    noises = [tally.noises["mask"][0], *tally.noises["foreground"], *tally.noises["background"]]
+    assert len({tuple(u[0].tolist()) for u in noises}) == 1 + 2 * ratio
+
+
+def test_tied_labels() -> None:
+    one = stream(60, ratio=2, tied=True)
+    images = one.collect()
+    assert torch.equal(images.shape, images.foreground)
+    assert torch.equal(images.shape, images.background)
+    noises = cast(Tally, one.cgn).noises
+    assert all(torch.equal(f, b) for f, b in zip(noises["foreground"], noises["background"], strict=True))
+    assert not torch.equal(noises["mask"][0], noises["foreground"][0])
+    assert images.name == "cgn/tied"
+
+
+@pytest.mark.parametrize(("n", "ratio"), [(0, 1), (5, 0), (-1, 1)])
+def test_impossible_sizes_are_refused(n: int, ratio: int) -> None:
+    with pytest.raises(ValueError, match="a stream needs n >= 1 and ratio >= 1"):
+        stream(n, ratio)

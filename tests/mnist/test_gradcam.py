@@ -1,0 +1,91 @@
+"""Heat maps on the grid of colour themes and digits."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cgnlib.mnist.classifier import Classifier
+from cgnlib.mnist.gradcam import HeatMaps, heat_maps, theme_grid
+from cgnlib.mnist.variants import DOUBLE_COLORED_PALETTE, digit_masks
+
+RNG = np.random.default_rng(0)
+
+
+def maps_of(digit: float, colour: float) -> HeatMaps:
+    """Maps whose pixels are digit * a[d] + colour * b[c]."""
+    a, b = RNG.random((10, 1, 4, 4)), RNG.random((1, 10, 4, 4))
+    maps = digit * a + colour * b
+    return HeatMaps(np.broadcast_to(maps, (10, 10, 4, 4)), np.zeros((10, 10), int))
+
+
+def test_maps_that_follow_the_digit_have_no_colour_effect() -> None:
+    maps = maps_of(1.0, 0.0)
+    assert maps.colour_effect == pytest.approx(0)
+    assert maps.colour_over_digit == pytest.approx(0)
+
+
+def test_the_ratio_by_hand() -> None:
+    """Pixels are d + 2 c: the variance over c is four times the variance over d."""
+    values = np.arange(10.0)[:, None] + 2 * np.arange(10.0)[None]
+    maps = HeatMaps(np.broadcast_to(values[:, :, None, None], (10, 10, 2, 2)), np.zeros((10, 10), int))
+    assert maps.digit_effect == pytest.approx(np.arange(10).var())
+    assert maps.colour_effect == pytest.approx(4 * np.arange(10).var())
+    assert maps.colour_over_digit == pytest.approx(4)
+
+
+def test_the_ratio_is_not_defined_without_an_effect_of_the_digit() -> None:
+    with pytest.raises(ValueError, match="do not change with the digit"):
+        _ = HeatMaps(np.zeros((10, 10, 2, 2)), np.zeros((10, 10), int)).colour_over_digit
+
+
+def test_empty_maps_are_counted() -> None:
+    values = np.zeros((10, 10, 2, 2))
+    values[3, 4, 0, 1] = 0.5
+    empty = HeatMaps(values, np.zeros((10, 10), int)).empty
+    assert empty.sum() == 99
+    assert not empty[3, 4]
+
+
+def test_theme_grid(digits) -> None:
+    grid = theme_grid(digits)
+    assert grid.shape.tolist() == [d for d in range(10) for _ in range(10)]
+    assert grid.foreground.tolist() == grid.background.tolist() == list(range(10)) * 10
+    palette = torch.tensor(DOUBLE_COLORED_PALETTE)
+    first = [int((digits.test_labels == d).nonzero()[0, 0]) for d in range(10)]
+    masks = digit_masks(digits.test_images[first])
+    for index in (0, 17, 42, 99):
+        digit, theme = divmod(index, 10)
+        pixels, mask = grid.images[index].permute(1, 2, 0), masks[digit]
+        assert (pixels[mask] == palette[(theme - 6) % 10]).all()
+        assert (pixels[~mask] == palette[theme]).all()
+
+
+def test_heat_maps_of_a_classifier(digits) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        classifier = Classifier()
+    grid = theme_grid(digits)
+    seen = heat_maps(classifier, grid)
+    assert seen.maps.shape == (10, 10, 32, 32)
+    assert seen.maps.min() >= 0
+    assert seen.maps.max() <= 1
+    with torch.inference_mode():
+        assert np.array_equal(seen.predicted.ravel(), classifier(grid.as_float()).argmax(1).numpy())
+    again = heat_maps(classifier, grid)
+    assert np.array_equal(seen.maps, again.maps)
+
+
+def test_a_classifier_without_positive_evidence_has_empty_maps(digits) -> None:
+    """Every class is evidenced by features that are absent: weights of the last layer below zero."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        classifier = Classifier()
+    last = classifier[-2]
+    assert isinstance(last, nn.Linear)
+    with torch.no_grad():
+        last.weight.zero_()
+        last.weight[3] = -1
+        last.bias.zero_()
+        last.bias[3] = 100
+    assert heat_maps(classifier, theme_grid(digits)).empty.all()
