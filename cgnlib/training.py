@@ -296,7 +296,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise _unwritable(path, error) from error
     except RuntimeError as error:  # torch.save reports a full disk so
         if "write" in str(error) or "inline_container" in str(error):
-            raise _unwritable(path, error) from error
+            raise _unwritable(path, OSError("not all of it could be written")) from error
         raise
     finally:
         with contextlib.suppress(OSError):
@@ -370,7 +370,7 @@ class Batches:
 
     def __init__(self, n: int, batch_size: int, seed: int, *names: str) -> None:
         if n < batch_size:
-            raise ValueError(f"{n} training images are fewer than one batch of {batch_size}: lower the batch size")
+            raise ValueError(f"{n} training images are fewer than one batch of {batch_size}: take more")
         self.n, self.batch_size, self.seed, self.names = n, batch_size, seed, names
         self.per_epoch = n // batch_size
         self._epoch = -1

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -87,19 +88,9 @@ def save_always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
 
 
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Call it, and every later checkpoint, weight file and rename fails as on a full disk."""
-
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    def fill() -> None:
-        monkeypatch.setattr(training.torch, "save", refuse)
-        monkeypatch.setattr(training, "save_file", refuse)
-        monkeypatch.setattr(Path, "replace", refuse)
-
-    return fill
+def fill_disk(path: Path) -> None:
+    """What is next written in the place of `path` goes to a device that is always full."""
+    path.with_name(f".{path.name}.{os.getpid()}.partial").symlink_to("/dev/full")
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------
@@ -360,12 +351,12 @@ def test_a_damaged_finished_artefact_is_named_and_counts_as_unfinished(
 UNWRITABLE = r"cannot write .*Free some space, or point CGN_BUILD to a folder that can be written"
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, save_always: None, full_disk) -> None:
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, save_always: None) -> None:
     made, checkpoint = state(), tmp_path / "c.pt"
 
     def fill(step: int, place: str) -> None:
         if (step, place) == (7, "start"):
-            full_disk()
+            fill_disk(checkpoint)
 
     with pytest.raises(OSError, match=UNWRITABLE):
         run(made, 35, stepper(made, fill), checkpoint)
@@ -375,15 +366,22 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, save_always: No
     assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
 
 
-def test_weights_on_a_full_disk(tmp_path: Path, full_disk) -> None:
-    full_disk()
+def test_weights_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """safetensors writes to a file of its own beside the one that it is given, and has an error of its own."""
+
+    def refuse(tensors: dict[str, Tensor], path: Path) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(training, "save_file", refuse)
     with pytest.raises(OSError, match=UNWRITABLE):
         save_weights(nn.Linear(100, 100), tmp_path / "w.safetensors")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_log_on_a_full_disk(tmp_path: Path, full_disk) -> None:
-    full_disk()
+def test_a_log_on_a_full_disk(tmp_path: Path) -> None:
+    artefact(tmp_path).folder.mkdir(parents=True)
+    fill_disk(artefact(tmp_path).log_file)
     with pytest.raises(OSError, match=UNWRITABLE):
         artefact(tmp_path).finish(nn.Linear(3, 1), {}, pd.DataFrame({"step": range(1000)}))
     assert not artefact(tmp_path).record.exists()
@@ -514,7 +512,7 @@ def test_a_batch_depends_on_its_step_alone() -> None:
 
 
 def test_fewer_images_than_a_batch_are_an_error() -> None:
-    with pytest.raises(ValueError, match="2 training images are fewer than one batch of 3: lower the batch size"):
+    with pytest.raises(ValueError, match="2 training images are fewer than one batch of 3: take more"):
         Batches(2, 3, 0)
 
 

@@ -54,6 +54,7 @@ METHOD_PARTS = {
     "original+cgn": ("original", "cgn"),
     "oracle": ("free",),
 }
+EXPERIMENT_SPLITS = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}
 CGN_METHODS = tuple(method for method in METHOD_PARTS if "cgn" in method)
 RATIO_EPOCHS = 2  # the CF-ratio figures train for twice the epochs of the tables (20 against 10 as published)
 COLOURS = 10  # of colored MNIST: a shape has no more counterfactuals than that
@@ -205,7 +206,9 @@ class Study:
 
         Taken from earlier results when the parameters say so. None when the CGN of `recipe` is not at hand.
         """
-        splits = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}[experiment]
+        if experiment not in EXPERIMENT_SPLITS:
+            raise ValueError(f"unknown experiment {experiment!r}: choose {' or '.join(EXPERIMENT_SPLITS)}")
+        splits = EXPERIMENT_SPLITS[experiment]
         parts_of(method)
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         if cgn is None and method in CGN_METHODS:
