@@ -1,9 +1,11 @@
-"""How fast the library is, beside a plain per-image loop that does the same in the same run: `python -m cgnlib.bench`.
+"""How fast the library is, beside plain code that does the same in the same run: `python -m cgnlib.bench`.
 
 A benchmark is a function without arguments that returns its measurements; add it to BENCHMARKS to have it run.
 """
 
 import argparse
+import copy
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,29 +15,40 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import functional as transforms
 
-from cgnlib.assets import Digits, Textures, find_digits, find_textures
+from cgnlib.assets import Digits, Textures, embedded_digits, find_digits, find_textures
+from cgnlib.composition import compose
+from cgnlib.features import PerceptualFeatures, perceptual_features, random_vgg16_features
+from cgnlib.images import to_float
+from cgnlib.mnist.cgn import CGN, CLASSES, LATENT, InstanceNorm, UpsampledConv2d, initialise
+from cgnlib.mnist.classifier import Classifier
+from cgnlib.mnist.counterfactuals import CounterfactualStream
+from cgnlib.mnist.recipes import recipe_for
+from cgnlib.mnist.training import CGNTrainer
 from cgnlib.mnist.variants import MASK_LEVEL, PADDING, SIZE, Factors, draw_factors, make_variant, select_digits
+from cgnlib.randomness import generator
 
 LOOP_IMAGES = 1000  # the plain loops are timed on this many images
+SAMPLES = 2000  # counterfactual images made per timing
+STEPS = 4  # training steps per timing
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One line of the table: `rate` and `loop_rate` in `unit`; loop_rate is None where there is no plain loop."""
+    """One line of the table: `rate` and `plain_rate` in `unit`; plain_rate is None where there is no plain code."""
 
     name: str
     unit: str
     rate: float
-    loop_rate: float | None = None
+    plain_rate: float | None = None
     note: str = ""
 
     @property
     def ratio(self) -> float | None:
-        """How many times faster than the plain loop."""
-        return None if self.loop_rate is None else self.rate / self.loop_rate
+        """How many times faster than the plain code."""
+        return None if self.plain_rate is None else self.rate / self.plain_rate
 
 
 def best_seconds(action: Callable[[], object], repeats: int = 3) -> float:
@@ -111,18 +124,163 @@ def repeated(digits: Digits, total: int) -> Digits:
     )
 
 
+def machine() -> list[Measurement]:
+    """What the machine can do: a product of two square matrices, float32."""
+    size = 1024
+    a, b = torch.rand(2, size, size)
+    seconds = best_seconds(lambda: a @ b, repeats=10)
+    return [Measurement("matrix product", "GFLOP/s", 2 * size**3 / seconds / 1e9, note=f"{size} x {size}, float32")]
+
+
+def upsampled_convolution() -> list[Measurement]:
+    """Forward and backward of the folded layer, beside upsampling and convolution in a row (as published)."""
+    measurements = []
+    for channels, out, size in ((64, 64, 8), (64, 32, 16)):
+        layer = UpsampledConv2d(channels, out)
+        images = torch.rand(64, channels, size, size).contiguous(memory_format=torch.channels_last).requires_grad_()
+
+        def folded(layer: UpsampledConv2d = layer, images: Tensor = images) -> None:
+            layer(images).sum().backward()
+
+        def plain(layer: UpsampledConv2d = layer, images: Tensor = images) -> None:
+            F.conv2d(F.interpolate(images, scale_factor=2), layer.weight, padding=1).sum().backward()
+
+        ours, theirs = (64 / best_seconds(action, repeats=15) for action in (folded, plain))
+        note = f"{channels} -> {out}, {size} -> {2 * size} pixels, with gradients"
+        measurements.append(Measurement("upsampled convolution", "images/s", ours, theirs, note))
+    return measurements
+
+
+def classifier_step() -> list[Measurement]:
+    """Classifier training, beside the published layers in a row with Adadelta as it comes."""
+    plain = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 32, 5, padding=2), *copy.deepcopy(list(Classifier())[1:]))
+    ours = Classifier().to(memory_format=torch.channels_last)
+    pixels = torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8)
+    labels = torch.arange(64) % CLASSES
+    rates = []
+    for network, layout, foreach in ((ours, torch.channels_last, True), (plain, torch.contiguous_format, None)):
+        optimizer = torch.optim.Adadelta(network.parameters(), foreach=foreach)
+
+        def steps(
+            network: nn.Module = network,
+            layout: torch.memory_format = layout,
+            optimizer: torch.optim.Optimizer = optimizer,
+        ) -> None:
+            for _ in range(STEPS):
+                optimizer.zero_grad()
+                images = to_float(pixels).contiguous(memory_format=layout)
+                F.nll_loss(network(images), labels).backward()
+                optimizer.step()
+
+        rates.append(64 * STEPS / best_seconds(steps, repeats=5))
+    return [Measurement("classifier training", "images/s", rates[0], rates[1], "batch 64")]
+
+
+def plain_cgn(cgn: CGN) -> CGN:
+    """The same CGN from the layers of the published code: upsampling, convolution and instance norm one by one."""
+    plain = copy.deepcopy(cgn)
+    for mechanism in (plain.f_shape, plain.f_text1, plain.f_text2):
+        channels = 64
+        for index, layer in enumerate(mechanism):
+            if isinstance(layer, nn.Identity):
+                mechanism[index] = nn.Upsample(scale_factor=2)
+            elif isinstance(layer, UpsampledConv2d):
+                mechanism[index] = nn.Conv2d(channels, layer.weight.shape[0], 3, padding=1, bias=False)
+                channels = layer.weight.shape[0]
+            elif isinstance(layer, InstanceNorm):
+                mechanism[index] = nn.InstanceNorm2d(channels)
+    plain.load_state_dict(cgn.state_dict())
+    return plain.to(memory_format=torch.contiguous_format)
+
+
+@torch.no_grad()
+def reference_counterfactuals(cgn: CGN, n: int, ratio: int) -> Tensor:
+    """Counterfactuals as published code makes them: batches of 100, all mechanisms run each time that one is needed,
+    textures tiled and cropped one by one, float32 images kept. Returns (n, 3, 32, 32) in [-1, 1]."""
+    images = []
+    for _ in range(n // 100 // ratio):
+        shape = torch.randint(CLASSES, (100,))
+        mask = _all_mechanisms(cgn, shape, shape, shape)[0]
+        for _ in range(ratio):
+            labels = (shape, shape[torch.randperm(100)], shape[torch.randperm(100)])
+            _, foreground, background = _all_mechanisms(cgn, *labels)
+            images.append(compose(mask, foreground, background))
+    return torch.cat(images)
+
+
+def _all_mechanisms(cgn: CGN, shape: Tensor, foreground: Tensor, background: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    mask = cgn.mask(torch.randn(len(shape), LATENT), shape).repeat(1, 3, 1, 1)
+    f, b = (
+        torch.stack([_random_crop(texture.repeat(1, 2, 2)) for texture in mechanism(torch.randn(len(y), LATENT), y)])
+        for mechanism, y in ((cgn.foreground, foreground), (cgn.background, background))
+    )
+    return mask, f, b
+
+
+def _random_crop(texture: Tensor) -> Tensor:
+    row, column = torch.randint(0, SIZE, (2,)).tolist()
+    return texture[:, row : row + SIZE, column : column + SIZE]
+
+
+def counterfactuals() -> list[Measurement]:
+    """Sampling of counterfactual images at CF ratio 1 and 10, beside what published code does."""
+    cgn = CGN().eval()
+    initialise(cgn, "orthogonal", 0.2, generator(0, "bench"))
+    plain = plain_cgn(cgn)
+    measurements = []
+    for ratio in (1, 10):
+        stream = CounterfactualStream(cgn, SAMPLES, 0, ratio)
+        seconds = best_seconds(lambda stream=stream: sum(map(len, stream)), repeats=2)
+        loop = functools.partial(reference_counterfactuals, plain, LOOP_IMAGES, ratio)
+        plain_seconds = best_seconds(loop, repeats=2)
+        rates = (SAMPLES / seconds, LOOP_IMAGES / plain_seconds)
+        measurements.append(Measurement("counterfactuals", "images/s", *rates, f"CF ratio {ratio}"))
+    return measurements
+
+
+def cgn_step() -> list[Measurement]:
+    """CGN training (both updates) by recipe and perceptual features."""
+    digits = embedded_digits()
+    images = make_variant("double-colored", "train", digits, limit=500)
+    features: dict[str, PerceptualFeatures] = {
+        "EfficientNet-Lite0": perceptual_features("efficientnet-lite0"),
+        "VGG16": random_vgg16_features(),
+    }
+    measurements = []
+    for variant, name, network in (
+        ("double-colored", "robust", "EfficientNet-Lite0"),
+        ("double-colored", "paper", "EfficientNet-Lite0"),
+        ("wildlife", "robust", "EfficientNet-Lite0"),
+        ("wildlife", "paper", "EfficientNet-Lite0"),
+        ("double-colored", "robust", "VGG16"),
+        ("double-colored", "paper", "VGG16"),
+    ):
+        recipe = recipe_for(name, variant)
+        trainer = CGNTrainer(images, recipe, features[network], 0, "cpu")
+        trainer.step(0)
+        seconds = best_seconds(lambda trainer=trainer: [trainer.step(step) for step in range(STEPS)], repeats=2)
+        note = f"{variant}, recipe {name}, batch {recipe.batch_size}, {network}"
+        measurements.append(Measurement("CGN training", "images/s", STEPS * recipe.batch_size / seconds, note=note))
+    return measurements
+
+
 BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
+    "machine": machine,
     "wildlife-data": wildlife_data,
+    "upsampled-convolution": upsampled_convolution,
+    "classifier-step": classifier_step,
+    "counterfactuals": counterfactuals,
+    "cgn-step": cgn_step,
 }
 
 
 def table(measurements: list[Measurement]) -> str:
-    """The measurements as aligned text: name, rate, rate of the plain loop, ratio."""
-    rows = [("what", "rate", "plain loop", "ratio", "")]
+    """The measurements as aligned text: name, rate, rate of the plain code, ratio."""
+    rows = [("what", "rate", "plain code", "ratio", "")]
     for one in measurements:
-        loop = "-" if one.loop_rate is None else f"{one.loop_rate:,.0f} {one.unit}"
-        ratio = "-" if one.ratio is None else f"{one.ratio:.0f}x"
-        rows.append((one.name, f"{one.rate:,.0f} {one.unit}", loop, ratio, one.note))
+        plain = "-" if one.plain_rate is None else f"{one.plain_rate:,.0f} {one.unit}"
+        ratio = "-" if one.ratio is None else f"{one.ratio:.{0 if one.ratio > 10 else 1}f}x"
+        rows.append((one.name, f"{one.rate:,.0f} {one.unit}", plain, ratio, one.note))
     widths = np.max([[len(cell) for cell in row] for row in rows], axis=0)
     lines = []
     for name, *cells, note in rows:

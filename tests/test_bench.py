@@ -1,9 +1,12 @@
 """The benchmark table."""
 
 import pytest
+import torch
 
 from cgnlib import bench
-from cgnlib.bench import Measurement
+from cgnlib.bench import Measurement, plain_cgn, reference_counterfactuals
+from cgnlib.mnist.cgn import CGN, initialise
+from cgnlib.randomness import generator
 
 
 def test_ratio():
@@ -23,4 +26,38 @@ def test_the_command_prints_a_table(monkeypatch, capsys):
 def test_an_unknown_benchmark_is_named(capsys):
     with pytest.raises(SystemExit):
         bench.main(["wildlife"])
-    assert "unknown benchmark 'wildlife': any of wildlife-data" in capsys.readouterr().err
+    assert "unknown benchmark 'wildlife': any of machine, wildlife-data" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def cgn() -> CGN:
+    network = CGN()
+    initialise(network, "orthogonal", 0.5, generator(0, "test"))
+    return network
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_plain_cgn_computes_the_same(cgn: CGN, training: bool):
+    plain = plain_cgn(cgn).train(training)
+    u, y = torch.randn(10, 32, generator=generator(0, "u")), torch.arange(10)
+    for part in ("mask", "foreground", "background"):
+        torch.testing.assert_close(
+            getattr(plain, part)(u, y), getattr(cgn.train(training), part)(u, y), rtol=0, atol=1e-4
+        )
+
+
+def test_reference_counterfactuals(cgn: CGN):
+    with torch.random.fork_rng():
+        images = reference_counterfactuals(plain_cgn(cgn).eval(), 200, ratio=2)
+    assert images.shape == (200, 3, 32, 32)
+    assert images.abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", ["machine", "upsampled-convolution", "classifier-step", "counterfactuals"])
+def test_benchmarks_measure(name: str, monkeypatch):
+    monkeypatch.setattr(bench, "best_seconds", lambda action, repeats=3: action() is None or 2.0)
+    monkeypatch.setattr(bench, "SAMPLES", 20)
+    monkeypatch.setattr(bench, "reference_counterfactuals", lambda cgn, n, ratio: None)
+    measurements = bench.BENCHMARKS[name]()
+    assert measurements
+    assert all(measurement.rate > 0 for measurement in measurements)

@@ -48,8 +48,8 @@ class InstanceNorm(nn.Module):
     """Standardises each channel of each image (no affine part, eps 1e-5): `nn.InstanceNorm2d` that keeps the layout."""
 
     def forward(self, images: Tensor) -> Tensor:
-        variance, mean = torch.var_mean(images, dim=(2, 3), keepdim=True, correction=0)
-        return (images - mean) * torch.rsqrt(variance + 1e-5)
+        centred = images - images.mean(dim=(2, 3), keepdim=True)
+        return centred * torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + 1e-5)
 
 
 def _shape_mechanism() -> nn.Sequential:
@@ -60,12 +60,12 @@ def _shape_mechanism() -> nn.Sequential:
         nn.Identity(),  # the published Upsample; part of the next layer here
         UpsampledConv2d(64, 32),
         nn.BatchNorm2d(32),
-        nn.LeakyReLU(0.2),
+        nn.LeakyReLU(0.2, inplace=True),
         InstanceNorm(),
         nn.Identity(),
         UpsampledConv2d(32, 1),
         nn.BatchNorm2d(1),
-        nn.LeakyReLU(0.2),
+        nn.LeakyReLU(0.2, inplace=True),
         InstanceNorm(),
     )
 
@@ -77,11 +77,11 @@ def _texture_mechanism() -> nn.Sequential:
         nn.Identity(),
         UpsampledConv2d(64, 64),
         nn.BatchNorm2d(64),
-        nn.LeakyReLU(0.2),
+        nn.LeakyReLU(0.2, inplace=True),
         nn.Identity(),
         UpsampledConv2d(64, 32),
         nn.BatchNorm2d(32),
-        nn.LeakyReLU(0.2),
+        nn.LeakyReLU(0.2, inplace=True),
         nn.Conv2d(32, 3, 3, padding=1),
         nn.BatchNorm2d(3),
         nn.Tanh(),

@@ -11,7 +11,7 @@ from cgnlib.images import LabelledImages, concatenate, to_uint8
 from cgnlib.mnist.cgn import CGN, CLASSES, draw_noise, shuffle_texture
 from cgnlib.randomness import generator
 
-MASKS_PER_BATCH = 500
+MASKS_PER_BATCH = 100  # as published; larger batches do not fit the cache of a processor and are slower
 
 
 @dataclass(frozen=True)
