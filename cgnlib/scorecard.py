@@ -14,6 +14,7 @@ import pandas as pd
 
 from cgnlib import results
 from cgnlib.boxes import Html, badge
+from cgnlib.mnist.study import RATIO_EPOCHS
 from cgnlib.parameters import StudyParameters
 from cgnlib.results import interval_of, select, split_seeds
 from cgnlib.verdicts import (
@@ -110,7 +111,7 @@ def matching_rows(parameters: StudyParameters, experiment: str) -> pd.DataFrame:
 
 def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
     ratio = experiment == "mnist-cf-ratio"
-    epochs = parameters.classifier_epochs * (2 if ratio else 1)
+    epochs = parameters.classifier_epochs * (RATIO_EPOCHS if ratio else 1)
     return {
         "epochs": [epochs],
         "generated": list(parameters.ratio_sizes) if ratio else [parameters.counterfactuals],
@@ -136,7 +137,8 @@ def _commonest(rows: pd.DataFrame, names: Sequence[str], marks: Sequence[str]) -
 
 def claim_verdicts(parameters: StudyParameters) -> dict[str, Verdict]:
     """The verdicts of every claim on MNIST from the rows at hand; "not tested" where there are none."""
-    return {item.rule: _verdict(item, parameters) for item in ITEMS if item.rule in CLAIMS and item.recipe == "ours"}
+    judged = [item for item in ITEMS if item.rule in CLAIMS and item.recipe == "ours"]
+    return {item.rule: _verdict(item, parameters, matching_rows(parameters, item.experiment)) for item in judged}
 
 
 def scorecard(parameters: StudyParameters) -> list[Line]:
@@ -144,13 +146,12 @@ def scorecard(parameters: StudyParameters) -> list[Line]:
     return [_line(item, parameters) for item in ITEMS]
 
 
-def _verdict(item: Item, parameters: StudyParameters) -> Verdict:
+def _verdict(item: Item, parameters: StudyParameters, rows: pd.DataFrame) -> Verdict:
     rules: dict[str, Callable[..., Verdict]] = {
         "claim1-mnist": claim1_mnist,
         "claim2-mnist": claim2_mnist,
         "claim3-mnist": claim3_mnist,
     }
-    rows = matching_rows(parameters, item.experiment)
     recipe = parameters.recipe if item.recipe == "ours" else item.recipe
     if item.rule == "gradcam-mnist":
         return gradcam_mnist(rows, recipe)
@@ -161,15 +162,15 @@ def _line(item: Item, parameters: StudyParameters) -> Line:
     if not item.rule:
         return Line(item, "not tested", ours=NOT_YET)
     recipe = parameters.recipe if item.recipe == "ours" else item.recipe
-    rows = matching_rows(parameters, item.experiment)
-    rows = rows.loc[rows["recipe"].isin(["-", recipe])]
+    matching = matching_rows(parameters, item.experiment)
+    rows = matching.loc[matching["recipe"].isin(["-", recipe])]
     own = rows.loc[rows["recipe"] == recipe]
     if own.empty:
         return Line(item, "not tested", ours=f"no rows at this scale: run {item.notebook}")
     if item.rule == "cf-ratio":
         status, ours, published = ratio_verdict(own)
     else:
-        verdict = _verdict(item, parameters)
+        verdict = _verdict(item, parameters, matching)
         status, published = verdict.status, verdict.published
         ours = f"{verdict.interval.text()} {verdict.unit}".strip() if verdict.interval else verdict.sentence
     return Line(item, status, published, ours, parameters.profile, own["seed"].nunique(), cost(rows))

@@ -2,7 +2,7 @@
 
 A verdict is "reproduced" when the claim holds for every variant that was tested, "partly" when for some, "not
 reproduced" when for none, and "not tested" when rows are missing or the scale is smoke. Changing a rule changes
-`rules_hash()`, which stands in the params of the rows, so that nobody can move the bar after the run.
+`rules_hash()`; result rows do not carry it yet.
 """
 
 import hashlib

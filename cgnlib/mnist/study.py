@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from cgnlib import results
 from cgnlib.assets import Digits, Textures, find_authors_weights, find_digits, find_textures
@@ -24,7 +23,6 @@ from cgnlib.images import LabelledImages, concatenate
 from cgnlib.mnist.cgn import CGN, load_weights
 from cgnlib.mnist.classifier import Classifier, ClassifierConfig, train_classifier
 from cgnlib.mnist.control import (
-    FACTORS,
     Control,
     CounterfactualParts,
     free_labels,
@@ -226,7 +224,7 @@ class Study:
     def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:
         parameters, parts = self.parameters, parts_of(method)
         params: dict[str, Any] = {"epochs": parameters.classifier_epochs}
-        if "original" in parts or "free" in parts or (cgn is None and "gan" in parts):
+        if {"original", "free", "gan"} & set(parts):
             params["train_images"] = parameters.train_images or "all"
         if method != "original" and method != "oracle":
             params["generated"] = parameters.counterfactuals
@@ -419,13 +417,3 @@ def _shipped_record(weights: Path) -> dict[str, Any]:
         remedy = f"Restore both files with 'git checkout {weights.parent.name}', or delete both to train anew."
         raise AssetError(f"{file}, the record of shipped weights, cannot be used ({error}). {remedy}") from error
     return record
-
-
-def factors_of(variant: str) -> tuple[str, ...]:
-    """Factors that a variant has: colored MNIST has no background factor."""
-    return FACTORS[:2] if variant == "colored" else FACTORS
-
-
-def class_labels(n: int) -> Tensor:
-    """Labels 0..9, each n times in a row: (10 n,)."""
-    return torch.arange(10).repeat_interleave(n)

@@ -12,9 +12,10 @@ from cgnlib import results
 from cgnlib.fetching import AssetError
 from cgnlib.mnist import study as module
 from cgnlib.mnist.cgn import CGN
-from cgnlib.mnist.study import CGN_METHODS, METHOD_PARTS, Study, class_labels, factors_of, parts_of, shipped_cgn
+from cgnlib.mnist.study import CGN_METHODS, METHOD_PARTS, Study, parts_of, shipped_cgn
 from cgnlib.parameters import StudyParameters
 from cgnlib.training import save_weights
+from cgnlib.verdicts import FACTORS
 
 TINY = StudyParameters(
     profile="smoke",
@@ -197,7 +198,7 @@ def test_control_rows(make: Make) -> None:
     cgn = study.cgn("colored")
     assert cgn is not None
     control, rows = study.control(cgn)
-    assert set(control.matrix) == {"shape", "foreground"} == set(factors_of("colored"))
+    assert set(control.matrix) == {"shape", "foreground"} == set(FACTORS["colored"])
     expected = {f"control/{a}/{b}" for a in control.matrix for b in control.matrix}
     expected |= {"oracle/shape", "oracle/foreground", "mask/area", "mask/diversity"} | {f"shape/{d}" for d in range(10)}
     assert set(rows["metric"]) == expected
@@ -320,7 +321,3 @@ def test_shipped_weights_that_cannot_be_used_are_named(make: Make, shipped: Path
         save_weights(CGN(), shipped)
     with pytest.raises(AssetError, match="colored-robust.json, the record of shipped weights, cannot be used"):
         make(profile="quick").cgn("colored")
-
-
-def test_class_labels() -> None:
-    assert class_labels(2).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9]
