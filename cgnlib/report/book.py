@@ -17,7 +17,7 @@ from cgnlib.report.places import book_pages, executed_notebook, notebook_names, 
 
 _SCALES = {
     "smoke": "Scale smoke: a test of every code path on a few images. The numbers mean nothing.",
-    "quick": "Scale quick: small data and short training.",
+    "quick": "Scale quick: trainings too short to judge the claims: the oracle itself can stay near chance.",
     "paper": "Scale paper: the seed's protocol at full data.",
 }
 
@@ -94,11 +94,11 @@ def _errors_in(path: Path) -> list[str]:
 
 
 def _write_scale(config_file: Path, profile: str) -> None:
-    """The scale on every page: in the footer, and above the page where numbers mean nothing."""
+    """The scale on every page: in the footer, and above the page where verdicts cannot be relied on."""
     config: dict[str, Any] = yaml.safe_load(config_file.read_text(encoding="utf-8"))
     theme = config["sphinx"]["config"]["html_theme_options"]
     theme["extra_footer"] = f'<p class="cgn-scale">{_SCALES[profile]} Code {code_version()}.</p>'
-    if profile == "smoke":
+    if profile in ("smoke", "quick"):
         theme["announcement"] = _SCALES[profile]
     config_file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
