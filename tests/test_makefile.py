@@ -13,9 +13,9 @@ ROOT = project_root()
 
 
 def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("PROFILE", "SEED", "CORES", "MAKEFLAGS")
-    }
+    # A make started by another make (as in `make test`) would take over its options and say which folder it enters.
+    outer = ("PROFILE", "SEED", "CORES", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
     return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, env=environment)
 
 
