@@ -179,8 +179,7 @@ def _line(item: Item, parameters: StudyParameters) -> Line:
 def ratio_verdict(rows: pd.DataFrame) -> tuple[Status, str, str]:
     """Figures 5 and 6 against Re-CGN's ranges over CF ratios: the status, ours and published in words.
 
-    The seed prints no numbers. A variant counts as reproduced when at every ratio the interval of the accuracy meets
-    the range at that set size, widened by the margin for published values; not tested for sizes without a range.
+    The seed prints no numbers; `verdicts.RATIO_RULE` says how ours are judged.
     """
     test = select(rows, metric=RATIO_METRIC)
     ranges = results.published("mnist-cf-ratio")

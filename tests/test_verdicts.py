@@ -32,19 +32,19 @@ def frame(*changes: dict[str, Any]) -> pd.DataFrame:
     lines = []
     for change in changes:
         given = base | change
-        given.setdefault("recipe", "-" if given["method"] == "original" else "robust")
+        given.setdefault("recipe", "-" if given["method"] in ("original", "oracle") else "robust")
         row = Row(**given)
         lines.append(row.cells() | {"value": row.value, "n": row.n, "seed": row.seed})
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def accuracies(metric: str, **values: tuple[float, float]) -> pd.DataFrame:
-    """Original and original+cgn accuracies by variant (with _ for -)."""
+def accuracies(metric: str, oracle: float = 98.0, **values: tuple[float, float]) -> pd.DataFrame:
+    """Accuracies of original, original+cgn and oracle by variant (with _ for -)."""
     return frame(
         *(
             {"dataset": name.replace("_", "-"), "method": method, "metric": metric, "value": value}
             for name, pair in values.items()
-            for method, value in zip(("original", "original+cgn"), pair, strict=True)
+            for method, value in zip(("original", "original+cgn", "oracle"), (*pair, oracle), strict=True)
         )
     )
 
@@ -98,7 +98,7 @@ def test_claim2_takes_the_better_method_and_the_weakest_variant() -> None:
 def test_three_seeds_make_an_interval_over_seeds() -> None:
     lines = [
         {"method": m, "seed": s, "value": v + s, "dataset": "wildlife"}
-        for m, v in (("original", 10.0), ("cgn", 84.0))
+        for m, v in (("original", 10.0), ("cgn", 84.0), ("oracle", 95.0))
         for s in range(3)
     ]
     verdict = claim2_mnist(frame(*lines), variants=["wildlife"])
@@ -120,10 +120,11 @@ def test_claim3_margin(after: float, status: str) -> None:
 def control(variant: str, diagonal: float = 95.0, other: float = 11.0, area: float = 0.2, **more: Any) -> list[dict]:
     factors = FACTORS[variant]
     about = {"experiment": "mnist-control", "dataset": variant, "n": 2000} | more
-    diversity = about.pop("diversity", 0.08)
+    diversity, oracle = about.pop("diversity", 0.08), about.pop("oracle", 100.0)
     cells = [(a, b, diagonal if a == b else other) for a in factors for b in factors]
     return [
         *(about | {"metric": f"control/{a}/{b}", "value": value} for a, b, value in cells),
+        *(about | {"metric": f"oracle/{factor}", "value": oracle} for factor in factors),
         about | {"metric": "mask/area", "value": area, "unit": "fraction"},
         about | {"metric": "mask/diversity", "value": diversity, "unit": "fraction"},
     ]
@@ -178,9 +179,40 @@ def test_gradcam_needs_a_clear_drop(after: float, status: str) -> None:
         "experiment": "mnist-gradcam", "dataset": "double-colored", "metric": "sensitivity/colour-over-digit",
         "unit": "ratio",
     }  # fmt: skip
-    verdict = gradcam_mnist(frame(about | {"method": "original", "value": 2.0}, about | {"value": after}))
+    maps = [about | {"method": "original", "value": 2.0}, about | {"value": after}]
+    themes = about | {"metric": "accuracy/themes", "unit": "percent", "n": 100, "method": "oracle"}
+    verdict = gradcam_mnist(frame(*maps, themes | {"value": 95.0}))
     assert verdict.status == status
+    untrained = gradcam_mnist(frame(*maps, themes | {"value": 60.0}))
+    assert untrained.status == "not tested"
+    assert "'oracle' reaches 60.0" in untrained.sentence
     assert "A single seed: no interval" in verdict.why
+
+
+@pytest.mark.parametrize(("judge", "metric"), [(claim2_mnist, "accuracy/test/last"), (claim3_mnist, "accuracy/indomain/last")])
+def test_nothing_is_judged_where_the_positive_control_fails(judge, metric: str) -> None:
+    short = accuracies(metric, oracle=48.0, wildlife=(10, 86))
+    verdict = judge(short, variants=["wildlife"])
+    assert (verdict.status, verdict.number) == ("not tested", None)
+    assert "'oracle' reaches 48.0" in verdict.sentence
+    assert judge(short.loc[short["method"] != "oracle"]).status == "not tested"
+    mixed = pd.concat([short, accuracies(metric, colored=(99, 99.5))], ignore_index=True)
+    verdict = judge(mixed)
+    assert verdict.status != "not tested", "colored was trained long enough"
+    assert "Not tested: double-colored, wildlife" in verdict.why
+
+
+def test_control_is_not_judged_by_oracles_that_cannot_read() -> None:
+    verdict = claim1_mnist(frame(*control("colored", oracle=60.0)), variants=["colored"])
+    assert verdict.status == "not tested"
+    assert "oracle reads 60.0 % of real images" in verdict.sentence
+
+
+def test_control_is_measured_against_what_oracles_read_on_real_images() -> None:
+    lines = control("colored", diagonal=72.0, oracle=82.0)  # 72 / 82 = 0.88 of what can be read
+    checks = control_checks(frame(*lines), "colored")
+    assert checks is not None
+    assert all(check.holds for check in checks)
 
 
 @pytest.mark.parametrize("judge", [claim1_mnist, claim2_mnist, claim3_mnist, gradcam_mnist])
@@ -219,5 +251,6 @@ def test_the_hash_follows_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_thresholds_stand_in_the_words() -> None:
-    assert "80 %" in CLAIMS["claim1-mnist"].rule
+    assert "0.8 times" in CLAIMS["claim1-mnist"].rule
+    assert "80 %" in CLAIMS["claim2-mnist"].rule
     assert "-1.5 points" in CLAIMS["claim3-mnist"].rule

@@ -38,8 +38,10 @@ from cgnlib.mnist.training import train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import project_root
+from cgnlib.provenance import code_version
 from cgnlib.results import Row
 from cgnlib.training import Artefact, file_sha256
+from cgnlib.verdicts import rules_hash
 
 # What each method's training set is made of.
 METHOD_PARTS = {
@@ -357,6 +359,7 @@ class Study:
             "data": self.images(variant, "test").source,
             "params": params | {"test_images": self.parameters.test_images or "all"},
             "device": self.device,
+            "code": f"{code_version()}, rules {rules_hash()}",
         }
 
     def _reused(self, common: dict[str, Any], needed: int) -> pd.DataFrame | None:
