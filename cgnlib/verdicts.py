@@ -105,15 +105,18 @@ CLAIMS = {
     ),
 }
 RATIO_RULE = (
-    "A variant counts as reproduced when at every CF ratio the interval of its accuracy meets the range that Re-CGN gives "
-    f"for its set size, widened by {RULES.published_margin:g} points; as partly when at some; not tested for set sizes "
-    "without a range."
+    "A variant counts as reproduced when at every CF ratio the interval of its accuracy meets the range that Re-CGN "
+    f"gives for its set size, widened by {RULES.published_margin:g} points; as partly when at some; not tested for set "
+    "sizes without a range."
 )
 
 
 def rules_hash() -> str:
     """First 12 hex digits of the SHA-256 of thresholds and rule texts."""
-    text = json.dumps({"rules": asdict(RULES), "claims": {k: c.rule for k, c in CLAIMS.items()}, "cf-ratio": RATIO_RULE}, sort_keys=True)
+    text = json.dumps(
+        {"rules": asdict(RULES), "claims": {k: c.rule for k, c in CLAIMS.items()}, "cf-ratio": RATIO_RULE},
+        sort_keys=True,
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

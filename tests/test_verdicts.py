@@ -189,7 +189,9 @@ def test_gradcam_needs_a_clear_drop(after: float, status: str) -> None:
     assert "A single seed: no interval" in verdict.why
 
 
-@pytest.mark.parametrize(("judge", "metric"), [(claim2_mnist, "accuracy/test/last"), (claim3_mnist, "accuracy/indomain/last")])
+@pytest.mark.parametrize(
+    ("judge", "metric"), [(claim2_mnist, "accuracy/test/last"), (claim3_mnist, "accuracy/indomain/last")]
+)
 def test_nothing_is_judged_where_the_positive_control_fails(judge, metric: str) -> None:
     short = accuracies(metric, oracle=48.0, wildlife=(10, 86))
     verdict = judge(short, variants=["wildlife"])

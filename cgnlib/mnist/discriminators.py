@@ -1,4 +1,4 @@
-"""Discriminators of the MNIST half: the two published ones (SG21's code) and a cheap one with spectral norm."""
+"""Discriminators of the MNIST half: the two published ones (SG21's code) and that of the GAN baseline."""
 
 import torch
 import torch.nn.functional as F
@@ -58,7 +58,7 @@ class ConvDiscriminator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Strided convolutions with spectral norm on image and label plane: ours, a tenth of ConvDiscriminator's cost."""
+    """Strided convolutions with spectral norm on image and label plane: that of our GAN baseline."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -74,5 +74,5 @@ class StridedDiscriminator(nn.Module):
         return self.layers(torch.cat([images, plane], dim=1)).squeeze(1)
 
 
-DISCRIMINATORS = {"linear": LinearDiscriminator, "conv": ConvDiscriminator, "strided": StridedDiscriminator}
-Discriminator = LinearDiscriminator | ConvDiscriminator | StridedDiscriminator
+DISCRIMINATORS = {"linear": LinearDiscriminator, "conv": ConvDiscriminator}
+Discriminator = LinearDiscriminator | ConvDiscriminator

@@ -4,59 +4,104 @@ Architecture, composition and training data are the same in both; a recipe chang
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One CGN training. Published settings unless a comment says otherwise."""
+    """What both kinds of CGN training share. Published settings unless a comment says otherwise."""
 
     name: str
-    initialisation: str  # orthogonal | normal
-    gain: float
-    discriminator: str  # linear | conv as published, or strided
     lambda_mask: float  # weight of the binary entropy of the mask
-    style_weights: tuple[float, float, float, float]  # w of feature blocks 1-4, each term counts w^2 * 5000
     images: int = 750_000  # generator images: 15 epochs of 50,000
     batch_size: int = 16
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     # Not in the paper's MNIST recipe:
-    matched_labels: bool = False  # the style target of an image is a real image of its class
-    lambda_interval: float = 0.0  # weight of the mask interval loss, as in the ImageNet CGN
-    interval: tuple[float, float] = (0.1, 0.9)
-    lambda_border: float = 0.0  # weight of the polarity prior: the mask is 0 on a frame of the image
-    border: int = 4  # width of that frame in pixels
-    ema: float = 0.0  # decay per step of the averaged weights that are kept; 0 keeps the last ones
     final_learning_rate: float = 1.0  # share of the learning rate that is left at the end (linear decay)
+    warm_up: int = 0  # steps in which the learning rate rises from 0
+    ema: float = 0.0  # decay per step of the averaged weights that are kept; 0 keeps the last ones
 
-    def with_images(self, images: int) -> "Recipe":
-        """The same recipe, trained on `images` generated images."""
-        return replace(self, images=images)
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe(Recipe):
+    """As published: a discriminator judges the images, a style loss compares them with other real images."""
+
+    initialisation: str  # orthogonal | normal
+    gain: float
+    discriminator: str  # linear | conv
+    style_weights: tuple[float, float, float, float]  # w of feature blocks 1-4, each term counts w^2 * 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderRecipe(Recipe):
+    """Ours: an encoder finds the noise of each training image, from which the mechanisms must rebuild it.
+
+    The ImageNet CGN has a reconstruction loss against a frozen teacher; MNIST has no teacher, so an encoder is trained
+    along. Weights count against the squared error of an image, summed over its pixels.
+    """
+
+    initialisation: str = "orthogonal"
+    gain: float = 0.1
+    lambda_kl: float  # weight of the KL divergence of the encoder's noise from the noise of sampling
+    lambda_texture: float  # weight of the texture loss, as in the ImageNet CGN for the foreground
+    reach: int = 8  # largest offset in pixels at which the texture loss compares colours
+    lambda_interval: float = 1000.0  # weight of the mask interval loss, as in the ImageNet CGN
+    interval: tuple[float, float] = (0.05, 0.35)
+    lambda_border: float = 1000.0  # weight of the polarity prior: the mask is 0 on a frame of the image
+    border: int = 3  # width of that frame in pixels
+    start_from_colours: bool = True  # textures begin with the colours of the images' frame and middle
+    first_variation: float = 0.1  # textures begin nearly flat: share of the usual variation over an image
 
 
 PAPER = {
-    "colored": Recipe("paper", "orthogonal", 0.1, "linear", 0.1, (0.05, 0.1, 0.01, 0.0)),
-    "double-colored": Recipe("paper", "orthogonal", 0.2, "linear", 0.3, (0.0, 0.05, 0.0, 0.05)),
-    "wildlife": Recipe("paper", "normal", 0.03, "conv", 0.3, (0.01, 0.05, 0.0, 0.01)),
+    "colored": AdversarialRecipe(
+        name="paper",
+        initialisation="orthogonal",
+        gain=0.1,
+        discriminator="linear",
+        lambda_mask=0.1,
+        style_weights=(0.05, 0.1, 0.01, 0.0),
+    ),
+    "double-colored": AdversarialRecipe(
+        name="paper",
+        initialisation="orthogonal",
+        gain=0.2,
+        discriminator="linear",
+        lambda_mask=0.3,
+        style_weights=(0.0, 0.05, 0.0, 0.05),
+    ),
+    "wildlife": AdversarialRecipe(
+        name="paper",
+        initialisation="normal",
+        gain=0.03,
+        discriminator="conv",
+        lambda_mask=0.3,
+        style_weights=(0.01, 0.05, 0.0, 0.01),
+    ),
 }
-
-_ROBUST = {
-    "batch_size": 64,
-    "learning_rate": 1e-3,
-    "matched_labels": True,
-    "lambda_interval": 10.0,
-    "interval": (0.08, 0.30),
-    "lambda_border": 1.0,
-    "ema": 0.99,
-    "final_learning_rate": 0.1,
-    "discriminator": "strided",
-    "images": 150_000,
+_ROBUST = EncoderRecipe(
+    name="robust",
+    images=150_000,
+    batch_size=32,
+    learning_rate=2e-3,
+    final_learning_rate=0.05,
+    warm_up=50,
+    ema=0.995,
+    lambda_mask=30.0,
+    lambda_kl=4.0,
+    lambda_texture=0.3,
+)
+ROBUST = {
+    "colored": _ROBUST,
+    "double-colored": _ROBUST,
+    "wildlife": replace(_ROBUST, lambda_kl=3.0, lambda_texture=1.0, first_variation=0.3),
 }
-ROBUST = {variant: replace(recipe, name="robust", **_ROBUST) for variant, recipe in PAPER.items()}
-RECIPES = {"paper": PAPER, "robust": ROBUST}
+RECIPES: dict[str, dict[str, AdversarialRecipe] | dict[str, EncoderRecipe]] = {"paper": PAPER, "robust": ROBUST}
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
-def recipe_for(name: str, variant: str) -> Recipe:
+def recipe_for(name: str, variant: str) -> AdversarialRecipe | EncoderRecipe:
     """The preset `name` (paper | robust) for a variant."""
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}: choose {' or '.join(RECIPES)}")

@@ -8,7 +8,7 @@ import difflib
 import functools
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,7 @@ class Study:
             return self._loaded(
                 shipped, variant, recipe, params | {"features": record["config"]["features"], "shipped": True}
             )
-        settings = recipe_for(recipe, variant).with_images(self.parameters.cgn_images)
+        settings = replace(recipe_for(recipe, variant), images=self.parameters.cgn_images)
         cgn, artefact = train_cgn(self.images(variant, "train"), settings, self.features, seed, device=self.device)
         params = {"cgn_images": settings.images, "cgn_seed": seed, "features": self.features.name}
         params["train_images"] = self.parameters.train_images or "all"

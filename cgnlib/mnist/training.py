@@ -1,8 +1,10 @@
 """Training of the MNIST CGN (SG21, Appendix; seed, Section 3.4.1). Training sees images and their class labels only."""
 
 import copy
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Generic
 
 import pandas as pd
 import torch
@@ -13,18 +15,20 @@ from cgnlib.features import PerceptualFeatures
 from cgnlib.images import LabelledImages, to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, Composition, draw_noise, initialise
 from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, Discriminator
-from cgnlib.mnist.recipes import Recipe
+from cgnlib.mnist.encoder import Encoder
+from cgnlib.mnist.recipes import AdversarialRecipe, AnyRecipe, EncoderRecipe
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.training import Artefact, Batches, TrainingState, run, save_tensors
 
-METHOD_VERSION = 1  # raised when a change of this module changes what the same recipe gives
+METHOD_VERSION = 2  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
+COLOUR_SAMPLE = 5000  # images whose colours the textures start from
 
 
 def train_cgn(
     images: LabelledImages,
-    recipe: Recipe,
-    features: PerceptualFeatures,
+    recipe: AdversarialRecipe | EncoderRecipe,
+    features: PerceptualFeatures | None,
     seed: int,
     *,
     device: str = "cpu",
@@ -32,14 +36,15 @@ def train_cgn(
 ) -> tuple[CGN, Artefact]:
     """The CGN that `recipe` gives on `images` with `seed`, in eval mode: trained, resumed or loaded.
 
-    Returns the CGN and its artefact (record, log, snapshots). Raises TrainingStopped on divergence or mask collapse.
+    features: see `trainer_for`. Returns the CGN and its artefact (record, log, snapshots). Raises TrainingStopped on
+    divergence or mask collapse.
     """
     config = {
         "recipe": asdict(recipe),
         "seed": seed,
         "images": images.sha256,
         "name": images.name,
-        "features": features.name,
+        "features": features.name if features and isinstance(recipe, AdversarialRecipe) else "none",
         "version": METHOD_VERSION,
     }
     artefact = Artefact("cgn", config, root)
@@ -54,12 +59,12 @@ def _train(
     cgn: CGN,
     artefact: Artefact,
     images: LabelledImages,
-    recipe: Recipe,
-    features: PerceptualFeatures,
+    recipe: AdversarialRecipe | EncoderRecipe,
+    features: PerceptualFeatures | None,
     seed: int,
     device: str,
 ) -> None:
-    trainer = CGNTrainer(images, recipe, features, seed, device)
+    trainer = trainer_for(images, recipe, features, seed, device)
     artefact.resume(trainer.state)
     steps = recipe.images // recipe.batch_size
     snapshots = {max(1, round(share * steps)): lambda: trainer.snapshot(artefact.folder) for share in SNAPSHOT_SHARES}
@@ -73,89 +78,57 @@ def _train(
     )
     kept = trainer.averaged if recipe.ema else trainer.cgn
     cgn.load_state_dict(kept.state_dict())
-    record = {"device": device, "seconds": round(trainer.state.seconds, 1), "style_scale": trainer.features.scale}
+    record = {"device": device, "seconds": round(trainer.state.seconds, 1)}
+    if isinstance(trainer, AdversarialTrainer):
+        record["style_scale"] = trainer.features.scale
     artefact.finish(cgn, record, pd.DataFrame(trainer.state.log))
 
 
-class CGNTrainer:
-    """One CGN training: `step(i)` is one generator and one discriminator update; `state` is all that a resume needs."""
+class CGNTrainer(Generic[AnyRecipe]):
+    """What every CGN training has: data, networks, averaged weights, schedule, snapshots.
+
+    `step(i)` is one update of all networks; `state` is all that a resume needs.
+    """
 
     def __init__(
-        self, images: LabelledImages, recipe: Recipe, features: PerceptualFeatures, seed: int, device: str
+        self, images: LabelledImages, recipe: AnyRecipe, seed: int, device: str, cgn: CGN, helper: nn.Module
     ) -> None:
         self.recipe, self.images, self.device = recipe, images, device
         self.labels = images.shape.to(device)
         self.pixels = images.images.to(device)
         self.batches = Batches(len(images), recipe.batch_size, seed, "cgn", "order")
         self.noise = generator(seed, "cgn", "noise", device=device)
-        self.cgn, self.discriminator = build_networks(recipe, seed)
-        for network in (self.cgn, self.discriminator, features):
+        for network in (cgn, helper):
             network.to(device).to(memory_format=torch.channels_last)
-        self.averaged = copy.deepcopy(self.cgn).requires_grad_(False)
-        self.features = features
-        self._calibrate(seed)
-        self.optimizer_g = torch.optim.Adam(self.cgn.parameters(), recipe.learning_rate, recipe.betas, fused=True)
-        self.optimizer_d = torch.optim.Adam(
-            self.discriminator.parameters(), recipe.learning_rate, recipe.betas, fused=True
-        )
-        self.state = TrainingState(
-            {"cgn": self.cgn, "averaged": self.averaged, "discriminator": self.discriminator},
-            {"g": self.optimizer_g, "d": self.optimizer_d},
-            {"noise": self.noise},
-        )
+        self.cgn = cgn
+        self.averaged = copy.deepcopy(cgn).requires_grad_(False)
+        self.state = TrainingState({"cgn": cgn, "averaged": self.averaged, "helper": helper}, {}, {"noise": self.noise})
 
-    def _calibrate(self, seed: int) -> None:
-        """Rescale the style terms on 256 pairs of real images (nothing to do for VGG16)."""
-        pair = torch.randint(0, len(self.images), (2, 256), generator=generator(seed, "cgn", "calibration"))
-        self.features.calibrate(self._real(pair[0]), self._real(pair[1]))
+    def _optimizer(self, name: str, parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
+        optimizer = torch.optim.Adam(parameters, self.recipe.learning_rate, self.recipe.betas, fused=True)
+        self.state.optimizers[name] = optimizer
+        return optimizer
+
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Real images of a step in [-1, 1], channels last, and their labels."""
+        index = self.batches[step].to(self.device)
+        return self._real(index), self.labels[index]
 
     def _real(self, index: Tensor) -> Tensor:
-        return to_float(self.pixels[index.to(self.device)]).contiguous(memory_format=torch.channels_last)
+        return to_float(self.pixels[index]).contiguous(memory_format=torch.channels_last)
 
     def step(self, step: int) -> dict[str, Tensor]:
-        """One update of both networks; returns the losses of the generator, term by term, and of the discriminator."""
-        recipe = self.recipe
-        self._schedule(step)
-        index = self.batches[step]
-        real, labels = self._real(index), self.labels[index.to(self.device)]
-        fake_labels = labels if recipe.matched_labels else self._random_labels(len(labels))
-
-        parts = self.cgn(draw_noise(len(labels), self.noise), fake_labels, self.noise)
-        image = parts.image
-        self.discriminator.requires_grad_(False)
-        terms = {
-            "adversarial": losses.adversarial(self.discriminator(image, fake_labels, self.noise), real=True),
-            "entropy": recipe.lambda_mask * losses.binary_entropy(parts.mask),
-            "style": self.features.style_loss(image, real, recipe.style_weights),
-            "interval": recipe.lambda_interval * losses.mask_interval(parts.mask, *recipe.interval),
-            "border": recipe.lambda_border * losses.border_residue(parts.mask, recipe.border),
-        }
-        self.optimizer_g.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
-        self.optimizer_g.step()
-        self._average(step)
-
-        self.discriminator.requires_grad_(True)
-        validity_real = self.discriminator(real, labels, self.noise)
-        validity_fake = self.discriminator(image.detach(), fake_labels, self.noise)
-        loss_d = (losses.adversarial(validity_real, real=True) + losses.adversarial(validity_fake, real=False)) / 2
-        self.optimizer_d.zero_grad(set_to_none=True)
-        loss_d.backward()
-        self.optimizer_d.step()
-        return {name: term.detach() for name, term in terms.items()} | {
-            "discriminator": loss_d.detach(),
-            "mask mean": parts.mask.detach().mean(),
-        }
-
-    def _random_labels(self, n: int) -> Tensor:
-        return torch.randint(0, CLASSES, (n,), generator=self.noise, device=self.device)
+        """One update; returns the weighted loss terms and the mean of the masks."""
+        raise NotImplementedError
 
     def _schedule(self, step: int) -> None:
+        """Set the learning rate of a step: a linear rise over `warm_up` steps, a linear fall over all."""
         steps = self.recipe.images // self.recipe.batch_size
         share = 1 - (1 - self.recipe.final_learning_rate) * step / steps
-        for optimizer in (self.optimizer_g, self.optimizer_d):
+        rise = min(1.0, (step + 1) / self.recipe.warm_up) if self.recipe.warm_up else 1.0
+        for optimizer in self.state.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = self.recipe.learning_rate * share
+                group["lr"] = self.recipe.learning_rate * share * rise
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
@@ -182,16 +155,166 @@ class CGNTrainer:
         save_tensors(tensors, folder / f"snapshot-{self.state.step:06d}.safetensors")
 
 
-def build_networks(recipe: Recipe, seed: int) -> tuple[CGN, Discriminator]:
-    """CGN and discriminator with the recipe's initialisation, from named generators."""
+class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
+    """The published training: a generator and a discriminator update in each step."""
+
+    def __init__(
+        self, images: LabelledImages, recipe: AdversarialRecipe, features: PerceptualFeatures, seed: int, device: str
+    ) -> None:
+        cgn, self.discriminator = build_networks(recipe, seed)
+        super().__init__(images, recipe, seed, device, cgn, self.discriminator)
+        self.features = features.to(device).to(memory_format=torch.channels_last)
+        # Rescale the style terms on 256 pairs of real images (nothing to do for VGG16).
+        pair = torch.randint(0, len(images), (2, 256), generator=generator(seed, "cgn", "calibration")).to(device)
+        features.calibrate(self._real(pair[0]), self._real(pair[1]))
+        self.optimizer_g = self._optimizer("g", cgn.parameters())
+        self.optimizer_d = self._optimizer("d", self.discriminator.parameters())
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Returns the losses of the generator, term by term, of the discriminator, and the mean of the masks."""
+        recipe = self.recipe
+        self._schedule(step)
+        real, labels = self._batch(step)
+        fake_labels = torch.randint(0, CLASSES, (len(labels),), generator=self.noise, device=self.device)
+
+        parts = self.cgn(draw_noise(len(labels), self.noise), fake_labels, self.noise)
+        image = parts.image
+        self.discriminator.requires_grad_(False)
+        terms = {
+            "adversarial": losses.adversarial(self.discriminator(image, fake_labels, self.noise), real=True),
+            "entropy": recipe.lambda_mask * losses.binary_entropy(parts.mask),
+            "style": self.features.style_loss(image, real, recipe.style_weights),
+        }
+        self.optimizer_g.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        self.optimizer_g.step()
+        self._average(step)
+
+        self.discriminator.requires_grad_(True)
+        validity_real = self.discriminator(real, labels, self.noise)
+        validity_fake = self.discriminator(image.detach(), fake_labels, self.noise)
+        loss_d = (losses.adversarial(validity_real, real=True) + losses.adversarial(validity_fake, real=False)) / 2
+        self.optimizer_d.zero_grad(set_to_none=True)
+        loss_d.backward()
+        self.optimizer_d.step()
+        return {name: term.detach() for name, term in terms.items()} | {
+            "discriminator": loss_d.detach(),
+            "mask mean": parts.mask.detach().mean(),
+        }
+
+
+class EncoderTrainer(CGNTrainer[EncoderRecipe]):
+    """Our training: an encoder finds the noise of each image, and CGN and encoder learn to rebuild it from that."""
+
+    def __init__(self, images: LabelledImages, recipe: EncoderRecipe, seed: int, device: str) -> None:
+        cgn = _new_cgn(recipe, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "cgn", "encoder"))
+            self.encoder = Encoder()
+        flatten_textures(cgn, recipe.first_variation)
+        if recipe.start_from_colours:
+            start_from_colours(cgn, images.images[:COLOUR_SAMPLE], recipe.border)
+        super().__init__(images, recipe, seed, device, cgn, self.encoder)
+        self.optimizer = self._optimizer("all", [*cgn.parameters(), *self.encoder.parameters()])
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Returns the loss terms and the mean of the masks."""
+        recipe = self.recipe
+        self._schedule(step)
+        real, labels = self._batch(step)
+        mean, log_variance = self.encoder(real, labels)
+        u = mean + draw_noise(len(labels), self.noise) * (log_variance / 2).exp()
+        parts = self.cgn(u, labels, self.noise)
+        mask, area = parts.mask, parts.mask.detach()
+        textures = [
+            losses.texture(
+                generated, real, region.square(), recipe.reach
+            )  # squared: the mask's soft edges count little
+            for generated, region in ((parts.foreground, area), (parts.background, 1 - area))
+        ]
+        terms = {
+            "reconstruction": losses.two_colour_reconstruction(real, mask, parts.foreground, parts.background),
+            "kl": recipe.lambda_kl * losses.gaussian_kl(mean, log_variance),
+            "texture": recipe.lambda_texture * torch.stack(textures).sum(),
+            "entropy": recipe.lambda_mask * losses.binary_entropy(mask),
+            "interval": recipe.lambda_interval * losses.mask_interval(mask, *recipe.interval),
+            "border": recipe.lambda_border * losses.border_residue(mask, recipe.border),
+        }
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        self.optimizer.step()
+        self._average(step)
+        return {name: term.detach() for name, term in terms.items()} | {"mask mean": area.mean()}
+
+
+def trainer_for(
+    images: LabelledImages,
+    recipe: AdversarialRecipe | EncoderRecipe,
+    features: PerceptualFeatures | None,
+    seed: int,
+    device: str = "cpu",
+) -> AdversarialTrainer | EncoderTrainer:
+    """The trainer of a recipe. features: for the style loss of an AdversarialRecipe; an EncoderRecipe needs none.
+
+    Raises ValueError where they are missing.
+    """
+    if isinstance(recipe, EncoderRecipe):
+        return EncoderTrainer(images, recipe, seed, device)
+    if features is None:
+        raise ValueError(f"recipe {recipe.name} needs perceptual features for its style loss")
+    return AdversarialTrainer(images, recipe, features, seed, device)
+
+
+@torch.no_grad()
+def start_from_colours(cgn: CGN, images: Tensor, border: int) -> None:
+    """Let the textures begin with colours of the images: the background with those of the frame of `border` pixels, the
+    foreground with those of the middle.
+
+    Mean and deviation over images, before the tanh, become bias and weight of each texture mechanism's last batch norm.
+    Without it a black background is out of reach for hundreds of steps, and masks learn the wrong way round.
+    images: uint8 (N, 3, H, W).
+    """
+    values = torch.atanh(to_float(images).clamp(-0.98, 0.98))
+    frame = torch.ones(images.shape[2:], dtype=torch.bool, device=images.device)
+    frame[border:-border, border:-border] = False
+    middle = torch.zeros_like(frame)
+    height, width = frame.shape
+    middle[height // 4 : -(height // 4), width // 4 : -(width // 4)] = True
+    for mechanism, where in ((cgn.f_text1, middle), (cgn.f_text2, frame)):
+        norm = [layer for layer in mechanism if isinstance(layer, nn.BatchNorm2d)][-1]
+        norm.weight.copy_(values[:, :, where].std(dim=(0, 2)))
+        norm.bias.copy_(values[:, :, where].mean(dim=(0, 2)))
+
+
+@torch.no_grad()
+def flatten_textures(cgn: CGN, variation: float) -> None:
+    """Let the textures begin nearly flat: the first maps (64, 8, 8) vary over the image by `variation` of what they do.
+
+    What they have in common everywhere, one number per channel, carries label and noise.
+    """
+    for mechanism in (cgn.f_text1, cgn.f_text2):
+        linear = mechanism[0]
+        assert isinstance(linear, nn.Linear)
+        weight = linear.weight.view(64, 64, linear.in_features)  # (channels, positions, inputs)
+        weight.copy_(weight[:, :1] + variation * weight)
+
+
+def _new_cgn(recipe: AdversarialRecipe | EncoderRecipe, seed: int) -> CGN:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "cgn", "default initialisation"))  # layers that keep PyTorch's default
         cgn = CGN()
-        discriminator = DISCRIMINATORS[recipe.discriminator]()
     initialise(cgn, recipe.initialisation, recipe.gain, generator(seed, "cgn", "initialisation"))
+    return cgn
+
+
+def build_networks(recipe: AdversarialRecipe, seed: int) -> tuple[CGN, Discriminator]:
+    """CGN and discriminator with the recipe's initialisation, from named generators."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "cgn", "discriminator"))
+        discriminator = DISCRIMINATORS[recipe.discriminator]()
     if isinstance(discriminator, ConvDiscriminator):
         initialise(discriminator, "normal", 0.02, generator(seed, "discriminator", "initialisation"))
-    return cgn, discriminator
+    return _new_cgn(recipe, seed), discriminator
 
 
 @torch.no_grad()

@@ -23,18 +23,28 @@ from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
 from cgnlib.mnist.classifier import ClassifierConfig, train_classifier
 from cgnlib.mnist.gan import GANConfig, train_gan
-from cgnlib.mnist.recipes import PAPER, ROBUST, Recipe
-from cgnlib.mnist.training import CGNTrainer, build_networks, sample_classes, train_cgn
+from cgnlib.mnist.recipes import PAPER, ROBUST
+from cgnlib.mnist.training import (
+    AdversarialTrainer,
+    EncoderTrainer,
+    build_networks,
+    sample_classes,
+    start_from_colours,
+    train_cgn,
+    trainer_for,
+)
 from cgnlib.training import Artefact, TrainingStopped
 
 RECIPE = replace(ROBUST["double-colored"], batch_size=16, images=16 * 12)
+PUBLISHED = replace(PAPER["double-colored"], images=16 * 12)
 GAN = GANConfig(images=16 * 12, batch_size=16)
 CLASSIFIER = ClassifierConfig(epochs=3, batch_size=16)
 
 # What trains one thing of each kind on the same images, in `root`.
 Trainer = Callable[[LabelledImages, PerceptualFeatures, Path], Artefact]
 TRAINERS: dict[str, Trainer] = {
-    "cgn": lambda images, features, root: train_cgn(images, RECIPE, features, 0, root=root)[1],
+    "cgn": lambda images, features, root: train_cgn(images, RECIPE, None, 0, root=root)[1],
+    "published cgn": lambda images, features, root: train_cgn(images, PUBLISHED, features, 0, root=root)[1],
     "gan": lambda images, features, root: train_gan(images, GAN, 0, root=root)[1],
     "classifier": lambda images, features, root: train_classifier(
         images, {"test": images.subset(slice(20))}, CLASSIFIER, 0, root=root
@@ -61,17 +71,50 @@ def first_weight(cgn: CGN) -> torch.Tensor:
 # --- one step -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("recipe", [*PAPER.values(), *ROBUST.values()], ids=lambda r: f"{r.name}-{r.discriminator}")
-def test_every_recipe_takes_a_step(recipe: Recipe, some_images, tiny_features) -> None:
-    trainer = CGNTrainer(some_images, replace(recipe, batch_size=16), tiny_features, 0, "cpu")
-    before = copy.deepcopy(trainer.cgn.state_dict()), copy.deepcopy(trainer.discriminator.state_dict())
+@pytest.mark.parametrize("variant", PAPER)
+def test_the_published_recipe_takes_a_step(variant: str, some_images, tiny_features) -> None:
+    trainer = trainer_for(some_images, PAPER[variant], tiny_features, 0)
+    assert isinstance(trainer, AdversarialTrainer)
+    terms = {"adversarial", "entropy", "style", "discriminator", "mask mean"}
+    assert_one_step(trainer, (trainer.cgn, trainer.discriminator), terms)
+
+
+@pytest.mark.parametrize("variant", ROBUST)
+def test_our_recipe_takes_a_step_without_features(variant: str, some_images) -> None:
+    trainer = trainer_for(some_images, replace(ROBUST[variant], batch_size=16, warm_up=0), None, 0)
+    assert isinstance(trainer, EncoderTrainer)
+    terms = {"reconstruction", "kl", "texture", "entropy", "interval", "border", "mask mean"}
+    assert_one_step(trainer, (trainer.cgn, trainer.encoder), terms)
+
+
+def assert_one_step(trainer: AdversarialTrainer | EncoderTrainer, networks: tuple, terms: set[str]) -> None:
+    """A step gives finite terms, and changes nearly every parameter of the networks."""
+    before = [copy.deepcopy(network.state_dict()) for network in networks]
     values = trainer.step(0)
     assert all(value.ndim == 0 and torch.isfinite(value) and not value.requires_grad for value in values.values())
-    terms = {"adversarial", "entropy", "style", "interval", "border", "discriminator", "mask mean"}
     assert set(values) == terms
-    for network, old in zip((trainer.cgn, trainer.discriminator), before, strict=True):
+    for network, old in zip(networks, before, strict=True):
         trained = [n for n, p in network.named_parameters() if p.grad is not None and not torch.equal(old[n], p)]
         assert len(trained) > 0.8 * len(list(network.parameters()))
+
+
+def test_the_published_recipe_needs_features(some_images) -> None:
+    with pytest.raises(ValueError, match="recipe paper needs perceptual features"):
+        trainer_for(some_images, PUBLISHED, None, 0)
+
+
+def test_textures_start_from_the_colours_of_frame_and_middle() -> None:
+    pixels = torch.zeros(50, 3, 32, 32, dtype=torch.uint8)
+    pixels[:, 0, 8:-8, 8:-8] = torch.randint(120, 255, (50, 1, 1), generator=torch.Generator().manual_seed(0)).byte()
+    cgn = CGN()
+    start_from_colours(cgn, pixels, border=3)
+    norms = {name: mechanism[-2] for name, mechanism in (("middle", cgn.f_text1), ("frame", cgn.f_text2))}
+    assert torch.tanh(norms["frame"].bias).tolist() == pytest.approx([-0.98] * 3, abs=1e-3)
+    assert norms["frame"].weight.tolist() == pytest.approx([0] * 3, abs=1e-5)
+    red, green, _ = torch.tanh(norms["middle"].bias).tolist()
+    assert red > 0.3
+    assert green == pytest.approx(-0.98, abs=1e-3)
+    assert norms["middle"].weight[0] > 0.3
 
 
 def test_published_networks_have_their_initialisation() -> None:
@@ -88,7 +131,7 @@ def test_published_networks_have_their_initialisation() -> None:
 
 def test_the_generator_step_leaves_the_discriminator_alone(some_images, tiny_features, monkeypatch) -> None:
     """And the other way round: each loss moves its own network."""
-    trainer = CGNTrainer(some_images, RECIPE, tiny_features, 0, "cpu")
+    trainer = AdversarialTrainer(some_images, PUBLISHED, tiny_features, 0, "cpu")
     old = copy.deepcopy(trainer.discriminator.state_dict())
     seen = []
     step = trainer.optimizer_g.step
@@ -106,26 +149,28 @@ def test_the_generator_step_leaves_the_discriminator_alone(some_images, tiny_fea
     assert not all(torch.equal(old[name], p) for name, p in trainer.discriminator.named_parameters())
 
 
-def test_training_sees_images_and_class_labels_only(some_images, tiny_features) -> None:
+@pytest.mark.parametrize("recipe", [RECIPE, PUBLISHED], ids=lambda r: r.name)
+def test_training_sees_images_and_class_labels_only(recipe, some_images, tiny_features) -> None:
     """Other factor labels in the data change nothing."""
     blind = replace(some_images, foreground=some_images.shape * 0 - 1, background=some_images.shape * 0 - 1)
-    cgns = [CGNTrainer(images, RECIPE, tiny_features, 0, "cpu") for images in (some_images, blind)]
+    cgns = [trainer_for(images, recipe, tiny_features, 0) for images in (some_images, blind)]
     for trainer in cgns:
         trainer.step(0)
     assert all(torch.equal(a, b) for a, b in zip(cgns[0].cgn.parameters(), cgns[1].cgn.parameters(), strict=True))
 
 
-def test_learning_rate_falls_linearly_to_the_stated_share(some_images, tiny_features) -> None:
-    trainer = CGNTrainer(some_images, replace(RECIPE, final_learning_rate=0.1), tiny_features, 0, "cpu")
+def test_learning_rate_rises_and_falls_linearly(some_images) -> None:
+    recipe = replace(RECIPE, warm_up=4, final_learning_rate=0.1)
+    trainer = trainer_for(some_images, recipe, None, 0)
     rates = []
-    for step in (0, 6, 12):
+    for step in (0, 3, 6, 12):
         trainer._schedule(step)
-        rates.append(trainer.optimizer_g.param_groups[0]["lr"] / RECIPE.learning_rate)
-    assert rates == pytest.approx([1, 0.55, 0.1])
+        rates.append(trainer.state.optimizers["all"].param_groups[0]["lr"] / RECIPE.learning_rate)
+    assert rates == pytest.approx([0.25, 1 - 0.9 * 3 / 12, 0.55, 0.1])
 
 
 def test_efficientnet_takes_a_step(some_images) -> None:
-    trainer = CGNTrainer(some_images, RECIPE, perceptual_features("efficientnet-lite0"), 0, "cpu")
+    trainer = AdversarialTrainer(some_images, PUBLISHED, perceptual_features("efficientnet-lite0"), 0, "cpu")
     assert trainer.step(0)["style"] > 0
     assert all(scale > 0 for scale in trainer.features.scale)
 
@@ -134,21 +179,21 @@ def test_efficientnet_takes_a_step(some_images) -> None:
 
 
 def test_a_cgn_is_trained_once(some_images, tiny_features, straight, tmp_path: Path, monkeypatch) -> None:
-    cgn, artefact = train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+    cgn, artefact = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
     assert products(artefact) == straight["cgn"]
     assert not cgn.training
-    assert set(artefact.log()) >= {"step", "adversarial", "entropy", "style", "discriminator", "mask mean"}
+    assert set(artefact.log()) >= {"step", "reconstruction", "kl", "texture", "entropy", "mask mean"}
     assert artefact.log()["step"].tolist() == [10, 12]
     written = artefact.weights.stat().st_mtime_ns
     monkeypatch.setattr(training, "run", lambda *arguments, **options: pytest.fail("trained again"))
-    again, _ = train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+    again, _ = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
     assert artefact.weights.stat().st_mtime_ns == written
     a, b = sample_classes(cgn), sample_classes(again)
     assert torch.equal(a.image, b.image)
 
 
 def test_snapshots_show_every_class_through_training(some_images, tiny_features, tmp_path: Path) -> None:
-    _, artefact = train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+    _, artefact = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
     files = sorted(artefact.folder.glob("snapshot-*.safetensors"))
     assert [int(file.stem[-6:]) for file in files] == [1, 3, 6, 12]
     last = load_file(files[-1])
@@ -159,8 +204,8 @@ def test_snapshots_show_every_class_through_training(some_images, tiny_features,
 
 
 def test_averaged_weights_are_the_ones_that_are_kept(some_images, tiny_features, tmp_path: Path) -> None:
-    plain, _ = train_cgn(some_images, replace(RECIPE, ema=0.0), tiny_features, 0, root=tmp_path)
-    averaged, _ = train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+    plain, _ = train_cgn(some_images, replace(RECIPE, ema=0.0), None, 0, root=tmp_path)
+    averaged, _ = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
     assert not torch.equal(first_weight(plain), first_weight(averaged))
 
 
@@ -170,22 +215,22 @@ def test_averaged_weights_are_the_ones_that_are_kept(some_images, tiny_features,
 def test_what_defines_a_training_names_its_artefact(some_images, tiny_features, tmp_path: Path, change) -> None:
     images = some_images.subset(slice(change.get("limit")))
     length = {"images": 32}
-    first, _ = train_cgn(some_images, replace(RECIPE, **length), tiny_features, 0, root=tmp_path)
+    first, _ = train_cgn(some_images, replace(RECIPE, **length), None, 0, root=tmp_path)
     recipe = replace(change.get("recipe", RECIPE), **length)
-    other, _ = train_cgn(images, recipe, tiny_features, change.get("seed", 0), root=tmp_path)
+    other, _ = train_cgn(images, recipe, None, change.get("seed", 0), root=tmp_path)
     assert len(list((tmp_path / "cgn").iterdir())) == 2
     assert not torch.equal(first_weight(first), first_weight(other))
 
 
 def test_less_than_one_batch_is_an_error(some_images, tiny_features, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="CGN noise/train seed 0: the training length is less than one batch"):
-        train_cgn(some_images, replace(RECIPE, images=15), tiny_features, 0, root=tmp_path)
+        train_cgn(some_images, replace(RECIPE, images=15), None, 0, root=tmp_path)
 
 
 def test_divergence_stops_the_training(some_images, tiny_features, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(losses, "binary_entropy", lambda mask: mask.mean() * float("nan"))
     with pytest.raises(TrainingStopped, match="CGN noise/train seed 0: [a-z]+ is nan at step 10"):
-        train_cgn(some_images, RECIPE, tiny_features, 0, root=tmp_path)
+        train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
 
 
 # --- interruption and damage ----------------------------------------------------------------------------------------
@@ -214,7 +259,7 @@ def test_interrupted_inside_a_step_and_resumed(
         with pytest.raises(KeyboardInterrupt):
             TRAINERS[kind](some_images, tiny_features, tmp_path)
     assert products(TRAINERS[kind](some_images, tiny_features, tmp_path)) == straight[kind]
-    assert every_step == [4 if kind == "classifier" else 2]
+    assert every_step == [4 if kind in ("classifier", "cgn") else 2]  # those two have one optimizer
 
 
 def script(kind: str, root: Path, stand_ins: str) -> str:
@@ -230,7 +275,7 @@ def script(kind: str, root: Path, stand_ins: str) -> str:
             "from cgnlib.images import LabelledImages",
             "from cgnlib.mnist.classifier import ClassifierConfig, train_classifier",
             "from cgnlib.mnist.gan import GANConfig, train_gan",
-            "from cgnlib.mnist.recipes import ROBUST",
+            "from cgnlib.mnist.recipes import PAPER, ROBUST",
             "from cgnlib.mnist.training import train_cgn",
             stand_ins,
             "torch.set_num_threads(1)",
@@ -239,8 +284,10 @@ def script(kind: str, root: Path, stand_ins: str) -> str:
             "training.TrainingState.save = lambda state, path: (save(state, path), time.sleep(0.1))",
             f"images, features, root = make_images(), make_features(), Path({str(root)!r})",
             "recipe = replace(ROBUST['double-colored'], batch_size=16, images=16 * 12)",
+            "published = replace(PAPER['double-colored'], images=16 * 12)",
             {
-                "cgn": "train_cgn(images, recipe, features, 0, root=root)",
+                "cgn": "train_cgn(images, recipe, None, 0, root=root)",
+                "published cgn": "train_cgn(images, published, features, 0, root=root)",
                 "gan": "train_gan(images, GANConfig(images=16 * 12, batch_size=16), 0, root=root)",
                 "classifier": "train_classifier(images, {'test': images.subset(slice(20))},"
                 " ClassifierConfig(epochs=3, batch_size=16), 0, root=root)",
@@ -253,7 +300,7 @@ def started(kind: str, root: Path, stand_ins: str) -> subprocess.Popen:
     """That program, running, with its first checkpoint written."""
     program = subprocess.Popen([sys.executable, "-c", script(kind, root, stand_ins)], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
-    while not list(root.glob(f"{kind}/*/checkpoint.pt")):
+    while not list(root.glob(f"{kind.split()[-1]}/*/checkpoint.pt")):
         if program.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"no checkpoint: {program.communicate()[1]}")
         time.sleep(0.02)
@@ -287,7 +334,7 @@ def test_a_second_process_waits_and_loads(
 def test_a_damaged_result_is_named_and_rebuilt(kind: str, some_images, tiny_features, straight, tmp_path: Path) -> None:
     artefact = TRAINERS[kind](some_images, tiny_features, tmp_path)
     artefact.weights.write_bytes(artefact.weights.read_bytes()[:-8])
-    with pytest.warns(UserWarning, match=f"finished {kind} in .* is damaged .*; building it again"):
+    with pytest.warns(UserWarning, match=f"finished {kind.split()[-1]} in .* is damaged .*; building it again"):
         TRAINERS[kind](some_images, tiny_features, tmp_path)
     assert products(artefact) == straight[kind]
 
@@ -296,13 +343,15 @@ def test_a_damaged_result_is_named_and_rebuilt(kind: str, some_images, tiny_feat
 def test_a_corrupt_checkpoint_is_named_and_rebuilt(
     kind: str, some_images, tiny_features, straight, every_step, tmp_path: Path, monkeypatch
 ) -> None:
-    module = {"cgn": training, "gan": gans, "classifier": classifiers}[kind]
+    module = {"cgn": training, "published cgn": training, "gan": gans, "classifier": classifiers}[kind]
     with monkeypatch.context() as patch:
         patch.setattr(module, "run", lambda state, steps, step, checkpoint, **options: state.save(checkpoint) or 1 / 0)
         with pytest.raises(ZeroDivisionError):
             TRAINERS[kind](some_images, tiny_features, tmp_path)
     checkpoint = next(tmp_path.glob("*/*/checkpoint.pt"))
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-    with pytest.warns(UserWarning, match=f"checkpoint.pt cannot be used .* Starting {kind} again from step 0"):
+    with pytest.warns(
+        UserWarning, match=f"checkpoint.pt cannot be used .* Starting {kind.split()[-1]} again from step 0"
+    ):
         artefact = TRAINERS[kind](some_images, tiny_features, tmp_path)
     assert products(artefact) == straight[kind]
