@@ -22,6 +22,17 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 PROFILES = ("smoke", "quick", "paper")
 VARIANTS = ("colored", "double-colored", "wildlife")
+# Kinds of training data that classifiers are compared on.
+METHODS = {
+    "original": "the biased training data alone",
+    "gan": "images of a conditional GAN alone",
+    "original+gan": "training data and images of a conditional GAN",
+    "cgn-tied": "CGN images with one label for all mechanisms, so not counterfactual (the seed's 'GAN')",
+    "original+cgn-tied": "training data and such images",
+    "cgn": "counterfactual images of a CGN alone",
+    "original+cgn": "training data and counterfactual images",
+    "oracle": "training data whose factors really are independent: the ceiling",
+}
 
 OWN_CELL = "# Parameters of this notebook"  # how a notebook's own parameters cell begins
 INJECTED_CELL = "# Parameters"  # the whole first line of the cell that papermill adds
@@ -51,8 +62,17 @@ class StudyParameters:
     seed: int = _parameter(0, "seed of everything that is trained or sampled (never of the test sets)", minimum=0)
     variants: tuple[str, ...] = _parameter(VARIANTS, "MNIST variants to study", choices=VARIANTS, unique=True)
     live_variant: str = _parameter("double-colored", "variant whose CGN is always trained live", choices=VARIANTS)
+    methods: tuple[str, ...] = _parameter(
+        ("original", "cgn", "original+cgn", "oracle"),
+        "kinds of training data compared",
+        choices=tuple(METHODS),
+        unique=True,
+    )
     recipe: str = _parameter("robust", "how our CGN is trained", choices=("robust", "paper"))
-    cgn_images: int = _parameter(12_000, "training length of a CGN, in images seen", minimum=1)
+    authors: bool = _parameter(False, "also study the authors' weights, where they are at hand")
+    cgn_images: int | None = _parameter(
+        12_000, "training length of a CGN, in images seen; None for that of its recipe", minimum=64
+    )
     gan_images: int = _parameter(6_000, "training length of the GAN baseline, in images seen", minimum=1)
     features: str = _parameter(
         "auto", "network of the perceptual loss", choices=("auto", "vgg16", "efficientnet-lite0")
@@ -65,6 +85,9 @@ class StudyParameters:
     classifier_seeds: int = _parameter(1, "number of classifiers trained per method, with seeds 0, 1, ...", minimum=1)
     oracle_images: int = _parameter(5_000, "free-factor training images of the factor oracles", minimum=100)
     control_samples: int = _parameter(2_000, "counterfactuals on which control is measured", minimum=100)
+    ratio_variants: tuple[str, ...] = _parameter(
+        ("double-colored",), "variants of the CF-ratio figure", choices=VARIANTS, unique=True
+    )
     ratio_sizes: tuple[int, ...] = _parameter((4_000,), "set sizes of the CF-ratio figure", minimum=10, unique=True)
     ratio_values: tuple[int, ...] = _parameter((1, 10), "CF ratios of that figure", minimum=1, unique=True)
     reuse_rows: bool = _parameter(False, "take numbers that an earlier run with the same parameters left")

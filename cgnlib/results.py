@@ -21,21 +21,11 @@ from typing import IO, Any
 
 import pandas as pd
 
-from cgnlib.parameters import PROFILES
+from cgnlib.parameters import METHODS, PROFILES
 from cgnlib.paths import build_folder, project_root
 from cgnlib.provenance import add_provenance, code_version, provenance
 from cgnlib.statistics import Interval, mean_interval, nested_interval, wilson_interval
 
-METHODS = {
-    "original": "the biased training data alone",
-    "gan": "images of a conditional GAN alone",
-    "original+gan": "training data and images of a conditional GAN",
-    "cgn-tied": "CGN images with one label for all mechanisms, so not counterfactual (the seed's 'GAN')",
-    "original+cgn-tied": "training data and such images",
-    "cgn": "counterfactual images of a CGN alone",
-    "original+cgn": "training data and counterfactual images",
-    "oracle": "training data whose factors really are independent: the ceiling",
-}
 PUBLISHED_COLUMNS = ("source", "table", "row", "column", "note")
 SOURCES = ("SG21", "seed", "Re-CGN")
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cgnlib import results
 from cgnlib.boxes import Html, badge
+from cgnlib.mnist.recipes import recipe_for
 from cgnlib.mnist.study import RATIO_EPOCHS
 from cgnlib.parameters import StudyParameters
 from cgnlib.results import interval_of, select, split_seeds
@@ -112,13 +113,14 @@ def matching_rows(parameters: StudyParameters, experiment: str) -> pd.DataFrame:
 def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
     ratio = experiment == "mnist-cf-ratio"
     epochs = parameters.classifier_epochs * (RATIO_EPOCHS if ratio else 1)
+    own_lengths = [recipe_for(parameters.recipe, variant).images for variant in parameters.variants]
     return {
         "epochs": [epochs],
         "generated": list(parameters.ratio_sizes) if ratio else [parameters.counterfactuals],
         "cf_ratio": list(parameters.ratio_values) if ratio else [parameters.cf_ratio],
         "train_images": [parameters.train_images or "all"],
         "test_images": [parameters.test_images or "all"],
-        "cgn_images": [parameters.cgn_images],
+        "cgn_images": [parameters.cgn_images] if parameters.cgn_images else own_lengths,
         "gan_images": [parameters.gan_images],
         "oracle_images": [parameters.oracle_images],
     }

@@ -13,9 +13,9 @@ from cgnlib.images import LabelledImages, to_float
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.training import Artefact, Batches, TrainingState, run
 
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 EVALUATION_BATCH = 500
-TRAINING_SAMPLE = 10_000  # training images on which the training accuracy is taken
+TRAINING_SAMPLE = 10_000  # training images on which the training accuracy is taken, after the last epoch
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def train_classifier(
     device: str = "cpu",
     root: Path | None = None,
 ) -> tuple[Classifier, pd.DataFrame, Artefact]:
-    """Train, resume or load a classifier; accuracy on `evaluations` is taken after each epoch, and on a fixed
-    random sample of the training set (split "train").
+    """Train, resume or load a classifier; accuracy on `evaluations` is taken after each epoch, after the last
+    one also on a fixed random sample of the training set (split "train").
 
     Returns the classifier in eval mode, its history (epoch, split, accuracy in percent, n) and its artefact.
     """
@@ -132,7 +132,6 @@ def _train(
     batches = Batches(len(training), config.batch_size, seed, "classifier", "order")
     pixels, targets = training.images.to(device), getattr(training, config.target).to(device)
     sample = torch.randperm(len(training), generator=generator(seed, "classifier", "training sample"))[:TRAINING_SAMPLE]
-    splits = {"train": training.subset(sample), **evaluations}
 
     def step(index: int) -> dict[str, Tensor]:
         for group in optimizer.param_groups:
@@ -146,6 +145,9 @@ def _train(
 
     def evaluate() -> None:
         epoch = state.step // batches.per_epoch
+        splits = dict(evaluations)
+        if epoch == config.epochs:
+            splits["train"] = training.subset(sample)
         for split, images in splits.items():
             accuracy = 100 * correct(classifier, images, config.target).float().mean().item()
             state.history.append({"epoch": epoch, "split": split, "accuracy": accuracy, "n": len(images)})

@@ -33,7 +33,7 @@ from cgnlib.mnist.control import (
 from cgnlib.mnist.counterfactuals import CounterfactualStream
 from cgnlib.mnist.gan import GANConfig, GANStream, train_gan
 from cgnlib.mnist.gradcam import HeatMaps, heat_maps, theme_grid
-from cgnlib.mnist.recipes import recipe_for
+from cgnlib.mnist.recipes import AdversarialRecipe, recipe_for
 from cgnlib.mnist.training import train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.parameters import StudyParameters
@@ -118,25 +118,27 @@ class Study:
     # --- generators ------------------------------------------------------------------------------------------------
 
     def cgn(self, variant: str, recipe: str | None = None, seed: int | None = None) -> TrainedCGN | None:
-        """Our CGN (trained, resumed or loaded), or with recipe "authors" theirs; None where that is not at hand.
+        """Our CGN (trained, resumed or loaded), or with recipe "authors" theirs; None where that is not at hand or the
+        parameters leave it out.
 
         In profile `quick`, variants other than `live_variant` use the CGN that the project ships.
         """
         recipe = recipe or self.parameters.recipe
         if recipe == "authors":
-            path = find_authors_weights(variant, self.parameters.data_folder)
+            path = find_authors_weights(variant, self.parameters.data_folder) if self.parameters.authors else None
             return None if path is None else self._loaded(path, variant, "authors", {})
         seed = self.parameters.seed if seed is None else seed
+        settings = recipe_for(recipe, variant)
+        if self.parameters.cgn_images is not None:
+            settings = replace(settings, images=self.parameters.cgn_images)
         shipped = shipped_cgn(variant, recipe)
-        if shipped and variant != self.parameters.live_variant and self.parameters.profile == "quick":
-            record = _shipped_record(shipped)
-            params = {"cgn_images": record["config"]["recipe"]["images"], "cgn_seed": record["config"]["seed"]}
-            return self._loaded(
-                shipped, variant, recipe, params | {"features": record["config"]["features"], "shipped": True}
-            )
-        settings = replace(recipe_for(recipe, variant), images=self.parameters.cgn_images)
-        cgn, artefact = train_cgn(self.images(variant, "train"), settings, self.features, seed, device=self.device)
-        params = {"cgn_images": settings.images, "cgn_seed": seed, "features": self.features.name}
+        if shipped and self.parameters.profile == "quick" and variant != self.parameters.live_variant:
+            config = _shipped_record(shipped)["config"]
+            params = {"cgn_images": config["recipe"]["images"], "cgn_seed": config["seed"], "shipped": True}
+            return self._loaded(shipped, variant, recipe, params | {"features": config["features"]})
+        features = self.features if isinstance(settings, AdversarialRecipe) else None
+        cgn, artefact = train_cgn(self.images(variant, "train"), settings, features, seed, device=self.device)
+        params = {"cgn_images": settings.images, "cgn_seed": seed, "features": features.name if features else "none"}
         params["train_images"] = self.parameters.train_images or "all"
         return TrainedCGN(cgn, variant, recipe, params, json.loads(artefact.record.read_text())["seconds"], artefact)
 
@@ -163,6 +165,13 @@ class Study:
             source=f"cgn-{cgn.recipe}",
         )
         return stream.collect()
+
+    @property
+    def why_no_authors(self) -> str:
+        """Why nothing is made with the authors' weights, for the reader."""
+        if not self.parameters.authors:
+            return f"not part of scale {self.parameters.profile} (parameter authors)"
+        return "their weights are missing; python -m cgnlib.assets says how to get them"
 
     # --- classifiers (Tables 1, 2, 6) ------------------------------------------------------------------------------
 
@@ -241,7 +250,7 @@ class Study:
     # --- CF ratio (Figures 5 and 6) --------------------------------------------------------------------------------
 
     def ratios(self, variant: str) -> list[int]:
-        """CF ratios of the figure; above ten they are left out for colored MNIST, which has ten colours."""
+        """CF ratios of the figures; above ten they are left out for colored MNIST, which has ten colours."""
         return [r for r in self.parameters.ratio_values if variant != "colored" or r <= COLOURS]
 
     def ratio_rows(self, variant: str, size: int, ratio: int, recipe: str | None = None) -> pd.DataFrame | None:

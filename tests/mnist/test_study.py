@@ -28,6 +28,7 @@ TINY = StudyParameters(
     classifier_epochs=1,
     oracle_images=100,
     control_samples=200,
+    authors=True,
     ratio_values=(1, 5, 20),
 )
 V = "double-colored"
@@ -130,7 +131,7 @@ def test_accuracy_rows(make: Make) -> None:
         "cgn_images": 128,
         "cgn_seed": 0,
         "sample_seed": 0,
-        "features": "tiny",
+        "features": "none",
         "test_images": 40,
     }
 
@@ -269,6 +270,13 @@ def test_without_the_authors_weights_there_are_no_rows(make: Make, monkeypatch) 
     assert study.accuracy_rows("mnist-ood", V, "cgn", recipe="authors") is None
     assert study.ratio_rows(V, 60, 1, recipe="authors") is None
     assert study.heat_maps("cgn", recipe="authors") is None
+    assert "weights are missing" in study.why_no_authors
+
+
+def test_parameters_can_leave_the_authors_weights_out(make: Make) -> None:
+    study = make(authors=False)
+    assert study.cgn(V, "authors") is None
+    assert "not part of scale smoke" in study.why_no_authors
 
 
 def test_the_authors_weights_are_a_recipe(make: Make, authors_file) -> None:
