@@ -60,18 +60,20 @@ def claim_box(claim: str) -> Html:
     )
 
 
-def verdict_box(verdict: Verdict, not_shown: str = "") -> Html:
+def verdict_box(verdict: Verdict | None, not_shown: str = "", title: str = "") -> Html:
     """The verdict: badge, one sentence with the number, what it leaves out; a line per variant.
 
-    not_shown: "what this does not show", in plain text.
+    not_shown: "what this does not show", in plain text; title: in place of the claim's. Nothing without a verdict.
     """
+    if verdict is None:
+        return Html("")
     lines = [
         f"<li><strong>{_variant(f.variant)}</strong> {badge(f.status)}<br>{html.escape(f.sentence)}"
         + (f' <span style="opacity:.75">(published: {html.escape(f.published)})</span>' if f.published else "")
         + "</li>"
         for f in verdict.findings
     ]
-    title = html.escape(CLAIMS[verdict.claim].title)
+    title = html.escape(title or CLAIMS[verdict.claim].title)
     parts = [f'<p style="margin:.1em 0 .5em;font-size:1.05em"><strong>{title}</strong> {badge(verdict.status)}</p>']
     if len(lines) > 1:
         parts.append(f'<ul style="margin:.2em 0 .5em;padding-left:1.2em">{"".join(lines)}</ul>')

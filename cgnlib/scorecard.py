@@ -17,6 +17,7 @@ from cgnlib.boxes import Html, badge
 from cgnlib.mnist.recipes import recipe_for
 from cgnlib.mnist.study import RATIO_EPOCHS
 from cgnlib.parameters import StudyParameters
+from cgnlib.paths import project_root
 from cgnlib.results import interval_of, select, split_seeds
 from cgnlib.verdicts import (
     CLAIMS,
@@ -141,6 +142,19 @@ def claim_verdicts(parameters: StudyParameters) -> dict[str, Verdict]:
     """The verdicts of every claim on MNIST from the rows at hand; "not tested" where there are none."""
     judged = [item for item in ITEMS if item.rule in CLAIMS and item.recipe == "ours"]
     return {item.rule: _verdict(item, parameters, matching_rows(parameters, item.experiment)) for item in judged}
+
+
+def full_scale() -> StudyParameters:
+    """The parameters of scale `paper`, at which the results are made that the project publishes."""
+    return StudyParameters.load(project_root() / "params" / "paper.yaml")
+
+
+def published_verdict(claim: str, parameters: StudyParameters) -> Verdict | None:
+    """The verdict on a claim from the published rows of full scale; None at that scale, or where there are none."""
+    if parameters.profile == "paper":
+        return None
+    verdict = claim_verdicts(full_scale())[claim]
+    return verdict if verdict.interval else None
 
 
 def scorecard(parameters: StudyParameters) -> list[Line]:
