@@ -13,9 +13,19 @@ from matplotlib.image import imread
 from cgnlib.boxes import badge, claim_box, comparison_table, source_line, table, verdict_box
 from cgnlib.grids import image_grid
 from cgnlib.parameters import StudyParameters
-from cgnlib.plotting import METHOD_LABELS, SMOKE_TEXT, apply_captions, control_matrix, dot_plot, ratio_plot, show
+from cgnlib.plotting import (
+    METHOD_LABELS,
+    SMOKE_TEXT,
+    apply_captions,
+    control_matrix,
+    dot_plot,
+    margin_plot,
+    ratio_plot,
+    show,
+)
 from cgnlib.results import COLUMNS, METHODS, Row, beside_published
-from cgnlib.verdicts import claim2_mnist
+from cgnlib.statistics import Interval
+from cgnlib.verdicts import Finding, claim2_mnist
 
 
 def frame(*changes: dict[str, Any]) -> pd.DataFrame:
@@ -139,6 +149,21 @@ def test_comparison_table_keeps_reading_order() -> None:
 def test_badges_say_their_status_in_words(status: str) -> None:
     assert status in badge(status)
     assert f"cgn-{status.replace(' ', '-')}" in badge(status)
+
+
+def test_margin_plot_shows_every_finding_that_has_an_interval() -> None:
+    change = Interval(-0.4, -0.9, 0.1, "t over seeds")
+    there = Finding("colored", "reproduced", change, "points", "", "")
+    missing = Finding("wildlife", "not tested", None, "", "", "")
+    figures = margin_plot({"our CGN": [there, missing], "authors' CGN": [there]}, 1.5, {"colored": -0.2})
+    for phone in (False, True):
+        text = svg(figures, phone)
+        assert "Colored" in text and "Wildlife" not in text
+        assert "our CGN" in text and "margin: −1.5 points" in text
+
+
+def test_no_verdict_shows_nothing() -> None:
+    assert verdict_box(None) == ""
 
 
 def test_boxes() -> None:

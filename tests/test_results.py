@@ -210,6 +210,14 @@ def test_summary_joins_seeds_but_not_settings() -> None:
     assert set(table["params"]) == {'{"cf_ratio":1}', '{"cf_ratio":5}'}
 
 
+def test_all_seeds_of_a_setting_come_together(build: Path) -> None:
+    keep(row(seed=0, params={"epochs": 2}), row(seed=1, params={"epochs": 2}), row(seed=2, params={"epochs": 9}))
+    kept = results.load(row().profile, row().experiment)
+    one = kept.loc[kept["seed"] == 0]
+    assert results.with_all_seeds(one)["seed"].tolist() == [0, 1], "the third has another setting"
+    assert results.with_all_seeds(one.iloc[:0]).empty
+
+
 def test_published_values_stand_beside_ours() -> None:
     frame = keep(
         row(), row(recipe="robust", value=90.0), row(method="original", recipe="-", value=10.0),

@@ -197,6 +197,7 @@ def test_nothing_is_judged_where_the_positive_control_fails(judge, metric: str) 
     verdict = judge(short, variants=["wildlife"])
     assert (verdict.status, verdict.number) == ("not tested", None)
     assert "'oracle' reaches 48.0" in verdict.sentence
+    assert verdict.findings[0].interval is not None, "the numbers are shown all the same"
     assert judge(short.loc[short["method"] != "oracle"]).status == "not tested"
     mixed = pd.concat([short, accuracies(metric, colored=(99, 99.5))], ignore_index=True)
     verdict = judge(mixed)

@@ -15,6 +15,7 @@ from cgnlib.mnist.control import (
     free_labels,
     mask_diversity,
     measure_control,
+    one_factor_at_a_time,
     sample_parts,
     train_oracles,
 )
@@ -180,3 +181,15 @@ def test_oracles_are_trained_on_their_own_factor(digits, tmp_path, monkeypatch) 
     assert seen["background"][:2] == (free, test)
     oracles, _ = train_oracles(digits, free, test, config, has_background=False)
     assert set(oracles) == {"shape", "foreground"}
+
+
+def test_one_factor_changes_at_a_time() -> None:
+    cgn = CGN().eval()
+    grid, labels = one_factor_at_a_time(cgn, "wildlife", seed=0)
+    assert grid.shape == (4, 7, 3, 32, 32)
+    assert labels == ["start", "shape", "", "texture", "", "background", ""]
+    for row, factor in ((1, "shape"), (2, "texture"), (3, "background")):
+        changed = [not torch.equal(grid[row, 0], grid[row, column]) for column in range(1, 7)]
+        where = labels.index(factor)
+        assert [column for column, other in enumerate(changed, 1) if other] == [where, where + 1]
+    assert one_factor_at_a_time(cgn, "colored", seed=0)[1] == ["start", "shape", "", "texture", ""]
