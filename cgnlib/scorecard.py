@@ -117,6 +117,7 @@ def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[An
     own_lengths = [recipe_for(parameters.recipe, variant).images for variant in parameters.variants]
     return {
         "epochs": [epochs],
+        "batch": [parameters.classifier_batch],
         "generated": list(parameters.ratio_sizes) if ratio else [parameters.counterfactuals],
         "cf_ratio": list(parameters.ratio_values) if ratio else [parameters.cf_ratio],
         "train_images": [parameters.train_images or "all"],

@@ -34,6 +34,7 @@ class Rules:
     confidence: float = 0.95
     seeds_for_interval: int = 3  # from here on intervals are taken over seeds, below over test images
     oracle_least: float = 80.0  # percent: below (lower bound) a positive control fails and its variant is not tested
+    control_oracle_least: float = 60.0  # the same for one factor: the noise of colored MNIST's colours allows 82
     control_least: float = 0.8  # a requested factor is recovered at least so often as on real images (lower bound)
     leak_most: float = 25.0  # percent: another factor's label is recovered at most so often (upper bound; chance 10)
     mask_area: tuple[float, float] = (0.05, 0.40)  # mean mask area: neither empty nor the whole image
@@ -69,7 +70,7 @@ CLAIMS = {
         f"between {RULES.mask_area[0]:g} and {RULES.mask_area[1]:g}, and two masks of one digit differ by at least "
         f"{RULES.mask_diversity_least:g} on average. A variant counts when at least "
         f"{RULES.successful_runs_least * 100:g} % of its trained CGNs succeed. It is not tested where an oracle reads "
-        f"its factor in fewer than {RULES.oracle_least:g} % of real images.",
+        f"its factor in fewer than {RULES.control_oracle_least:g} % of real images.",
     ),
     "claim2-mnist": Claim(
         "Better out-of-domain robustness",
@@ -208,7 +209,8 @@ def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
             continue
         oracles = select(ours, metric=[f"oracle/{factor}" for factor in FACTORS[variant]])
         worst = oracles.loc[oracles["value"].idxmin()]
-        blind = f"the {_factor(str(worst['metric']))} oracle reads {worst['value']:.1f} % of real images right"
+        read = f"the {_factor(str(worst['metric']))} oracle reads {worst['value']:.1f} % of real images right"
+        blind = f"{read}, {RULES.control_oracle_least:g} are needed"
         runs = len(judged) if not runs else min(runs, len(judged))
         successes = sum(all(check.holds for check in checks) for checks in judged)
         status: Status = "reproduced" if successes >= RULES.successful_runs_least * len(judged) else "not reproduced"
@@ -223,7 +225,7 @@ def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
         )
         rate = _published_words("mnist-success", variant, "cgn", "success/rate", " % of trainings satisfactory")
         finding = Finding(variant, status, weakest.value, "%", rate, sentence)
-        findings.append(_unless_too_short(finding, blind if worst["value"] < RULES.oracle_least else ""))
+        findings.append(_unless_too_short(finding, blind if worst["value"] < RULES.control_oracle_least else ""))
     why = "Intervals are over images, one trained CGN at a time."
     if 0 < runs < 10:
         why += (
@@ -362,7 +364,7 @@ def _unless_too_short(finding: Finding, failed: str) -> Finding:
     """The finding, or with its numbers "not tested" where the positive control failed, as `failed` says in words."""
     if not failed:
         return finding
-    why = f"not tested at this scale: {failed}, where {RULES.oracle_least:g} % are needed"
+    why = f"not tested at this scale: {failed}"
     return replace(finding, status="not tested", sentence=f"{finding.sentence}; {why}")
 
 
@@ -372,7 +374,11 @@ def _failed_control(rows: pd.DataFrame) -> str:
     if oracle.empty:
         return "no rows of 'oracle'"
     reached = interval_of(oracle)
-    return "" if reached.low >= RULES.oracle_least else f"'oracle' reaches {reached.text()} %"
+    return (
+        ""
+        if reached.low >= RULES.oracle_least
+        else f"'oracle' reaches {reached.text()} %, {RULES.oracle_least:g} are needed"
+    )
 
 
 def _configuration(rows: pd.DataFrame) -> pd.DataFrame:

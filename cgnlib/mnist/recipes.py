@@ -82,7 +82,7 @@ PAPER = {
 }
 _ROBUST = EncoderRecipe(
     name="robust",
-    images=150_000,
+    images=60_000,
     batch_size=32,
     learning_rate=2e-3,
     final_learning_rate=0.05,

@@ -197,7 +197,7 @@ class Study:
         """One (seed, classifier, history, seconds) per classifier seed; test splits are "test" and "indomain"."""
         training = self.training_set(variant, method, cgn)
         evaluations = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
-        config = ClassifierConfig(epochs=self.parameters.classifier_epochs)
+        config = ClassifierConfig(self.parameters.classifier_epochs, self.parameters.classifier_batch)
         trained = []
         for seed in self.classifier_seeds:
             classifier, history, artefact = train_classifier(training, evaluations, config, seed, device=self.device)
@@ -234,7 +234,7 @@ class Study:
 
     def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:
         parameters, parts = self.parameters, parts_of(method)
-        params: dict[str, Any] = {"epochs": parameters.classifier_epochs}
+        params: dict[str, Any] = {"epochs": parameters.classifier_epochs, "batch": parameters.classifier_batch}
         if {"original", "free", "gan"} & set(parts):
             params["train_images"] = parameters.train_images or "all"
         if method != "original" and method != "oracle":
@@ -258,8 +258,8 @@ class Study:
         cgn = self.cgn(variant, recipe)
         if cgn is None:
             return None
-        config = ClassifierConfig(epochs=RATIO_EPOCHS * self.parameters.classifier_epochs)
-        params = {"epochs": config.epochs, "generated": size, "cf_ratio": ratio}
+        config = ClassifierConfig(RATIO_EPOCHS * self.parameters.classifier_epochs, self.parameters.classifier_batch)
+        params = {"epochs": config.epochs, "batch": config.batch_size, "generated": size, "cf_ratio": ratio}
         params |= {"train_images": self.parameters.train_images or "all"} | cgn.params
         params["sample_seed"] = self.parameters.seed
         common = self._row_columns("mnist-cf-ratio", variant, "original+cgn", cgn, params)
@@ -293,7 +293,7 @@ class Study:
 
     @property
     def _oracle_config(self) -> ClassifierConfig:
-        return ClassifierConfig(epochs=max(2, self.parameters.classifier_epochs))
+        return ClassifierConfig(max(2, self.parameters.classifier_epochs), self.parameters.classifier_batch)
 
     def control_samples(self, cgn: TrainedCGN, n: int | None = None) -> CounterfactualParts:
         """Counterfactuals with free labels and all their parts."""

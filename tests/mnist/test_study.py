@@ -125,6 +125,7 @@ def test_accuracy_rows(make: Make) -> None:
     params = json.loads(rows["params"].iloc[0])
     assert params == {
         "epochs": 1,
+        "batch": 32,
         "train_images": 80,
         "generated": 70,
         "cf_ratio": 1,
