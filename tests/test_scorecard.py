@@ -3,13 +3,18 @@
 from pathlib import Path
 
 from cgnlib import results
-from cgnlib.parameters import StudyParameters
+from cgnlib.parameters import VARIANTS, StudyParameters
 from cgnlib.report.places import notebook_names
 from cgnlib.results import Row
 from cgnlib.scorecard import ITEMS, as_frame, claim_cards, claim_verdicts, cost, duration, scorecard, tally, teaser
 
 PARAMETERS = StudyParameters(
-    train_images=10_000, test_images=5_000, classifier_epochs=2, ratio_sizes=(10_000,), ratio_values=(1, 5, 10)
+    variants=VARIANTS,
+    train_images=10_000,
+    test_images=5_000,
+    classifier_epochs=2,
+    ratio_sizes=(10_000,),
+    ratio_values=(1, 5, 10),
 )
 
 
