@@ -108,13 +108,15 @@ def test_textures_start_from_the_colours_of_frame_and_middle() -> None:
     pixels[:, 0, 8:-8, 8:-8] = torch.randint(120, 255, (50, 1, 1), generator=torch.Generator().manual_seed(0)).byte()
     cgn = CGN()
     start_from_colours(cgn, pixels, border=3)
-    norms = {name: mechanism[-2] for name, mechanism in (("middle", cgn.f_text1), ("frame", cgn.f_text2))}
-    assert torch.tanh(norms["frame"].bias).tolist() == pytest.approx([-0.98] * 3, abs=1e-3)
-    assert norms["frame"].weight.tolist() == pytest.approx([0] * 3, abs=1e-5)
-    red, green, _ = torch.tanh(norms["middle"].bias).tolist()
+    state = cgn.state_dict()
+    weight = {"middle": state["f_text1.11.weight"], "frame": state["f_text2.11.weight"]}
+    bias = {"middle": state["f_text1.11.bias"], "frame": state["f_text2.11.bias"]}
+    assert torch.tanh(bias["frame"]).tolist() == pytest.approx([-0.98] * 3, abs=1e-3)
+    assert weight["frame"].tolist() == pytest.approx([0] * 3, abs=1e-5)
+    red, green, _ = torch.tanh(bias["middle"]).tolist()
     assert red > 0.3
     assert green == pytest.approx(-0.98, abs=1e-3)
-    assert norms["middle"].weight[0] > 0.3
+    assert weight["middle"][0] > 0.3
 
 
 def test_published_networks_have_their_initialisation() -> None:
