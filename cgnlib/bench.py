@@ -242,22 +242,23 @@ def cgn_step() -> list[Measurement]:
     """CGN training (both updates) by recipe and perceptual features."""
     digits = embedded_digits()
     images = make_variant("double-colored", "train", digits, limit=500)
-    features: dict[str, PerceptualFeatures] = {
+    features: dict[str, PerceptualFeatures | None] = {
+        "no features": None,
         "EfficientNet-Lite0": perceptual_features("efficientnet-lite0"),
         "VGG16": random_vgg16_features(),
     }
     measurements = []
     for variant, name, network in (
-        ("double-colored", "robust", None),
+        ("double-colored", "robust", "no features"),
         ("double-colored", "paper", "EfficientNet-Lite0"),
         ("wildlife", "paper", "EfficientNet-Lite0"),
         ("double-colored", "paper", "VGG16"),
     ):
         recipe = recipe_for(name, variant)
-        trainer = trainer_for(images, recipe, features[network] if network else None, 0)
+        trainer = trainer_for(images, recipe, features[network], 0)
         trainer.step(0)
         seconds = best_seconds(lambda trainer=trainer: [trainer.step(step) for step in range(STEPS)], repeats=2)
-        note = f"{variant}, recipe {name}, batch {recipe.batch_size}" + (f", {network}" if network else "")
+        note = f"{variant}, recipe {name}, batch {recipe.batch_size}, {network}"
         measurements.append(Measurement("CGN training", "images/s", STEPS * recipe.batch_size / seconds, note=note))
     return measurements
 

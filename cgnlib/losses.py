@@ -69,7 +69,8 @@ def autocovariance(images: Tensor, reach: int, region: Tensor | None = None) -> 
 
     images: (B, C, H, W); region: (B, 1, H, W) in [0, 1], what each pixel counts, or None for a texture that repeats
     itself at its ends. Returns the covariances (B, C, C, 2 reach + 1, 2 reach + 1), each times the share of pairs of
-    pixels at that offset that lie in the region, and these shares (B, 1, 1, ...), 1 at offset 0.
+    pixels at that offset that lie in the region, and these shares (B, 1, 1, ...), 1 at offset 0. Exact for a region of
+    0 and 1; pixels that count in part lower the covariances a little.
     """
     height, width = images.shape[2:]
     if region is None:

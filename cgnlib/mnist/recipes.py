@@ -4,7 +4,6 @@ Architecture, composition and training data are the same in both; a recipe chang
 """
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +11,8 @@ class Recipe:
     """What both kinds of CGN training share. Published settings unless a comment says otherwise."""
 
     name: str
+    initialisation: str  # orthogonal | normal
+    gain: float
     lambda_mask: float  # weight of the binary entropy of the mask
     images: int = 750_000  # generator images: 15 epochs of 50,000
     batch_size: int = 16
@@ -27,8 +28,6 @@ class Recipe:
 class AdversarialRecipe(Recipe):
     """As published: a discriminator judges the images, a style loss compares them with other real images."""
 
-    initialisation: str  # orthogonal | normal
-    gain: float
     discriminator: str  # linear | conv
     style_weights: tuple[float, float, float, float]  # w of feature blocks 1-4, each term counts w^2 * 5000
 
@@ -41,8 +40,6 @@ class EncoderRecipe(Recipe):
     along. Weights count against the squared error of an image, summed over its pixels.
     """
 
-    initialisation: str = "orthogonal"
-    gain: float = 0.1
     lambda_kl: float  # weight of the KL divergence of the encoder's noise from the noise of sampling
     lambda_texture: float  # weight of the texture loss, as in the ImageNet CGN for the foreground
     reach: int = 8  # largest offset in pixels at which the texture loss compares colours
@@ -82,6 +79,8 @@ PAPER = {
 }
 _ROBUST = EncoderRecipe(
     name="robust",
+    initialisation="orthogonal",
+    gain=0.1,
     images=60_000,
     batch_size=32,
     learning_rate=2e-3,
@@ -98,7 +97,6 @@ ROBUST = {
     "wildlife": replace(_ROBUST, lambda_kl=3.0, lambda_texture=1.0, first_variation=0.3),
 }
 RECIPES: dict[str, dict[str, AdversarialRecipe] | dict[str, EncoderRecipe]] = {"paper": PAPER, "robust": ROBUST}
-AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
 def recipe_for(name: str, variant: str) -> AdversarialRecipe | EncoderRecipe:

@@ -138,7 +138,7 @@ class Study:
             return self._loaded(shipped, variant, recipe, params | {"features": config["features"]})
         features = self.features if isinstance(settings, AdversarialRecipe) else None
         cgn, artefact = train_cgn(self.images(variant, "train"), settings, features, seed, device=self.device)
-        params = {"cgn_images": settings.images, "cgn_seed": seed, "features": features.name if features else "none"}
+        params = {"cgn_images": settings.images, "cgn_seed": seed, "features": artefact.config["features"]}
         params["train_images"] = self.parameters.train_images or "all"
         return TrainedCGN(cgn, variant, recipe, params, json.loads(artefact.record.read_text())["seconds"], artefact)
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Generic
+from typing import Generic, TypeVar
 
 import pandas as pd
 import torch
@@ -16,13 +16,14 @@ from cgnlib.images import LabelledImages, to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, Composition, draw_noise, initialise
 from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, Discriminator
 from cgnlib.mnist.encoder import Encoder
-from cgnlib.mnist.recipes import AdversarialRecipe, AnyRecipe, EncoderRecipe
+from cgnlib.mnist.recipes import AdversarialRecipe, EncoderRecipe, Recipe
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.training import Artefact, Batches, TrainingState, run, save_tensors
 
 METHOD_VERSION = 2  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
 COLOUR_SAMPLE = 5000  # images whose colours the textures start from
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
 def train_cgn(
@@ -87,13 +88,13 @@ def _train(
 class CGNTrainer(Generic[AnyRecipe]):
     """What every CGN training has: data, networks, averaged weights, schedule, snapshots.
 
-    `step(i)` is one update of all networks; `state` is all that a resume needs.
+    Subclasses add `step(i)`, one update of all networks; `state` is all that a resume needs.
     """
 
     def __init__(
         self, images: LabelledImages, recipe: AnyRecipe, seed: int, device: str, cgn: CGN, helper: nn.Module
     ) -> None:
-        self.recipe, self.images, self.device = recipe, images, device
+        self.recipe, self.device = recipe, device
         self.labels = images.shape.to(device)
         self.pixels = images.images.to(device)
         self.batches = Batches(len(images), recipe.batch_size, seed, "cgn", "order")
@@ -116,10 +117,6 @@ class CGNTrainer(Generic[AnyRecipe]):
 
     def _real(self, index: Tensor) -> Tensor:
         return to_float(self.pixels[index]).contiguous(memory_format=torch.channels_last)
-
-    def step(self, step: int) -> dict[str, Tensor]:
-        """One update; returns the weighted loss terms and the mean of the masks."""
-        raise NotImplementedError
 
     def _schedule(self, step: int) -> None:
         """Set the learning rate of a step: a linear rise over `warm_up` steps, a linear fall over all."""

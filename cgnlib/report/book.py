@@ -17,7 +17,7 @@ from cgnlib.report.places import book_pages, executed_notebook, notebook_names, 
 
 _SCALES = {
     "smoke": "Scale smoke: a test of every code path on a few images. The numbers mean nothing.",
-    "quick": "Scale quick: short trainings on 10,000 images; where even the oracle fails, a verdict says not tested.",
+    "quick": "Scale quick: short trainings on a part of the data; where the oracle fails, verdicts say not tested.",
     "paper": "Scale paper: the seed's protocol at full data.",
 }
 

@@ -52,6 +52,10 @@ TRAINERS: dict[str, Trainer] = {
 }
 
 
+# The kind of artefact that each makes, which names its folder.
+ARTEFACTS = {"cgn": "cgn", "published cgn": "cgn", "gan": "gan", "classifier": "classifier"}
+
+
 def products(artefact: Artefact) -> list[bytes]:
     """The bytes of weights and log."""
     return [artefact.weights.read_bytes(), artefact.log_file.read_bytes()]
@@ -302,7 +306,7 @@ def started(kind: str, root: Path, stand_ins: str) -> subprocess.Popen:
     """That program, running, with its first checkpoint written."""
     program = subprocess.Popen([sys.executable, "-c", script(kind, root, stand_ins)], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
-    while not list(root.glob(f"{kind.split()[-1]}/*/checkpoint.pt")):
+    while not list(root.glob(f"{ARTEFACTS[kind]}/*/checkpoint.pt")):
         if program.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"no checkpoint: {program.communicate()[1]}")
         time.sleep(0.02)
@@ -336,7 +340,7 @@ def test_a_second_process_waits_and_loads(
 def test_a_damaged_result_is_named_and_rebuilt(kind: str, some_images, tiny_features, straight, tmp_path: Path) -> None:
     artefact = TRAINERS[kind](some_images, tiny_features, tmp_path)
     artefact.weights.write_bytes(artefact.weights.read_bytes()[:-8])
-    with pytest.warns(UserWarning, match=f"finished {kind.split()[-1]} in .* is damaged .*; building it again"):
+    with pytest.warns(UserWarning, match=f"finished {ARTEFACTS[kind]} in .* is damaged .*; building it again"):
         TRAINERS[kind](some_images, tiny_features, tmp_path)
     assert products(artefact) == straight[kind]
 
@@ -353,7 +357,7 @@ def test_a_corrupt_checkpoint_is_named_and_rebuilt(
     checkpoint = next(tmp_path.glob("*/*/checkpoint.pt"))
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     with pytest.warns(
-        UserWarning, match=f"checkpoint.pt cannot be used .* Starting {kind.split()[-1]} again from step 0"
+        UserWarning, match=f"checkpoint.pt cannot be used .* Starting {ARTEFACTS[kind]} again from step 0"
     ):
         artefact = TRAINERS[kind](some_images, tiny_features, tmp_path)
     assert products(artefact) == straight[kind]
