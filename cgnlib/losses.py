@@ -69,8 +69,8 @@ def autocovariance(images: Tensor, reach: int, region: Tensor | None = None) -> 
 
     images: (B, C, H, W); region: (B, 1, H, W) in [0, 1], what each pixel counts, or None for a texture that repeats
     itself at its ends. Returns the covariances (B, C, C, 2 reach + 1, 2 reach + 1), each times the share of pairs of
-    pixels at that offset that lie in the region, and these shares (B, 1, 1, ...), 1 at offset 0. Exact for a region of
-    0 and 1; pixels that count in part lower the covariances a little.
+    pixels at that offset that lie in the region, and these shares (B, 1, 1, ...), 1 at offset 0. A pair of pixels
+    counts with the product of what its two pixels count.
     """
     height, width = images.shape[2:]
     if region is None:
@@ -82,9 +82,9 @@ def autocovariance(images: Tensor, reach: int, region: Tensor | None = None) -> 
     spectrum = torch.fft.rfft2(region * centred, s=size)
     products = spectrum[:, :, None] * spectrum[:, None].conj()
     window = torch.fft.rfft2(region, s=size).abs().square()[:, None]
-    covariance, share = (torch.fft.irfft2(each, s=size) / total[:, None] for each in (products, window))
-    largest = share[..., :1, :1].clamp(min=1e-6)
-    return _offsets(covariance, reach), _offsets(share / largest, reach).clamp(0, 1)
+    covariance, share = (torch.fft.irfft2(each, s=size) for each in (products, window))
+    largest = share[..., :1, :1].clamp(min=1)  # at offset 0
+    return _offsets(covariance / largest, reach), _offsets(share / largest, reach).clamp(0, 1)
 
 
 def _offsets(values: Tensor, reach: int) -> Tensor:

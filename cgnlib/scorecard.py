@@ -150,11 +150,15 @@ def full_scale() -> StudyParameters:
     return StudyParameters.load(project_root() / "params" / "paper.yaml")
 
 
-def published_verdict(claim: str, parameters: StudyParameters) -> Verdict | None:
-    """The verdict on a claim from the published rows of full scale; None at that scale, or where there are none."""
+def published_verdict(claim: str, parameters: StudyParameters, recipe: str = "ours") -> Verdict | None:
+    """The verdict on a claim from the published rows of full scale; None at that scale, or where there are none.
+
+    recipe: that of the CGN, "ours" or "authors".
+    """
     if parameters.profile == "paper":
         return None
-    verdict = claim_verdicts(full_scale())[claim]
+    item = next(item for item in ITEMS if item.rule == claim and item.recipe == recipe)
+    verdict = _verdict(item, full_scale(), matching_rows(full_scale(), item.experiment))
     return verdict if verdict.interval else None
 
 

@@ -17,7 +17,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from cgnlib.paths import project_root
 from cgnlib.report import ReportError, book, checks, places, publish, run
 from cgnlib.report.__main__ import main
-from cgnlib.report.terminal import ProgressLine
+from cgnlib.report.durations import last_durations, remember_durations
+from cgnlib.report.terminal import ProgressLine, _side_by_side
 
 ROOT = project_root()
 PARAMETERS = '# Parameters of this notebook\nprofile = "quick"\nseed = 0'
@@ -172,6 +173,26 @@ def test_the_line_tells_cell_time_left_and_the_last_message(tmp_path: Path) -> N
         line.text("training: 10%\rtraining: 43%\r")
         assert re.fullmatch(r"02-claim1-mnist: cell 2/3  0:00, about 1:30 left  training: 43%", line.line())
     assert "training: 10%\ntraining: 43%" in (tmp_path / "log").read_text()
+
+
+def test_notebooks_side_by_side_share_the_terminal(tmp_path: Path) -> None:
+    with (
+        ProgressLine("03-claim2-mnist", None, None, tmp_path) as one,
+        ProgressLine("02-claim1-mnist", None, None, tmp_path) as other,
+    ):
+        one._lines()
+        shown = other._lines()
+        assert [line.split(":")[0] for line in shown] == ["02-claim1-mnist", "03-claim2-mnist"]
+        assert len(_side_by_side(["x" * 100, "y"], 43)) == 19 + 5 + 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_first_run_goes_by_the_durations_of_the_project(build: Path) -> None:
+    shipped = json.loads((project_root() / "params" / "durations.json").read_text())
+    assert last_durations("quick", "03-claim2-mnist") == shipped["quick"]["03-claim2-mnist"]
+    assert last_durations("quick", "no-such-notebook") is None
+    remember_durations("quick", "03-claim2-mnist", [1.0, 2.5])
+    assert last_durations("quick", "03-claim2-mnist") == [1.0, 2.5]
 
 
 def test_without_an_earlier_run_there_is_no_guess() -> None:

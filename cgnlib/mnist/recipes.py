@@ -47,6 +47,7 @@ class EncoderRecipe(Recipe):
     interval: tuple[float, float] = (0.05, 0.35)
     lambda_border: float = 1000.0  # weight of the polarity prior: the mask is 0 on a frame of the image
     border: int = 3  # width of that frame in pixels
+    first_border: int = 9  # its width at the start, from which it narrows over the first fifth of the training
     start_from_colours: bool = True  # textures begin with the colours of the images' frame and middle
     first_variation: float = 0.1  # textures begin nearly flat: share of the usual variation over an image
 

@@ -20,8 +20,9 @@ from cgnlib.mnist.recipes import AdversarialRecipe, EncoderRecipe, Recipe
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.training import Artefact, Batches, TrainingState, run, save_tensors
 
-METHOD_VERSION = 2  # raised when a change of this module changes what the same recipe gives
+METHOD_VERSION = 3  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
+NARROWING = 0.2  # share of the training in which the frame that belongs to the background narrows
 COLOUR_SAMPLE = 5000  # images whose colours the textures start from
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
@@ -235,13 +236,19 @@ class EncoderTrainer(CGNTrainer[EncoderRecipe]):
             "texture": recipe.lambda_texture * torch.stack(textures).sum(),
             "entropy": recipe.lambda_mask * losses.binary_entropy(mask),
             "interval": recipe.lambda_interval * losses.mask_interval(mask, *recipe.interval),
-            "border": recipe.lambda_border * losses.border_residue(mask, recipe.border),
+            "border": recipe.lambda_border * losses.border_residue(mask, self._border(step)),
         }
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         self.optimizer.step()
         self._average(step)
         return {name: term.detach() for name, term in terms.items()} | {"mask mean": area.mean()}
+
+    def _border(self, step: int) -> int:
+        """Width of the frame that belongs to the background. A wide one at the start settles what is foreground."""
+        first, last = self.recipe.first_border, self.recipe.border
+        share = min(1.0, step * self.recipe.batch_size / (NARROWING * self.recipe.images))
+        return round(first + (last - first) * share)
 
 
 def trainer_for(

@@ -35,9 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--log", help="text file for progress and warnings")
     book = commands.add_parser("book", help="build the book from executed notebooks")
     publish = commands.add_parser("publish", help="copy results into results/PROFILE and fill the README's table")
+    durations = commands.add_parser("durations", help="let the last runs here be the estimate for first runs elsewhere")
     commands.add_parser("check", help="notebooks in git: no outputs, a parameters cell, short cells")
     commands.add_parser("readme", help="fill the README's table from results/")
-    for command in (run, book, publish):
+    for command in (run, book, publish, durations):
         command.add_argument("--profile", default="quick", help=f"one of {', '.join(PROFILES)}")
     return parser
 
@@ -52,6 +53,10 @@ def _run(given: argparse.Namespace) -> int:
         from cgnlib.report.book import main_book
 
         return main_book(given.profile)
+    if given.command == "durations":
+        from cgnlib.report.durations import main_durations
+
+        return main_durations(given.profile)
     if given.command == "check":
         from cgnlib.report.checks import main_check
 

@@ -6,7 +6,6 @@ bars, warnings) goes to the terminal and the log, not into the report.
 """
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -25,6 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 from cgnlib.parameters import ParameterError, StudyParameters, check_parameters
 from cgnlib.paths import build_folder, project_root
 from cgnlib.report import ReportError
+from cgnlib.report.durations import last_durations, remember_durations
 from cgnlib.report.places import executed_notebook, notebook_source, parameter_file
 from cgnlib.report.terminal import ProgressLine, clock
 
@@ -60,9 +60,8 @@ def run_notebook(
     running, failed = output.parent / ".running" / output.name, output.parent / "failed" / output.name
     _make_folders(running.parent, failed.parent, *([log.parent] if log else []))
 
-    history = build_folder() / "durations" / profile / f"{name}.json"
     started = time.monotonic()
-    with _kernel_environment(), ProgressLine(name, log, _last_durations(history)) as line:
+    with _kernel_environment(), ProgressLine(name, log, last_durations(profile, name), running.parent) as line:
         try:
             papermill.execute_notebook(
                 source,
@@ -82,7 +81,7 @@ def run_notebook(
         _tidy(running, name)
         running.replace(output)
         failed.unlink(missing_ok=True)
-        _remember_durations(history, line.seconds)
+        remember_durations(profile, name, line.seconds)
         line.finish(f"done in {clock(time.monotonic() - started)}")
     return output
 
@@ -230,20 +229,6 @@ def _make_folders(*folders: Path) -> None:
             ) from None
         if not os.access(folder, os.W_OK):
             raise ReportError(f"cannot write to {folder}. Free it, or name another build folder: CGN_BUILD=/path")
-
-
-def _last_durations(history: Path) -> list[float] | None:
-    """Seconds of each cell in the last finished run, or None."""
-    try:
-        return [float(seconds) for seconds in json.loads(history.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _remember_durations(history: Path, seconds: Sequence[float]) -> None:
-    with contextlib.suppress(OSError):  # an estimate for next time, not worth a failure
-        history.parent.mkdir(parents=True, exist_ok=True)
-        history.write_text(json.dumps([round(value, 2) for value in seconds]), encoding="utf-8")
 
 
 def _short(path: Path) -> Path:

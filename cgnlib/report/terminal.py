@@ -1,6 +1,7 @@
 """One line in the terminal for a running notebook: which, how far, how long, how much longer, and its last message."""
 
 import contextlib
+import os
 import shutil
 import sys
 import threading
@@ -9,21 +10,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+STALE = 5.0  # seconds after which the line of another notebook counts as left over
+
 
 class ProgressLine:
     """Progress of one notebook, refreshed each second where stderr is a terminal, else printed every half minute.
 
     name: of the notebook. log: a text file that also gets the lines and whatever cells wrote to stderr.
-    history: seconds of each cell in the last run, if known; the estimate of the time left comes from it.
+    history: seconds of each cell in an earlier run, if known; the estimate of the time left comes from it.
+    board: a folder in which notebooks that run side by side leave their lines, so that a terminal shows them all.
     After use `seconds` holds each cell's duration.
     """
 
-    def __init__(self, name: str, log: Path | None, history: list[float] | None) -> None:
+    def __init__(self, name: str, log: Path | None, history: list[float] | None, board: Path | None = None) -> None:
         self.name = name
         self.cells = 0
         self.seconds: list[float] = []
         self._history = history
         self._log_path = log
+        self._note = board / f"{name}-{os.getpid()}.line" if board else None
         self._log: TextIO | None = None
         self._live = sys.stderr.isatty()
         self._began = self._cell_began = time.monotonic()
@@ -42,6 +47,8 @@ class ProgressLine:
     ) -> None:
         self._stop.set()
         self._ticker.join()
+        if self._note:
+            self._note.unlink(missing_ok=True)
         self._clear()
         if self._log:
             if error is not None:
@@ -87,17 +94,36 @@ class ProgressLine:
         pause = 1.0 if self._live else 30.0
         while not self._stop.wait(pause):
             if self._live:
-                width = shutil.get_terminal_size().columns - 1
-                sys.stderr.write("\r\x1b[2K" + self.line()[:width])
+                sys.stderr.write("\r\x1b[2K" + _side_by_side(self._lines(), shutil.get_terminal_size().columns - 1))
             else:
                 sys.stderr.write(self.line() + "\n")
             sys.stderr.flush()
+
+    def _lines(self) -> list[str]:
+        """This line and those of notebooks that run beside this one, in the order of their names."""
+        if not self._note:
+            return [self.line()]
+        with contextlib.suppress(OSError):  # a full disk stops no notebook here
+            self._note.write_text(self.line(), encoding="utf-8")
+        lines = {self._note: self.line()}
+        for other in self._note.parent.glob("*.line"):
+            with contextlib.suppress(OSError):  # it may just have ended
+                if other != self._note and time.time() - other.stat().st_mtime < STALE:
+                    lines[other] = other.read_text(encoding="utf-8")
+        return [lines[note] for note in sorted(lines)]
 
     def _clear(self) -> None:
         if self._live:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write("\r\x1b[2K")
                 sys.stderr.flush()
+
+
+def _side_by_side(lines: list[str], width: int) -> str:
+    """Lines in one, each cut to its share of the width."""
+    gap = "  |  "
+    share = (width - len(gap) * (len(lines) - 1)) // len(lines)
+    return gap.join(line[: max(share, 0)] for line in lines)
 
 
 def clock(seconds: float) -> str:
