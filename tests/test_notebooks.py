@@ -1,18 +1,20 @@
-"""The whole report at scale smoke: every notebook through papermill in its order, and the book from them."""
+"""The notebooks at scale smoke: all of them in their order with the book from them, and one alone, first and twice."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from cgnlib import results
 from cgnlib.paths import project_root
 from cgnlib.report.places import book_pages
+from cgnlib.report.run import run_notebook
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 def test_the_report_at_scale_smoke(build: Path) -> None:
     snakemake = Path(sys.executable).with_name("snakemake")
     command = [
@@ -31,3 +33,14 @@ def test_the_report_at_scale_smoke(build: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for page in book_pages():
         assert (build / "book" / "smoke" / f"{page}.html").is_file()
+
+
+@pytest.mark.timeout(600)
+def test_the_fifth_notebook_runs_first_and_twice_with_the_same_rows(build: Path) -> None:
+    small = {"variants": ["colored"], "methods": ["original", "original+cgn", "oracle"], "authors": False, "seed": 3}
+    run_notebook("05-claim3-mnist", "smoke", small)
+    rows = results.load("smoke", "mnist-indomain")
+    assert set(rows["method"]) == set(small["methods"])
+    assert set(rows["seed"]) == {3}
+    run_notebook("05-claim3-mnist", "smoke", small)
+    pd.testing.assert_frame_equal(results.load("smoke", "mnist-indomain"), rows)

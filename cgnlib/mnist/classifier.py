@@ -149,7 +149,7 @@ def _train(
         if epoch == config.epochs:
             splits["train"] = training.subset(sample)
         for split, images in splits.items():
-            accuracy = 100 * correct(classifier, images, config.target).float().mean().item()
+            accuracy = 100 * correct(classifier, images, config.target).sum().item() / len(images)
             state.history.append({"epoch": epoch, "split": split, "accuracy": accuracy, "n": len(images)})
         classifier.train()
 

@@ -157,7 +157,7 @@ def measure_control(parts: CounterfactualParts, oracles: Mapping[str, Classifier
     read = {factor: predict(oracle, shapes if factor == "shape" else images) for factor, oracle in oracles.items()}
     matrix = {
         requested: {
-            recovered: 100 * (read[recovered] == getattr(images, requested)).float().mean().item()
+            recovered: 100 * (read[recovered] == getattr(images, requested)).sum().item() / len(images)
             for recovered in oracles
         }
         for requested in oracles
