@@ -17,19 +17,12 @@ BUILD = Path(os.environ.get("CGN_BUILD", "build"))
 EXECUTED = BUILD / "notebooks" / PROFILE
 LOGS = BUILD / "logs" / PROFILE
 
-# A notebook and those that it waits for. 04 and 05 use the classifiers that 03 leaves behind (without them they train
-# their own), 02 and 03 share CGNs: the first to need one trains it, the other waits at its lock. The scorecard and the
-# overview read everyone's results.
-AFTER = {
-    "01-variants": [],
-    "02-claim1-mnist": [],
-    "03-claim2-mnist": [],
-    "04-gradcam": ["03-claim2-mnist"],
-    "05-claim3-mnist": ["03-claim2-mnist"],
-}
+# The notebooks that compute. None waits for another: CGNs and classifiers that several need are trained by the first to
+# need them, the others wait at their lock and load them. The scorecard and the overview read everyone's results.
+STUDY = ["01-variants", "02-claim1-mnist", "03-claim2-mnist", "04-gradcam", "05-claim3-mnist"]
 SUMMARIES = {
-    "10-scorecard": list(AFTER),
-    "00-overview": [*AFTER, "10-scorecard"],
+    "10-scorecard": STUDY,
+    "00-overview": [*STUDY, "10-scorecard"],
 }
 SWEPT = ["02-claim1-mnist", "03-claim2-mnist", "05-claim3-mnist"]
 
@@ -46,7 +39,7 @@ def overrides(**values):
 
 rule book:
     input:
-        expand(EXECUTED / "{name}.ipynb", name=[*AFTER, *SUMMARIES]),
+        expand(EXECUTED / "{name}.ipynb", name=[*STUDY, *SUMMARIES]),
         "book/_config.yml",
     output:
         BUILD / "book" / PROFILE / "index.html",
@@ -58,7 +51,7 @@ rule book:
 
 rule study:
     input:
-        expand(EXECUTED / "{name}.ipynb", name=[*AFTER, *SUMMARIES]),
+        expand(EXECUTED / "{name}.ipynb", name=[*STUDY, *SUMMARIES]),
 
 
 rule sweep:
@@ -66,7 +59,7 @@ rule sweep:
         expand(EXECUTED / "seed-{seed}" / "{name}.ipynb", seed=SEEDS, name=SWEPT),
 
 
-for name, before in {**AFTER, **SUMMARIES}.items():
+for name in [*STUDY, *SUMMARIES]:
 
     rule:
         name:
@@ -75,7 +68,7 @@ for name, before in {**AFTER, **SUMMARIES}.items():
             notebook=f"notebooks/{name}.ipynb",
             parameters=f"params/{PROFILE}.yaml",
             library=LIBRARY,
-            before=[EXECUTED / f"{other}.ipynb" for other in before],
+            before=[EXECUTED / f"{other}.ipynb" for other in SUMMARIES.get(name, [])],
         output:
             EXECUTED / f"{name}.ipynb",
         log:
@@ -99,7 +92,6 @@ for name in SWEPT:
             notebook=f"notebooks/{name}.ipynb",
             parameters=f"params/{PROFILE}.yaml",
             library=LIBRARY,
-            before=[EXECUTED / "seed-{seed}" / f"{other}.ipynb" for other in AFTER[name]],
         output:
             EXECUTED / "seed-{seed}" / f"{name}.ipynb",
         log:
