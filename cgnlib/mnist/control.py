@@ -135,6 +135,20 @@ def train_oracles(
     return oracles, accuracies
 
 
+def painted_colours(parts: CounterfactualParts) -> Tensor:
+    """Mean colour of the digits that a CGN paints for each foreground label, where its mask is above 0.9.
+
+    Returns (10, 3) float in [0, 255]. Raises ValueError where a label has no such pixel.
+    """
+    solid = (parts.masks > 0.9).double()
+    totals, pixels = torch.zeros(CLASSES, 3, dtype=torch.float64), torch.zeros(CLASSES, dtype=torch.float64)
+    totals.index_add_(0, parts.images.foreground, (parts.images.images * solid).sum(dim=(2, 3)))
+    pixels.index_add_(0, parts.images.foreground, solid.sum(dim=(1, 2, 3)))
+    if not pixels.all():
+        raise ValueError("the masks of some foreground label nowhere exceed 0.9, so it has no colour")
+    return (totals / pixels[:, None]).float()
+
+
 @dataclass(frozen=True)
 class Control:
     """What was recovered: matrix[requested][recovered] in percent of `n` images; areas and diversity as fractions."""

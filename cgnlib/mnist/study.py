@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from cgnlib import results
 from cgnlib.assets import Digits, Textures, find_authors_weights, find_digits, find_textures
@@ -21,12 +22,13 @@ from cgnlib.features import PerceptualFeatures, perceptual_features
 from cgnlib.fetching import AssetError
 from cgnlib.images import LabelledImages, concatenate
 from cgnlib.mnist.cgn import CGN, load_weights
-from cgnlib.mnist.classifier import Classifier, ClassifierConfig, train_classifier
+from cgnlib.mnist.classifier import Classifier, ClassifierConfig, correct, train_classifier
 from cgnlib.mnist.control import (
     Control,
     CounterfactualParts,
     free_labels,
     measure_control,
+    painted_colours,
     sample_parts,
     train_oracles,
 )
@@ -230,6 +232,40 @@ class Study:
         for seed, _, history, seconds in self.classifiers(variant, method, cgn):
             for split in splits:
                 rows += _accuracies(history, split, common | {"seed": seed, "seconds": seconds})
+        return self._kept(rows)
+
+    def own_colours(self, cgn: TrainedCGN) -> Tensor:
+        """The colours in which a CGN of colored MNIST paints digits, (10, 3) in [0, 255]."""
+        return painted_colours(self.control_samples(cgn))
+
+    def own_colour_rows(self, method: str, recipe: str | None = None) -> pd.DataFrame | None:
+        """How a colored-MNIST classifier fares on test digits in the data's colours and in those its CGN paints.
+
+        Rows of experiment mnist-own-colours: "accuracy/palette" and "accuracy/own" over all test digits,
+        "accuracy/palette/<colour>" and "accuracy/own/<colour>" for each of the ten colours. The CGN of the authors saw
+        a file that is lost: where its colours are not ours, this tells what that costs. None when it is not at hand.
+        """
+        cgn = self.cgn("colored", recipe)
+        if cgn is None:
+            return None
+        common = self._row_columns("mnist-own-colours", "colored", method, cgn, self._method_params(method, cgn))
+        found = self._reused(common, len(self.classifier_seeds) * 2 * (1 + COLOURS))
+        if found is not None:
+            return found
+        digits, limit = self.digits, self.parameters.test_images
+        tests = {"palette": self.images("colored", "test")}
+        tests["own"] = make_variant("colored", "test", digits, limit=limit, palette=self.own_colours(cgn))
+        rows = []
+        for seed, classifier, _, seconds in self.classifiers("colored", method, cgn):
+            about: dict[str, Any] = common | {"seed": seed, "seconds": seconds}
+            for name, images in tests.items():
+                right = correct(classifier, images)
+                groups = {"": torch.ones_like(right)}
+                groups |= {f"/{colour}": images.foreground == colour for colour in range(COLOURS)}
+                for group, members in groups.items():
+                    n = int(members.sum())
+                    value = 100 * right[members].sum().item() / max(n, 1)
+                    rows.append(Row(**about, metric=f"accuracy/{name}{group}", value=value, n=n))
         return self._kept(rows)
 
     def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:

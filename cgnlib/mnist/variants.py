@@ -102,8 +102,11 @@ def select_digits(variant: str, split: str, digits: Digits) -> tuple[Tensor, Ten
     return train[0][part], train[1][part]
 
 
-def draw_factors(variant: str, split: str, labels: Tensor) -> Factors:
-    """Labels and colours or crop positions of every image of a split with the digit labels `labels` (N,)."""
+def draw_factors(variant: str, split: str, labels: Tensor, palette: Tensor | None = None) -> Factors:
+    """Labels and colours or crop positions of every image of a split with the digit labels `labels` (N,).
+
+    palette: as for `make_variant`.
+    """
     # `fit` is the beginning of `train`: the same stream drawn at the same length gives the same images.
     stream = "train" if split == "fit" else split
     total = len(labels)
@@ -127,8 +130,9 @@ def draw_factors(variant: str, split: str, labels: Tensor) -> Factors:
 
     foreground = factor("foreground")
     if variant == "colored":
-        palette = torch.tensor(COLORED_PALETTE, dtype=torch.float64) / 255
-        draws = colours("foreground", palette, foreground, COLORED_STD), torch.zeros(total, 3)
+        if palette is None:
+            palette = torch.tensor(COLORED_PALETTE)
+        draws = colours("foreground", palette.double() / 255, foreground, COLORED_STD), torch.zeros(total, 3)
         return Factors(labels, foreground, torch.full_like(labels, -1), *draws)
     background = factor("background")
     if variant == "double-colored":
@@ -166,14 +170,22 @@ def crop(windows: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
 
 
 def make_variant(
-    variant: str, split: str, digits: Digits, textures: Textures | None = None, *, limit: int | None = None
+    variant: str,
+    split: str,
+    digits: Digits,
+    textures: Textures | None = None,
+    *,
+    limit: int | None = None,
+    palette: Tensor | None = None,
 ) -> LabelledImages:
     """One split of one variant; `limit` keeps its first images. Wildlife needs `textures`.
 
     Splits: `train` (factors tied to the class), `fit` (train without the development digits), `dev` (the development
     digits, free factors), `test` (free factors), `test-indomain` (the test digits, tied), `free-train` (all training
-    digits, free factors: for the oracle).
+    digits, free factors: for the oracle). palette: other mean colours for colored, (10, 3) in [0, 255].
     """
+    if palette is not None and (variant != "colored" or palette.shape != (10, 3)):
+        raise ValueError(f"a palette is for colored and has 10 x 3 values, not for {variant} with {[*palette.shape]}")
     if variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r}: one of {', '.join(VARIANTS)}")
     if split not in SPLITS:
@@ -186,7 +198,7 @@ def make_variant(
     images, labels = select_digits(variant, split, digits)
     # `fit` shares train's draws, so these are made at the length of train and then cut.
     drawn_for = select_digits(variant, "train", digits)[1] if split == "fit" else labels
-    factors = draw_factors(variant, split, drawn_for)
+    factors = draw_factors(variant, split, drawn_for, palette)
     total = len(images) if limit is None else min(limit, len(images))
     windows = None
     if variant == "wildlife" and textures is not None:

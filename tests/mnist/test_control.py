@@ -11,11 +11,13 @@ from cgnlib.mnist.cgn import CGN, initialise
 from cgnlib.mnist.classifier import Classifier, ClassifierConfig
 from cgnlib.mnist.control import (
     FACTORS,
+    CounterfactualParts,
     binarised,
     free_labels,
     mask_diversity,
     measure_control,
     one_factor_at_a_time,
+    painted_colours,
     sample_parts,
     train_oracles,
 )
@@ -193,3 +195,17 @@ def test_one_factor_changes_at_a_time() -> None:
         where = labels.index(factor)
         assert [column for column, other in enumerate(changed, 1) if other] == [where, where + 1]
     assert one_factor_at_a_time(cgn, "colored", seed=0)[1] == ["start", "shape", "", "texture", ""]
+
+
+def test_painted_colours_are_those_under_the_solid_mask() -> None:
+    labels = torch.arange(10)
+    masks = torch.zeros(10, 1, 32, 32)
+    masks[:, :, 8:24, 8:24] = 1
+    images = torch.full((10, 3, 32, 32), 255, dtype=torch.uint8)
+    images[:, :, 8:24, 8:24] = (labels * 20).to(torch.uint8)[:, None, None, None]
+    empty = torch.zeros(10, 3, 32, 32)
+    parts = CounterfactualParts(masks, empty, empty, LabelledImages(images, labels, labels, labels, "a", "b"))
+    assert painted_colours(parts)[:, 1].tolist() == (labels * 20).tolist()
+    parts.masks[3] = 0.5
+    with pytest.raises(ValueError, match="no colour"):
+        painted_colours(parts)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from cgnlib.fetching import AssetError
 from cgnlib.mnist import study as module
 from cgnlib.mnist.cgn import CGN
 from cgnlib.mnist.study import CGN_METHODS, METHOD_PARTS, Study, parts_of, shipped_cgn
+from cgnlib.mnist.variants import COLORED_PALETTE
 from cgnlib.parameters import StudyParameters
 from cgnlib.training import save_weights
 from cgnlib.verdicts import FACTORS
@@ -264,6 +266,22 @@ def test_sampling_by_parameters(make: Make) -> None:
     assert study.counterfactuals(cgn, tied=True).name == "cgn-robust/tied"
 
 
+def test_own_colour_rows_test_one_classifier_on_two_palettes(make: Make, monkeypatch) -> None:
+    monkeypatch.setattr(Study, "own_colours", lambda self, cgn: torch.tensor(COLORED_PALETTE))
+    rows = make().own_colour_rows("cgn")
+    assert rows is not None
+    assert len(rows) == 2 * 11
+    found = rows.set_index("metric")
+    assert found.loc["accuracy/own", "value"] == found.loc["accuracy/palette", "value"]
+    by_colour = found.loc[[f"accuracy/own/{k}" for k in range(10)]]
+    assert by_colour["n"].sum() == found.loc["accuracy/own", "n"] == 40
+    assert (by_colour["n"] * by_colour["value"]).sum() / 40 == pytest.approx(found.loc["accuracy/own", "value"])
+    monkeypatch.setattr(module, "train_classifier", lambda *arguments, **options: pytest.fail("trained again"))
+    again = make(reuse_rows=True).own_colour_rows("cgn")
+    assert again is not None
+    pd.testing.assert_frame_equal(again, rows)
+
+
 def test_without_the_authors_weights_there_are_no_rows(make: Make, monkeypatch) -> None:
     monkeypatch.setattr(module, "find_authors_weights", lambda variant, folder: None)
     study = make()
@@ -271,6 +289,7 @@ def test_without_the_authors_weights_there_are_no_rows(make: Make, monkeypatch) 
     assert study.accuracy_rows("mnist-ood", V, "cgn", recipe="authors") is None
     assert study.ratio_rows(V, 60, 1, recipe="authors") is None
     assert study.heat_maps("cgn", recipe="authors") is None
+    assert study.own_colour_rows("original+cgn", "authors") is None
     assert "weights are missing" in study.why_no_authors
 
 

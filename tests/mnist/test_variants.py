@@ -372,3 +372,16 @@ def test_digits_and_textures_are_not_changed(digits, textures):
     copies = [part.clone() for part in before]
     make_variant("wildlife", "test", digits, textures)
     assert all(torch.equal(one, other) for one, other in zip(before, copies, strict=True))
+
+
+def test_a_palette_repaints_colored_and_leaves_digits_and_labels(digits: Digits) -> None:
+    palette = torch.full((10, 3), 200.0)
+    plain, painted = (make_variant("colored", "test", digits, limit=300, palette=each) for each in (None, palette))
+    assert torch.equal(plain.shape, painted.shape)
+    assert torch.equal(plain.foreground, painted.foreground)
+    brightest = painted.images.amax(dim=(2, 3)).float()  # a shaded digit has its full colour there
+    assert brightest.mean().item() == pytest.approx(200, abs=10)
+    same = make_variant("colored", "test", digits, limit=300, palette=torch.tensor(COLORED_PALETTE))
+    assert torch.equal(same.images, plain.images)
+    with pytest.raises(ValueError, match="palette is for colored"):
+        make_variant("double-colored", "test", digits, palette=palette)
