@@ -103,6 +103,10 @@ class Composition:
     def image(self) -> Tensor:
         return compose(self.mask, self.foreground, self.background)
 
+    def __getitem__(self, chosen: slice) -> "Composition":
+        """The same for some of the images."""
+        return Composition(self.mask[chosen], self.foreground[chosen], self.background[chosen])
+
 
 class CGN(nn.Module):
     """Shape, foreground and background mechanism: each maps noise u (B, 32) and labels y (B,) to its own part."""

@@ -1,4 +1,4 @@
-"""Discriminators of the MNIST half: the two published ones (SG21's code) and that of the GAN baseline."""
+"""Discriminators of the MNIST half: the two published ones (SG21's code) and ours."""
 
 import torch
 import torch.nn.functional as F
@@ -58,7 +58,7 @@ class ConvDiscriminator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Strided convolutions with spectral norm on image and label plane: that of our GAN baseline."""
+    """Strided convolutions with spectral norm on image and label plane: of our GAN baseline and of recipe `robust`."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -75,4 +75,4 @@ class StridedDiscriminator(nn.Module):
 
 
 DISCRIMINATORS = {"linear": LinearDiscriminator, "conv": ConvDiscriminator}
-Discriminator = LinearDiscriminator | ConvDiscriminator
+Discriminator = LinearDiscriminator | ConvDiscriminator | StridedDiscriminator

@@ -48,6 +48,8 @@ class EncoderRecipe(Recipe):
     lambda_border: float = 1000.0  # weight of the polarity prior: the mask is 0 on a frame of the image
     border: int = 3  # width of that frame in pixels
     first_border: int = 9  # its width at the start, from which it narrows over the first fifth of the training
+    lambda_adversarial: float = 0.0  # weight of a discriminator's judgement on images of fresh noise
+    discriminator_learning_rate: float = 1e-3
     start_from_colours: bool = True  # textures begin with the colours of the images' frame and middle
     first_variation: float = 0.1  # textures begin nearly flat: share of the usual variation over an image
 
@@ -95,7 +97,7 @@ _ROBUST = EncoderRecipe(
 ROBUST = {
     "colored": _ROBUST,
     "double-colored": _ROBUST,
-    "wildlife": replace(_ROBUST, lambda_kl=3.0, lambda_texture=1.0, first_variation=0.3),
+    "wildlife": replace(_ROBUST, lambda_kl=3.0, lambda_texture=1.0, first_variation=0.3, lambda_adversarial=200.0),
 }
 RECIPES: dict[str, dict[str, AdversarialRecipe] | dict[str, EncoderRecipe]] = {"paper": PAPER, "robust": ROBUST}
 

@@ -14,7 +14,7 @@ from cgnlib import losses
 from cgnlib.features import PerceptualFeatures
 from cgnlib.images import LabelledImages, to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, Composition, draw_noise, initialise
-from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, Discriminator
+from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, Discriminator, StridedDiscriminator
 from cgnlib.mnist.encoder import Encoder
 from cgnlib.mnist.recipes import AdversarialRecipe, EncoderRecipe, Recipe
 from cgnlib.randomness import derive_seed, generator
@@ -22,6 +22,7 @@ from cgnlib.training import Artefact, Batches, TrainingState, run, save_tensors
 
 METHOD_VERSION = 3  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
+SETTLING = 0.1  # share of the training after which a discriminator joins
 NARROWING = 0.2  # share of the training in which the frame that belongs to the background narrows
 COLOUR_SAMPLE = 5000  # images whose colours the textures start from
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
@@ -89,8 +90,12 @@ def _train(
 class CGNTrainer(Generic[AnyRecipe]):
     """What every CGN training has: data, networks, averaged weights, schedule, snapshots.
 
-    Subclasses add `step(i)`, one update of all networks; `state` is all that a resume needs.
+    Subclasses add `step(i)`, one update of all networks, and a discriminator with its optimizer; `state` is all that a
+    resume needs.
     """
+
+    discriminator: Discriminator
+    optimizer_d: torch.optim.Adam
 
     def __init__(
         self, images: LabelledImages, recipe: AnyRecipe, seed: int, device: str, cgn: CGN, helper: nn.Module
@@ -105,10 +110,12 @@ class CGNTrainer(Generic[AnyRecipe]):
         self.cgn = cgn
         self.averaged = copy.deepcopy(cgn).requires_grad_(False)
         self.state = TrainingState({"cgn": cgn, "averaged": self.averaged, "helper": helper}, {}, {"noise": self.noise})
+        self._learning_rates: dict[str, float] = {}
 
-    def _optimizer(self, name: str, parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
-        optimizer = torch.optim.Adam(parameters, self.recipe.learning_rate, self.recipe.betas, fused=True)
+    def _optimizer(self, name: str, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+        optimizer = torch.optim.Adam(parameters, learning_rate, self.recipe.betas, fused=True)
         self.state.optimizers[name] = optimizer
+        self._learning_rates[name] = learning_rate
         return optimizer
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
@@ -124,9 +131,18 @@ class CGNTrainer(Generic[AnyRecipe]):
         steps = self.recipe.images // self.recipe.batch_size
         share = 1 - (1 - self.recipe.final_learning_rate) * step / steps
         rise = min(1.0, (step + 1) / self.recipe.warm_up) if self.recipe.warm_up else 1.0
-        for optimizer in self.state.optimizers.values():
+        for name, optimizer in self.state.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.recipe.learning_rate * share * rise
+                group["lr"] = self._learning_rates[name] * share * rise
+
+    def _train_discriminator(self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> Tensor:
+        """One update on (images, labels) of both kinds; returns its loss."""
+        valid, invalid = (self.discriminator(*pair, self.noise) for pair in (real, fake))
+        loss = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
+        self.optimizer_d.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer_d.step()
+        return loss.detach()
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
@@ -165,8 +181,8 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         # Rescale the style terms on 256 pairs of real images (nothing to do for VGG16).
         pair = torch.randint(0, len(images), (2, 256), generator=generator(seed, "cgn", "calibration")).to(device)
         features.calibrate(self._real(pair[0]), self._real(pair[1]))
-        self.optimizer_g = self._optimizer("g", cgn.parameters())
-        self.optimizer_d = self._optimizer("d", self.discriminator.parameters())
+        self.optimizer_g = self._optimizer("g", cgn.parameters(), recipe.learning_rate)
+        self.optimizer_d = self._optimizer("d", self.discriminator.parameters(), recipe.learning_rate)
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Returns the losses of the generator, term by term, of the discriminator, and the mean of the masks."""
@@ -187,62 +203,82 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         torch.stack(list(terms.values())).sum().backward()
         self.optimizer_g.step()
         self._average(step)
-
         self.discriminator.requires_grad_(True)
-        validity_real = self.discriminator(real, labels, self.noise)
-        validity_fake = self.discriminator(image.detach(), fake_labels, self.noise)
-        loss_d = (losses.adversarial(validity_real, real=True) + losses.adversarial(validity_fake, real=False)) / 2
-        self.optimizer_d.zero_grad(set_to_none=True)
-        loss_d.backward()
-        self.optimizer_d.step()
+        loss_d = self._train_discriminator((real, labels), (image.detach(), fake_labels))
         return {name: term.detach() for name, term in terms.items()} | {
-            "discriminator": loss_d.detach(),
+            "discriminator": loss_d,
             "mask mean": parts.mask.detach().mean(),
         }
 
 
 class EncoderTrainer(CGNTrainer[EncoderRecipe]):
-    """Our training: an encoder finds the noise of each image, and CGN and encoder learn to rebuild it from that."""
+    """Our training: an encoder finds the noise of each image, and CGN and encoder learn to rebuild it from that.
+
+    With `lambda_adversarial` a discriminator judges images of fresh noise besides: those that the CGN is sampled for.
+    """
 
     def __init__(self, images: LabelledImages, recipe: EncoderRecipe, seed: int, device: str) -> None:
         cgn = _new_cgn(recipe, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "cgn", "encoder"))
-            self.encoder = Encoder()
+            self.encoder, self.discriminator = Encoder(), StridedDiscriminator()
         flatten_textures(cgn, recipe.first_variation)
         if recipe.start_from_colours:
             start_from_colours(cgn, images.images[:COLOUR_SAMPLE], recipe.border)
-        super().__init__(images, recipe, seed, device, cgn, self.encoder)
-        self.optimizer = self._optimizer("all", [*cgn.parameters(), *self.encoder.parameters()])
+        helper = nn.ModuleDict({"encoder": self.encoder, "discriminator": self.discriminator})
+        super().__init__(images, recipe, seed, device, cgn, helper)
+        self.optimizer = self._optimizer("all", [*cgn.parameters(), *self.encoder.parameters()], recipe.learning_rate)
+        self.optimizer_d = self._optimizer("d", self.discriminator.parameters(), recipe.discriminator_learning_rate)
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Returns the loss terms and the mean of the masks."""
         recipe = self.recipe
         self._schedule(step)
         real, labels = self._batch(step)
+        n = len(labels)
         mean, log_variance = self.encoder(real, labels)
-        u = mean + draw_noise(len(labels), self.noise) * (log_variance / 2).exp()
-        parts = self.cgn(u, labels, self.noise)
-        mask, area = parts.mask, parts.mask.detach()
-        textures = [
-            losses.texture(
-                generated, real, region.square(), recipe.reach
-            )  # squared: the mask's soft edges count little
-            for generated, region in ((parts.foreground, area), (parts.background, 1 - area))
-        ]
-        terms = {
-            "reconstruction": losses.two_colour_reconstruction(real, mask, parts.foreground, parts.background),
-            "kl": recipe.lambda_kl * losses.gaussian_kl(mean, log_variance),
-            "texture": recipe.lambda_texture * torch.stack(textures).sum(),
-            "entropy": recipe.lambda_mask * losses.binary_entropy(mask),
-            "interval": recipe.lambda_interval * losses.mask_interval(mask, *recipe.interval),
-            "border": recipe.lambda_border * losses.border_residue(mask, self._border(step)),
-        }
+        u = mean + draw_noise(n, self.noise) * (log_variance / 2).exp()
+        if self._judged(step):
+            parts = self.cgn(torch.cat([u, draw_noise(n, self.noise)]), labels.repeat(2), self.noise)
+            parts, fresh = parts[:n], parts[n:]
+        else:
+            parts, fresh = self.cgn(u, labels, self.noise), None
+        terms = {"kl": recipe.lambda_kl * losses.gaussian_kl(mean, log_variance)}
+        terms |= self._rebuilding(parts, real, self._border(step))
+        if fresh is not None:
+            self.discriminator.requires_grad_(False)
+            validity = self.discriminator(fresh.image, labels, self.noise)
+            self.discriminator.requires_grad_(True)
+            terms["adversarial"] = recipe.lambda_adversarial * losses.adversarial(validity, real=True)
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         self.optimizer.step()
         self._average(step)
-        return {name: term.detach() for name, term in terms.items()} | {"mask mean": area.mean()}
+        loss_d = (
+            self._train_discriminator((real, labels), (fresh.image.detach(), labels)) if fresh else real.new_zeros(())
+        )
+        terms = {"adversarial": real.new_zeros(())} | terms | {"discriminator": loss_d}
+        return {name: term.detach() for name, term in terms.items()} | {"mask mean": parts.mask.detach().mean()}
+
+    def _rebuilding(self, parts: Composition, real: Tensor, border: int) -> dict[str, Tensor]:
+        """What mask and textures must do for the images that they stand for."""
+        recipe, mask, area = self.recipe, parts.mask, parts.mask.detach()
+        textures = [  # squared: the mask's soft edges count little
+            losses.texture(generated, real, region.square(), recipe.reach)
+            for generated, region in ((parts.foreground, area), (parts.background, 1 - area))
+        ]
+        return {
+            "reconstruction": losses.two_colour_reconstruction(real, mask, parts.foreground, parts.background),
+            "texture": recipe.lambda_texture * torch.stack(textures).sum(),
+            "entropy": recipe.lambda_mask * losses.binary_entropy(mask),
+            "interval": recipe.lambda_interval * losses.mask_interval(mask, *recipe.interval),
+            "border": recipe.lambda_border * losses.border_residue(mask, border),
+        }
+
+    def _judged(self, step: int) -> bool:
+        """Whether a discriminator judges in this step: once masks and colours have settled."""
+        recipe = self.recipe
+        return recipe.lambda_adversarial > 0 and step * recipe.batch_size >= SETTLING * recipe.images
 
     def _border(self, step: int) -> int:
         """Width of the frame that belongs to the background. A wide one at the start settles what is foreground."""

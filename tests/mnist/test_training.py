@@ -88,13 +88,28 @@ def test_our_recipe_takes_a_step_without_features(variant: str, some_images) -> 
     trainer = trainer_for(some_images, replace(ROBUST[variant], batch_size=16, warm_up=0), None, 0)
     assert isinstance(trainer, EncoderTrainer)
     terms = {"reconstruction", "kl", "texture", "entropy", "interval", "border", "mask mean"}
+    terms |= {"adversarial", "discriminator"}
     assert_one_step(trainer, (trainer.cgn, trainer.encoder), terms)
 
 
-def assert_one_step(trainer: AdversarialTrainer | EncoderTrainer, networks: tuple, terms: set[str]) -> None:
+def test_a_discriminator_joins_our_recipe_once_masks_have_settled(some_images) -> None:
+    recipe = replace(ROBUST["colored"], batch_size=16, images=1600, lambda_adversarial=200.0)
+    trainer = trainer_for(some_images, recipe, None, 0)
+    assert isinstance(trainer, EncoderTrainer)
+    before = copy.deepcopy(trainer.discriminator.state_dict())
+    early = trainer.step(9)
+    assert early["adversarial"] == early["discriminator"] == 0
+    assert all(torch.equal(before[name], value) for name, value in trainer.discriminator.state_dict().items())
+    terms = set(early)
+    assert_one_step(trainer, (trainer.cgn, trainer.encoder, trainer.discriminator), terms, step=10)
+
+
+def assert_one_step(
+    trainer: AdversarialTrainer | EncoderTrainer, networks: tuple, terms: set[str], step: int = 0
+) -> None:
     """A step gives finite terms, and changes nearly every parameter of the networks."""
     before = [copy.deepcopy(network.state_dict()) for network in networks]
-    values = trainer.step(0)
+    values = trainer.step(step)
     assert all(value.ndim == 0 and torch.isfinite(value) and not value.requires_grad for value in values.values())
     assert set(values) == terms
     for network, old in zip(networks, before, strict=True):
