@@ -70,7 +70,7 @@ bench: $(STAMP)  ## speed of the parts, measured beside a plain reference in the
 publish: $(STAMP)  ## copy build/results/PROFILE to results/PROFILE, which git keeps, and fill the README's table
 	@$(BIN)/python -m cgnlib.report publish --profile $(PROFILE)
 
-readme: $(STAMP)  ## fill the README's table from results/
+readme: $(STAMP)  ## fill the README's table and picture from results/ and weights/
 	@$(BIN)/python -m cgnlib.report readme
 
 clean:  ## remove executed notebooks, books and results; trained models (build/artefacts) and .venv stay

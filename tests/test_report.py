@@ -202,6 +202,14 @@ def test_without_an_earlier_run_there_is_no_guess() -> None:
         assert line.line() == "01-variants: cell 1/2  0:00"
 
 
+def test_the_readme_shows_the_picture_that_the_project_draws(tmp_path: Path) -> None:
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert shown == ["book/_static/one-factor.png"]
+    assert (ROOT / shown[0]).is_file()
+    drawn = publish.draw_picture(tmp_path / "picture.png")
+    assert drawn.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 # --- Check ------------------------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="copy results into results/PROFILE and fill the README's table")
     durations = commands.add_parser("durations", help="let the last runs here be the estimate for first runs elsewhere")
     commands.add_parser("check", help="notebooks in git: no outputs, a parameters cell, short cells")
-    commands.add_parser("readme", help="fill the README's table from results/")
+    commands.add_parser("readme", help="fill the README's table from results/, draw its picture")
     for command in (run, book, publish, durations):
         command.add_argument("--profile", default="quick", help=f"one of {', '.join(PROFILES)}")
     return parser

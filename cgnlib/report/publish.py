@@ -79,6 +79,21 @@ def fill_readme(readme: Path) -> bool:
     return True
 
 
+def draw_picture(path: Path) -> Path:
+    """The README's picture: one factor at a time, from the CGN for double-colored MNIST that the project ships."""
+    from cgnlib.grids import image_grid
+    from cgnlib.mnist.cgn import load_weights
+    from cgnlib.mnist.control import one_factor_at_a_time
+    from cgnlib.mnist.study import shipped_cgn
+
+    variant = "double-colored"
+    weights = shipped_cgn(variant, "robust")
+    if weights is None:
+        raise ReportError(f"no weights are shipped for {variant}: restore them with git checkout weights")
+    grid, labels = one_factor_at_a_time(load_weights(weights), variant, seed=0)
+    return image_grid(grid, ["image", "mask", "foreground", "background"], labels).save(path)
+
+
 def main_publish(profile: str) -> int:
     """The command `publish`."""
     for path in publish(profile):
@@ -87,7 +102,8 @@ def main_publish(profile: str) -> int:
 
 
 def main_readme() -> int:
-    """The command `readme`."""
+    """The command `readme`: the README's table and picture."""
+    draw_picture(project_root() / "book" / "_static" / "one-factor.png")
     changed = fill_readme(project_root() / "README.md")
     print("README.md: table filled" if changed else "README.md: table is up to date")
     return 0
