@@ -97,7 +97,9 @@ _ROBUST = EncoderRecipe(
 ROBUST = {
     "colored": _ROBUST,
     "double-colored": _ROBUST,
-    "wildlife": replace(_ROBUST, lambda_kl=3.0, lambda_texture=1.0, first_variation=0.3, lambda_adversarial=200.0),
+    "wildlife": replace(
+        _ROBUST, images=120_000, lambda_kl=3.0, lambda_texture=1.0, first_variation=0.3, lambda_adversarial=200.0
+    ),
 }
 RECIPES: dict[str, dict[str, AdversarialRecipe] | dict[str, EncoderRecipe]] = {"paper": PAPER, "robust": ROBUST}
 

@@ -59,6 +59,7 @@ METHOD_PARTS = {
 EXPERIMENT_SPLITS = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}
 CGN_METHODS = tuple(method for method in METHOD_PARTS if "cgn" in method)
 RATIO_EPOCHS = 2  # the CF-ratio figures train for twice the epochs of the tables (20 against 10 as published)
+ORACLE_EPOCHS = 4  # of the factor oracles: on 40,000 images two already read 97 to 100 % of double-colored factors
 COLOURS = 10  # of colored MNIST: a shape has no more counterfactuals than that
 
 
@@ -329,7 +330,8 @@ class Study:
 
     @property
     def _oracle_config(self) -> ClassifierConfig:
-        return ClassifierConfig(max(2, self.parameters.classifier_epochs), self.parameters.classifier_batch)
+        epochs = min(ORACLE_EPOCHS, 2 * self.parameters.classifier_epochs)
+        return ClassifierConfig(epochs, self.parameters.classifier_batch)
 
     def control_samples(self, cgn: TrainedCGN, n: int | None = None) -> CounterfactualParts:
         """Counterfactuals with free labels and all their parts."""
