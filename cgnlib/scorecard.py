@@ -50,7 +50,7 @@ class Item:
 
 _CONTROL = {"world": "MNIST", "rule": "claim1-mnist", "experiment": "mnist-control", "notebook": "02-claim1-mnist"}
 _OOD = {"world": "MNIST", "rule": "claim2-mnist", "experiment": "mnist-ood", "notebook": "03-claim2-mnist"}
-_RATIO = {"world": "MNIST", "rule": "cf-ratio", "experiment": "mnist-cf-ratio", "notebook": "03-claim2-mnist"}
+_RATIO = {"world": "MNIST", "rule": "cf-ratio", "experiment": "mnist-cf-ratio", "notebook": "06-cf-ratio"}
 
 ITEMS = (
     Item("Table 1", "in-domain accuracy", "MNIST", "claim3-mnist", "mnist-indomain", notebook="05-claim3-mnist"),

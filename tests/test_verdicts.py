@@ -211,6 +211,15 @@ def test_control_is_not_judged_by_oracles_that_cannot_read() -> None:
     assert "oracle reads 50.0 % of real images" in verdict.sentence
 
 
+@pytest.mark.parametrize(("images", "status"), [(1000, "not tested"), (60_000, "reproduced")])
+def test_a_cgn_whose_training_was_cut_short_is_not_judged(images: int, status: str) -> None:
+    lines = control("colored", params={"cgn_images": images})
+    verdict = claim1_mnist(frame(*lines), variants=["colored"])
+    assert verdict.status == status
+    if status == "not tested":
+        assert "the CGN saw 1,000 training images, its recipe asks for 60,000" in verdict.sentence
+
+
 def test_control_is_measured_against_what_oracles_read_on_real_images() -> None:
     lines = control("colored", diagonal=72.0, oracle=82.0)  # 72 / 82 = 0.88 of what can be read
     checks = control_checks(frame(*lines), "colored")
