@@ -10,8 +10,9 @@ if not Path(f"params/{PROFILE}.yaml").is_file():
     raise WorkflowError(f"unknown profile '{PROFILE}'; choose one of: " + ", ".join(sorted(p.stem for p in Path("params").glob("*.yaml"))))
 OVERRIDES = {"seed": config["seed"]} if "seed" in config else {}
 SEEDS = str(config.get("seeds", "0 1 2")).split()
-# Cores that one notebook uses. Half of them: two small trainings side by side take less time than one after the other.
-THREADS = int(config.get("threads", max(1, (workflow.cores or 2) // 2)))
+# Cores that one notebook uses. One: small trainings side by side take less time than one after the other on more. It does
+# not follow the number of cores, since the number of threads decides the last bits of a training.
+THREADS = int(config.get("threads", 1))
 
 BUILD = Path(os.environ.get("CGN_BUILD", "build"))
 EXECUTED = BUILD / "notebooks" / PROFILE
@@ -24,8 +25,10 @@ SUMMARIES = {
     "10-scorecard": STUDY,
     "00-overview": [*STUDY, "10-scorecard"],
 }
-SWEPT = ["02-claim1-mnist", "03-claim2-mnist", "05-claim3-mnist", "06-cf-ratio"]
+SWEPT = STUDY[1:]
 
+SHIPPED = sorted(str(path) for path in Path("weights").rglob("*") if path.is_file())
+PUBLISHED = sorted(str(path) for path in Path("results").rglob("*.csv"))
 LIBRARY = sorted(str(path) for path in Path("cgnlib").rglob("*.py") if "report" not in path.parts and path.name != "bench.py")
 RUN = (
     f"OMP_NUM_THREADS={{threads}} {sys.executable} -m cgnlib.report run {{params.name}}"
@@ -68,6 +71,8 @@ for name in [*STUDY, *SUMMARIES]:
             notebook=f"notebooks/{name}.ipynb",
             parameters=f"params/{PROFILE}.yaml",
             library=LIBRARY,
+            shipped=SHIPPED,
+            published=PUBLISHED if name in SUMMARIES else [],
             before=[EXECUTED / f"{other}.ipynb" for other in SUMMARIES.get(name, [])],
         output:
             EXECUTED / f"{name}.ipynb",
@@ -92,6 +97,7 @@ for name in SWEPT:
             notebook=f"notebooks/{name}.ipynb",
             parameters=f"params/{PROFILE}.yaml",
             library=LIBRARY,
+            shipped=SHIPPED,
         output:
             EXECUTED / "seed-{seed}" / f"{name}.ipynb",
         log:

@@ -141,14 +141,15 @@ def append(rows: Iterable[Row], profile: str, experiment: str) -> Path:
     return file
 
 
-def load(profile: str, experiment: str | None = None, *, published: bool = False) -> pd.DataFrame:
+def load(profile: str, experiment: str | None = None, *, published: bool = False, own: bool = True) -> pd.DataFrame:
     """Rows of one experiment (or of all), as a data frame with COLUMNS; empty when there are none.
 
     published: take in the rows of published runs, in results/<profile>/, whose keys this machine has not computed.
+    own: take in the rows of this machine, in build/results/<profile>/.
     Raises ResultsError for an unknown profile or a damaged file.
     """
     _check_known("profile", profile, PROFILES, "load")
-    folders = [project_root() / "results" / profile] * published + [build_folder() / "results" / profile]
+    folders = [project_root() / "results" / profile] * published + [build_folder() / "results" / profile] * own
     cells: dict[tuple[str, ...], dict[str, str]] = {}
     for folder in folders:
         files = sorted(folder.glob("*.csv")) if experiment is None else [folder / f"{experiment}.csv"]
@@ -233,8 +234,9 @@ def seed_groups(rows: pd.DataFrame) -> list[list[float]]:
     """
     groups: dict[str, list[float]] = {}
     for line in rows.to_dict("records"):
-        outer = split_seeds(line["params"])[1]
-        groups.setdefault(str(line["seed"]) if outer == "{}" else outer, []).append(float(line["value"]))
+        seeds = json.loads(split_seeds(line["params"])[1])
+        outer = str(seeds.get("cgn_seed", seeds or line["seed"]))
+        groups.setdefault(outer, []).append(float(line["value"]))
     return list(groups.values())
 
 

@@ -88,17 +88,18 @@ class Line:
     seconds: float | None = None
 
 
-def matching_rows(parameters: StudyParameters, experiment: str) -> pd.DataFrame:
-    """Rows of an experiment, computed or published, that do not contradict the parameters.
+def matching_rows(parameters: StudyParameters, experiment: str, own: bool = True) -> pd.DataFrame:
+    """Rows of an experiment, published or (with `own`) computed on this machine, that do not contradict the parameters.
 
     Where data sources or other settings still differ, those of most rows are kept for each variant, method and recipe.
     """
-    rows = results.load(parameters.profile, experiment, published=True)
+    rows = results.load(parameters.profile, experiment, published=True, own=own)
     expected = _expected(parameters, experiment)
     lines = rows.to_dict("records")
     keep = []
     for line in lines:
         params = json.loads(line["params"] or "{}")
+        expected["cgn_images"] = [parameters.cgn_images or recipe_for(parameters.recipe, str(line["dataset"])).images]
         skipped = {"cgn_images"} if params.get("shipped") else set()
         keep.append(all(params.get(k, v[0]) in v for k, v in expected.items() if k not in skipped))
     rows = rows.loc[keep].reset_index(drop=True)
@@ -114,7 +115,6 @@ def matching_rows(parameters: StudyParameters, experiment: str) -> pd.DataFrame:
 def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
     ratio = experiment == "mnist-cf-ratio"
     epochs = parameters.classifier_epochs * (RATIO_EPOCHS if ratio else 1)
-    own_lengths = [recipe_for(parameters.recipe, variant).images for variant in parameters.variants]
     return {
         "epochs": [epochs],
         "batch": [parameters.classifier_batch],
@@ -122,7 +122,6 @@ def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[An
         "cf_ratio": list(parameters.ratio_values) if ratio else [parameters.cf_ratio],
         "train_images": [parameters.train_images or "all"],
         "test_images": [parameters.test_images or "all"],
-        "cgn_images": [parameters.cgn_images] if parameters.cgn_images else own_lengths,
         "gan_images": [parameters.gan_images],
         "oracle_images": [parameters.oracle_images],
     }
@@ -139,10 +138,10 @@ def _commonest(rows: pd.DataFrame, names: Sequence[str], marks: Sequence[str]) -
     return rows.loc[[best[key] == mark for key, mark in zip(keys, marks, strict=True)]].reset_index(drop=True)
 
 
-def claim_verdicts(parameters: StudyParameters) -> dict[str, Verdict]:
-    """The verdicts of every claim on MNIST from the rows at hand; "not tested" where there are none."""
+def claim_verdicts(parameters: StudyParameters, own: bool = True) -> dict[str, Verdict]:
+    """The verdicts of every claim on MNIST from the rows of `matching_rows`; "not tested" where there are none."""
     judged = [item for item in ITEMS if item.rule in CLAIMS and item.recipe == "ours"]
-    return {item.rule: _verdict(item, parameters, matching_rows(parameters, item.experiment)) for item in judged}
+    return {item.rule: _verdict(item, parameters, matching_rows(parameters, item.experiment, own)) for item in judged}
 
 
 def full_scale() -> StudyParameters:
@@ -158,7 +157,7 @@ def published_verdict(claim: str, parameters: StudyParameters, recipe: str = "ou
     if parameters.profile == "paper":
         return None
     item = next(item for item in ITEMS if item.rule == claim and item.recipe == recipe)
-    verdict = _verdict(item, full_scale(), matching_rows(full_scale(), item.experiment))
+    verdict = _verdict(item, full_scale(), matching_rows(full_scale(), item.experiment, own=False))
     return verdict if verdict.interval else None
 
 

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -227,8 +228,12 @@ class Artefact:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                tqdm.write(f"waiting for another process that makes the same {self.kind} in {self.folder}")
+                tqdm.write(f"waiting for another process that makes the same {self.kind}", file=sys.stderr)
                 fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError as error:
+                raise OSError(
+                    f"{self.folder} cannot be locked ({error.strerror}); point CGN_BUILD to a file system with locks"
+                ) from error
             yield
 
     def resume(self, state: TrainingState) -> None:

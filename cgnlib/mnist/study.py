@@ -36,7 +36,7 @@ from cgnlib.mnist.counterfactuals import CounterfactualStream
 from cgnlib.mnist.gan import GANConfig, GANStream, train_gan
 from cgnlib.mnist.gradcam import HeatMaps, heat_maps, theme_grid
 from cgnlib.mnist.recipes import AdversarialRecipe, recipe_for
-from cgnlib.mnist.training import train_cgn
+from cgnlib.mnist.training import recipe_hash, train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import project_root
@@ -142,7 +142,7 @@ class Study:
         features = self.features if isinstance(settings, AdversarialRecipe) else None
         cgn, artefact = train_cgn(self.images(variant, "train"), settings, features, seed, device=self.device)
         params = {"cgn_images": settings.images, "cgn_seed": seed, "features": artefact.config["features"]}
-        params["train_images"] = self.parameters.train_images or "all"
+        params |= {"cgn_recipe": recipe_hash(settings), "train_images": self.parameters.train_images or "all"}
         return TrainedCGN(cgn, variant, recipe, params, json.loads(artefact.record.read_text())["seconds"], artefact)
 
     def _loaded(self, path: Path, variant: str, recipe: str, params: dict[str, Any]) -> TrainedCGN:
@@ -250,23 +250,24 @@ class Study:
         if cgn is None:
             return None
         common = self._row_columns("mnist-own-colours", "colored", method, cgn, self._method_params(method, cgn))
-        found = self._reused(common, len(self.classifier_seeds) * 2 * (1 + COLOURS))
+        found = self._reused(common, 2 * len(self.classifier_seeds))
         if found is not None:
             return found
         digits, limit = self.digits, self.parameters.test_images
         tests = {"palette": self.images("colored", "test")}
         tests["own"] = make_variant("colored", "test", digits, limit=limit, palette=self.own_colours(cgn))
         rows = []
-        for seed, classifier, _, seconds in self.classifiers("colored", method, cgn):
-            about: dict[str, Any] = common | {"seed": seed, "seconds": seconds}
+        for seed, classifier, _, _ in self.classifiers("colored", method, cgn):
+            about: dict[str, Any] = common | {"seed": seed}  # seconds: in the rows of mnist-ood
             for name, images in tests.items():
                 right = correct(classifier, images)
                 groups = {"": torch.ones_like(right)}
                 groups |= {f"/{colour}": images.foreground == colour for colour in range(COLOURS)}
                 for group, members in groups.items():
                     n = int(members.sum())
-                    value = 100 * right[members].sum().item() / max(n, 1)
-                    rows.append(Row(**about, metric=f"accuracy/{name}{group}", value=value, n=n))
+                    if n:
+                        value = 100 * right[members].sum().item() / n
+                        rows.append(Row(**about, metric=f"accuracy/{name}{group}", value=value, n=n))
         return self._kept(rows)
 
     def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Training of the MNIST CGN (SG21, Appendix; seed, Section 3.4.1). Training sees images and their class labels only."""
 
 import copy
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +28,12 @@ SETTLING = 0.1  # share of the training after which a discriminator joins
 NARROWING = 0.2  # share of the training in which the frame that belongs to the background narrows
 COLOUR_SAMPLE = 5000  # images whose colours the textures start from
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def recipe_hash(recipe: AdversarialRecipe | EncoderRecipe) -> str:
+    """First 8 hex digits of the SHA-256 of a recipe and of the version of this module: what tells its CGNs apart."""
+    text = json.dumps({"recipe": asdict(recipe), "version": METHOD_VERSION}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def train_cgn(

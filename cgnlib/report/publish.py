@@ -40,7 +40,7 @@ def publish(profile: str) -> list[Path]:
 
 def headline_table(profile: str) -> str:
     """Markdown: out-of-domain accuracy of each method on each variant, published value beside ours, and n and seeds."""
-    rows = results.select(results.load(profile, "mnist-ood", published=True), metric="accuracy/test/last")
+    rows = results.select(results.load(profile, "mnist-ood", published=True, own=False), metric="accuracy/test/last")
     if rows.empty:
         return "No published results yet."
     wide = results.beside_published(rows)

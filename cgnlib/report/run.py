@@ -81,7 +81,8 @@ def run_notebook(
         _tidy(running, name)
         running.replace(output)
         failed.unlink(missing_ok=True)
-        remember_durations(profile, name, line.seconds)
+        if output == executed_notebook(profile, name):  # not one seed of a sweep
+            remember_durations(profile, name, line.seconds)
         line.finish(f"done in {clock(time.monotonic() - started)}")
     return output
 

@@ -125,6 +125,7 @@ def test_accuracy_rows(make: Make) -> None:
     assert set(rows["recipe"]) == {"robust"}
     assert set(rows["data"]) == {"mnist-5000"}
     params = json.loads(rows["params"].iloc[0])
+    assert len(params.pop("cgn_recipe")) == 8
     assert params == {
         "epochs": 1,
         "batch": 32,
