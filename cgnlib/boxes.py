@@ -55,7 +55,7 @@ def claim_box(claim: str) -> Html:
         "#6B7280",
         f'<p style="margin:.1em 0 .4em;font-style:italic">“{html.escape(found.words)}”</p>',
         _line(f"Seed paper, {html.escape(found.where)}"),
-        f'<p style="margin:.5em 0 .1em"><strong>Rule, fixed before the run.</strong> {html.escape(found.rule)}</p>',
+        f'<p style="margin:.5em 0 .1em"><strong>Rule.</strong> {html.escape(found.rule)}</p>',
         name="cgn-claim",
     )
 

@@ -1,9 +1,10 @@
-"""The rules by which the report judges each claim, stated before the run, and the verdicts computed from result rows.
+"""The rules by which the report judges each claim, and the verdicts computed from result rows.
 
-A verdict is "reproduced" when the claim holds for every variant that was tested, "partly" when for some, "not
-reproduced" when for none, and "not tested" when rows are missing or the scale is smoke. A variant whose positive
-control fails (oracles trained on truly free factors, see `Rules`) is not tested: its trainings are too short to judge
-anything. Result rows carry `rules_hash()` in their column `code`.
+A verdict is "reproduced" when the claim holds for every variant that was tested, "not reproduced" when for none,
+"partly" when variants differ or are met in part, and "not tested" when rows are missing or the scale is smoke. A
+variant whose positive control fails (oracles trained on truly free factors, see `Rules`), or whose CGN saw fewer images
+than its recipe asks for, is not tested: its trainings are too short to judge anything. Result rows carry the
+`rules_hash()` of their run in their column `code`; a verdict says so where it is not today's.
 """
 
 import hashlib
@@ -80,23 +81,23 @@ CLAIMS = {
         "robustness.",
         "claim 2; Section 4.2, Tables 2 and 6",
         "A variant counts as reproduced when the better of 'cgn' and 'original+cgn' beats 'original' on free-factor "
-        "test images at the last epoch (interval of the difference above zero) and its accuracy agrees with a value "
-        "that SG21 or the seed published for that method: the value lies in its interval or within "
-        f"{RULES.published_margin:g} points, or ours is above all of them. It counts as partly when it only beats "
-        f"'original'. It is not tested where 'oracle', trained on truly free factors, stays below "
-        f"{RULES.oracle_least:g} % on the same test images (lower bound), {_CUT}.",
+        "test images at the last epoch (interval of the difference above zero) and the upper bound of its accuracy is "
+        f"at most {RULES.published_margin:g} points below the published one: SG21's for our CGN, the seed's Table 6 "
+        "for the authors' weights. It counts as partly when it only beats 'original'. The better method is "
+        "chosen on the same test images, which favours the claim a little. It is not tested where 'oracle', trained on "
+        f"truly free factors, stays below {RULES.oracle_least:g} % on the same test images (lower bound), {_CUT}.",
     ),
     "gradcam-mnist": Claim(
         "Heat maps that do not follow colour",
         "When trained on the double colored counterfactual dataset the gradients only slightly vary when changing the "
         "color theme.",
         "claim 2; Section 4.2, Figure 3",
-        "Counts as reproduced when, for a classifier trained on counterfactuals, the ratio of how much its heat maps "
-        "change with colour (digit fixed) to how much they change with the digit (colour fixed) is at least "
-        f"{RULES.colour_drop_least * 100:g} % below that of the classifier trained on original data, and with "
-        f"{RULES.seeds_for_interval} or more seeds the interval of the difference lies below zero. Not tested where "
-        f"'oracle', trained on truly free factors, reads fewer than {RULES.oracle_least:g} % of the digits right, "
-        f"{_CUT}.",
+        "The number is how much a classifier's heat maps change with colour (digit fixed) over how much they change "
+        "with the digit (colour fixed). Counts as reproduced when, for a classifier trained on counterfactuals, it is "
+        f"below 1 and at least {RULES.colour_drop_least * 100:g} % below that of the classifier trained on original "
+        f"data, and with {RULES.seeds_for_interval} or more seeds the interval of the difference lies below zero; as "
+        "partly when it is lower by so much, but not below 1. Not tested where 'oracle', trained on truly free "
+        f"factors, reads fewer than {RULES.oracle_least:g} % of the digits right, {_CUT}.",
     ),
     "claim3-mnist": Claim(
         "Only marginally lower accuracy",
@@ -104,21 +105,17 @@ CLAIMS = {
         "claim 3; Section 4.3, Table 1",
         "A variant counts as reproduced when the interval of 'original+cgn' minus 'original' on in-domain test images "
         f"at the last epoch lies above -{RULES.degradation_margin:g} points, as not reproduced when it lies below, and "
-        "as partly when it holds that margin. It is not tested where 'oracle', trained on truly free factors, stays "
+        "as partly, that is undecided, when it contains that margin. It is not tested where 'oracle', trained on truly "
+        "free factors, stays "
         f"below {RULES.oracle_least:g} % on the same test images (lower bound), {_CUT}.",
     ),
 }
-RATIO_RULE = (
-    "A variant counts as reproduced when at every CF ratio the interval of its accuracy meets the range that Re-CGN "
-    f"gives for its set size, widened by {RULES.published_margin:g} points; as partly when at some; not tested for set "
-    "sizes without a range."
-)
 
 
 def rules_hash() -> str:
     """First 12 hex digits of the SHA-256 of thresholds and rule texts."""
     text = json.dumps(
-        {"rules": asdict(RULES), "claims": {k: c.rule for k, c in CLAIMS.items()}, "cf-ratio": RATIO_RULE},
+        {"rules": asdict(RULES), "claims": {k: c.rule for k, c in CLAIMS.items()}},
         sort_keys=True,
     )
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -249,9 +246,10 @@ def claim2_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
         kinds.append(gain.kind)
         compared += [best, base]
         theirs = _published_values("mnist-ood", variant, method, "accuracy/test/last")
+        least = theirs["seed Table 6" if recipe == "authors" else "SG21"] - RULES.published_margin
         status: Status = "not reproduced"
         if gain.low > 0:
-            status = "reproduced" if _agrees(accuracy, list(theirs.values())) else "partly"
+            status = "reproduced" if accuracy.high >= least else "partly"
         sentence = f"{method} changes accuracy by {_signed(gain)} points, to {accuracy.text()} %"
         words = ", ".join(f"{name} {value:g} %" for name, value in theirs.items())
         finding = Finding(variant, status, gain, "points", words, sentence)
@@ -273,7 +271,7 @@ def gradcam_mnist(rows: pd.DataFrame, recipe: str = "robust", variant: str = "do
     change = _difference(theirs, base) if enough else _exactly(after - before, "no interval: fewer than 3 seeds")
     smaller = after <= (1 - RULES.colour_drop_least) * before and (not enough or change.high < 0)
     sentence = f"colour over digit sensitivity of the heat maps goes from {before:.2f} (original) to {after:.2f}"
-    status: Status = "reproduced" if smaller else "not reproduced"
+    status: Status = ("reproduced" if after < 1 else "partly") if smaller else "not reproduced"
     finding = Finding(variant, status, change, "", "by eye (seed, Figure 3)", sentence)
     failed = _failed_control(select(rows, dataset=variant, metric="accuracy/themes"))
     finding = _unless_too_short(finding, failed or _cut_short(theirs, variant, recipe))
@@ -321,6 +319,9 @@ def _verdict(claim: str, rows: pd.DataFrame, findings: list[Finding], why: str) 
     left_out = [finding.variant for finding in findings if finding.status == "not tested"]
     if left_out:
         why += f" Not tested: {', '.join(left_out)}."
+    earlier = sorted({found for found in rows["code"].str.extract(r"rules (\w+)")[0].dropna() if found != rules_hash()})
+    if earlier:
+        why += f" Some rows were made under earlier rules ({', '.join(earlier)}; today's: {rules_hash()})."
     status = combine([finding.status for finding in tested])
     if "smoke" in set(rows["profile"]):
         status, why = "not tested", "Not tested at this scale: smoke runs every line, its numbers mean nothing. " + why
@@ -422,11 +423,6 @@ def _difference(ours: pd.DataFrame, base: pd.DataFrame) -> Interval:
         return mean_difference_interval(means[0], means[1], RULES.confidence)
     (x, n), (y, m) = ((interval_of(rows).value / 100, min(int(n) for n in rows["n"])) for rows in (ours, base))
     return difference_interval(x * n, n, y * m, m, RULES.confidence).scaled(100)
-
-
-def _agrees(ours: Interval, theirs: list[float]) -> bool:
-    near = any(ours.low <= v <= ours.high or abs(ours.value - v) <= RULES.published_margin for v in theirs)
-    return near or bool(theirs) and ours.value > max(theirs)
 
 
 def _published_values(experiment: str, variant: str, method: str, metric: str) -> dict[str, float]:

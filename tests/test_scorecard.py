@@ -49,12 +49,12 @@ def test_verdicts_follow_from_rows_of_these_parameters(build: Path) -> None:
     assert claim_verdicts(PARAMETERS)["claim2-mnist"].status == "reproduced"
 
 
-def test_ratios_are_judged_by_the_published_ranges(build: Path) -> None:
+def test_ratios_stand_beside_the_published_ranges_without_a_verdict(build: Path) -> None:
     for ratio, value in ((1, 50.0), (5, 51.0), (10, 20.0)):
         params = {"epochs": 4, "generated": 10_000, "cf_ratio": ratio}
         keep("mnist-cf-ratio", "accuracy/test/last", "original+cgn", value, **params)
     line = next(line for line in scorecard(PARAMETERS) if line.item.name == "Figure 5")
-    assert line.status == "partly"
+    assert line.status == "not tested"
     assert "47.9 to 52.6" in line.published and "20.0 to 51.0" in line.ours
 
 

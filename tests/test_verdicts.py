@@ -71,7 +71,7 @@ def test_all_some_or_none(statuses, whole) -> None:
     ("before", "after", "status"),
     [
         (10.6, 86.0, "reproduced"),  # within 2 points of SG21's 85.7
-        (10.6, 63.0, "reproduced"),  # the seed's Table 2: 63.2
+        (10.6, 63.0, "partly"),  # the seed's own Table 2 has 63.2, but the claim is SG21's
         (10.6, 95.0, "reproduced"),  # above everything published
         (10.6, 70.0, "partly"),  # better than the original data, but near no published value
         (10.6, 10.7, "not reproduced"),
@@ -90,6 +90,7 @@ def test_claim2_takes_the_better_method_and_the_weakest_variant() -> None:
     rows = pd.concat([rows, frame({"value": 75.0})], ignore_index=True)
     verdict = claim2_mnist(rows)
     assert (verdict.status, verdict.number) == ("partly", pytest.approx(65.0))
+    assert claim2_mnist(rows.assign(recipe=rows["recipe"].replace("robust", "authors")), "authors").status == "partly"
     assert verdict.findings[2].sentence.startswith("cgn changes accuracy by +65.0")
     assert verdict.published.startswith("wildlife: seed Table 2 70.2 %")
     assert verdict.sentence.startswith("Reproduced for 2 of 3 variants; the weakest, wildlife")
@@ -173,7 +174,7 @@ def test_claim1_without_all_metrics_is_not_tested() -> None:
     assert claim1_mnist(frame(*control("colored")[:-1]), variants=["colored"]).status == "not tested"
 
 
-@pytest.mark.parametrize(("after", "status"), [(0.3, "reproduced"), (1.8, "not reproduced"), (2.5, "not reproduced")])
+@pytest.mark.parametrize(("after", "status"), [(0.3, "reproduced"), (1.4, "partly"), (1.8, "not reproduced")])
 def test_gradcam_needs_a_clear_drop(after: float, status: str) -> None:
     about = {
         "experiment": "mnist-gradcam", "dataset": "double-colored", "metric": "sensitivity/colour-over-digit",

@@ -17,8 +17,8 @@ from cgnlib.report.places import book_pages, executed_notebook, notebook_names, 
 
 _SCALES = {
     "smoke": "Scale smoke: a test of every code path on a few images. The numbers mean nothing.",
-    "quick": "Scale quick: short trainings on a part of the data; where the oracle fails, verdicts say not tested.",
-    "paper": "Scale paper: the seed's protocol at full data.",
+    "quick": "Scale quick: short trainings on a part of the data; what they are too short for is not tested.",
+    "paper": "Scale paper: full data.",
 }
 
 
