@@ -5,6 +5,7 @@ python -m cgnlib.report book --profile quick
 python -m cgnlib.report check
 python -m cgnlib.report publish --profile paper
 python -m cgnlib.report readme
+python -m cgnlib.report durations --profile quick
 """
 
 
