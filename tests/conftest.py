@@ -1,5 +1,6 @@
-"""What every test gets: one torch thread, a build folder of its own, the embedded digits."""
+"""What every test gets: one torch thread, Ctrl-C, a build folder of its own, the embedded digits."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from cgnlib.assets import Digits, embedded_digits
 def one_thread() -> None:
     """Small tensors are faster on one thread, and runs do not depend on the number of cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_interrupts() -> None:
+    """Also where the tests run in the background of a shell, which makes its children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
