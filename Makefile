@@ -17,7 +17,7 @@ ifeq ($(filter $(PROFILE),$(PROFILES)),)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env report study sweep book lab test test-slow lint assets bench publish readme clean distclean
+.PHONY: help env report study sweep book lab test lint assets bench publish readme clean distclean
 .DELETE_ON_ERROR:
 SHELL := bash
 
@@ -50,11 +50,8 @@ book: $(STAMP)  ## build the book from the notebooks executed last
 lab: $(STAMP)  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
-test: lint  ## the checks: ruff, pyright, notebooks without outputs, pytest
+test: lint  ## the checks: ruff, pyright, notebooks without outputs, pytest (all notebooks at scale smoke)
 	@$(BIN)/python -m pytest
-
-test-slow: $(STAMP)  ## the tests that take minutes: authors' weights, all notebooks and the book at smoke scale
-	@$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
