@@ -73,20 +73,20 @@ class StudyParameters:
     recipe: str = _parameter("robust", "how our CGN is trained", choices=("robust", "paper"))
     authors: bool = _parameter(False, "also study the authors' weights, where they are at hand")
     cgn_images: int | None = _parameter(
-        25_000, "training length of a CGN, in images seen; None for that of its recipe", minimum=64
+        20_000, "training length of a CGN, in images seen; None for that of its recipe", minimum=64
     )
     gan_images: int = _parameter(6_000, "training length of the GAN baseline, in images seen", minimum=1)
     features: str = _parameter(
         "auto", "network of the perceptual loss", choices=("auto", "vgg16", "efficientnet-lite0")
     )
-    train_images: int | None = _parameter(10_000, "limit on original training images, None for all", minimum=10)
+    train_images: int | None = _parameter(8_000, "limit on original training images, None for all", minimum=10)
     test_images: int | None = _parameter(2_000, "limit on test images, None for all", minimum=10)
-    counterfactuals: int = _parameter(10_000, "generated images in a classifier's training set", minimum=10)
+    counterfactuals: int = _parameter(8_000, "generated images in a classifier's training set", minimum=10)
     cf_ratio: int = _parameter(1, "counterfactuals composed per sampled mask", minimum=1)
     classifier_epochs: int = _parameter(4, "epochs of classifier training", minimum=1)
     classifier_batch: int = _parameter(32, "images in a step of classifier training (published: 64)", minimum=1)
     classifier_seeds: int = _parameter(1, "number of classifiers trained per method, with seeds 0, 1, ...", minimum=1)
-    oracle_images: int = _parameter(6_000, "free-factor training images of the factor oracles", minimum=100)
+    oracle_images: int = _parameter(5_000, "free-factor training images of the factor oracles", minimum=100)
     control_samples: int = _parameter(2_000, "counterfactuals on which control is measured", minimum=100)
     ratio_variants: tuple[str, ...] = _parameter(
         ("double-colored",), "variants of the CF-ratio figure", choices=VARIANTS, unique=True
