@@ -79,9 +79,9 @@ class StudyParameters:
     features: str = _parameter(
         "auto", "network of the perceptual loss", choices=("auto", "vgg16", "efficientnet-lite0")
     )
-    train_images: int | None = _parameter(8_000, "limit on original training images, None for all", minimum=10)
+    train_images: int | None = _parameter(7_500, "limit on original training images, None for all", minimum=10)
     test_images: int | None = _parameter(2_000, "limit on test images, None for all", minimum=10)
-    counterfactuals: int = _parameter(8_000, "generated images in a classifier's training set", minimum=10)
+    counterfactuals: int = _parameter(7_500, "generated images in a classifier's training set", minimum=10)
     cf_ratio: int = _parameter(1, "counterfactuals composed per sampled mask", minimum=1)
     classifier_epochs: int = _parameter(4, "epochs of classifier training", minimum=1)
     classifier_batch: int = _parameter(32, "images in a step of classifier training (published: 64)", minimum=1)
