@@ -36,7 +36,8 @@ def test_the_report_at_scale_smoke(build: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_the_fifth_notebook_runs_first_and_twice_with_the_same_rows(build: Path) -> None:
+def test_the_fifth_notebook_runs_first_and_twice_with_the_same_rows(build: Path, monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in the workflow; threads that wait for a busy core waste minutes
     small = {"variants": ["colored"], "methods": ["original", "original+cgn", "oracle"], "authors": False, "seed": 3}
     run_notebook("05-claim3-mnist", "smoke", small)
     rows = results.load("smoke", "mnist-indomain")
