@@ -262,9 +262,9 @@ class EncoderTrainer(CGNTrainer[EncoderRecipe]):
         torch.stack(list(terms.values())).sum().backward()
         self.optimizer.step()
         self._average(step)
-        loss_d = (
-            self._train_discriminator((real, labels), (fresh.image.detach(), labels)) if fresh else real.new_zeros(())
-        )
+        loss_d = real.new_zeros(())
+        if fresh is not None:
+            loss_d = self._train_discriminator((real, labels), (fresh.image.detach(), labels))
         terms = {"adversarial": real.new_zeros(())} | terms | {"discriminator": loss_d}
         return {name: term.detach() for name, term in terms.items()} | {"mask mean": parts.mask.detach().mean()}
 
