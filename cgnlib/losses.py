@@ -102,3 +102,13 @@ def texture(generated: Tensor, images: Tensor, region: Tensor, reach: int) -> Te
     found, _ = autocovariance(generated, reach)
     difference = (share * found - target).abs().sum(dim=(1, 2, 3, 4)) / share.sum(dim=(1, 2, 3, 4)).clamp(min=1)
     return difference.mean() * images.shape[2] * images.shape[3]
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of a discriminator: real scores should be above 1, fake ones below -1 (Lim & Ye 2017)."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def hinge_generator(fake: Tensor) -> Tensor:
+    """Hinge loss of a generator: its images should score high."""
+    return -fake.mean()

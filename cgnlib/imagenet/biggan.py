@@ -1,0 +1,420 @@
+"""BigGAN-deep (Brock et al. 2019, Appendix B), the generator behind every mechanism of the ImageNet CGN (SG21, 4).
+
+State-dict keys and shapes are those of the file published for `pytorch-pretrained-biggan`, so its weights load as they
+are. Batch norm has three ways to normalise: with statistics stored per truncation (as published, in train and eval
+mode alike), with the same interpolated as the published code does it, or with those of the batch (to train a new one).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cgnlib.training import load_state
+
+START_SIZE = 4  # height and width of the first feature map
+BOTTLENECK = 4  # a block's inner convolutions have this many times fewer channels than its input
+LATENT_BOUND = 2.0  # latents are normal, truncated to [-2, 2]
+
+
+@dataclass(frozen=True)
+class BigGANConfig:
+    """A BigGAN-deep generator. Raises ValueError where the numbers do not fit each other.
+
+    layers: (upsample, input, output) of each residual block, the last two as multiples of `channel_width`.
+    attention_position: index in the list of layers at which self-attention is inserted.
+    n_stats: stored batch-norm statistics, for truncations 0, 1 / (n_stats - 1), ..., 1.
+    eps: added to variances, and the floor of norms in spectral normalisation.
+    """
+
+    resolution: int
+    channel_width: int
+    z_dim: int
+    class_embed_dim: int
+    num_classes: int
+    layers: tuple[tuple[bool, int, int], ...]
+    attention_position: int
+    n_stats: int = 51
+    eps: float = 1e-4
+
+    def __post_init__(self) -> None:
+        size = START_SIZE * 2 ** sum(upsample for upsample, _, _ in self.layers)
+        if size != self.resolution:
+            raise ValueError(f"these layers give images of {size} px, not {self.resolution}")
+        inputs, outputs = [layer[1] for layer in self.layers], [layer[2] for layer in self.layers]
+        if inputs[1:] != outputs[:-1] or outputs[-1] != 1:
+            raise ValueError(f"each layer takes what the one before gives, and the last gives 1: {self.layers}")
+        if any(wide < narrow for wide, narrow in zip(inputs, outputs, strict=True)):
+            raise ValueError(f"a layer cannot give more channels than it takes: {self.layers}")
+        if not 0 <= self.attention_position < len(self.layers):
+            raise ValueError(f"attention_position is {self.attention_position}, of {len(self.layers)} layers")
+        if self.channel_width % BOTTLENECK or self.attention_channels % 8:
+            raise ValueError(f"channel_width {self.channel_width} cannot be split into bottleneck or attention")
+        if self.n_stats < 2:
+            raise ValueError(f"n_stats is {self.n_stats}: truncations 0 and 1 need statistics")
+
+    @property
+    def condition_dim(self) -> int:
+        """Length of what conditions every layer: latent and class embedding."""
+        return self.z_dim + self.class_embed_dim
+
+    @property
+    def attention_channels(self) -> int:
+        return self.channel_width * self.layers[self.attention_position][1]
+
+
+BIGGAN_DEEP_256 = BigGANConfig(
+    resolution=256,
+    channel_width=128,
+    z_dim=128,
+    class_embed_dim=128,
+    num_classes=1000,
+    layers=(
+        (False, 16, 16),
+        (True, 16, 16),
+        (False, 16, 16),
+        (True, 16, 8),
+        (False, 8, 8),
+        (True, 8, 8),
+        (False, 8, 8),
+        (True, 8, 4),
+        (False, 4, 4),
+        (True, 4, 2),
+        (False, 2, 2),
+        (True, 2, 1),
+    ),
+    attention_position=8,
+)
+TOY_64 = BigGANConfig(
+    resolution=64,
+    channel_width=16,
+    z_dim=32,
+    class_embed_dim=32,
+    num_classes=10,
+    layers=((True, 8, 8), (True, 8, 4), (True, 4, 2), (True, 2, 1)),
+    attention_position=2,
+)
+
+
+class SpectralNorm(nn.Module):
+    """A weight divided by its largest singular value, found by power iteration (Miyato et al. 2018).
+
+    The weight is seen as a matrix (out, everything else). In train mode every use of it is one more iteration. Keys are
+    those of `torch.nn.utils.spectral_norm`: weight_orig, weight_u, weight_v.
+    """
+
+    weight_u: Tensor
+    weight_v: Tensor
+
+    def __init__(self, shape: Sequence[int], bias: bool, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight_orig = nn.Parameter(torch.empty(*shape))
+        self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
+        self.register_buffer("weight_u", F.normalize(torch.randn(shape[0]), dim=0))
+        self.register_buffer("weight_v", F.normalize(torch.randn(math.prod(shape[1:])), dim=0))
+        nn.init.kaiming_uniform_(self.weight_orig, a=5**0.5)
+
+    def weight(self) -> Tensor:
+        """The normalised weight; its gradient passes through the singular value too."""
+        matrix = self.weight_orig.flatten(1)
+        u, v = self.weight_u.clone(), self.weight_v.clone()  # backward needs these, and the buffers change
+        if self.training:
+            with torch.no_grad():
+                v = F.normalize(matrix.T @ u, dim=0, eps=self.eps)
+                u = F.normalize(matrix @ v, dim=0, eps=self.eps)
+                self.weight_u.copy_(u)
+                self.weight_v.copy_(v)
+        return self.weight_orig / torch.dot(u, matrix @ v)
+
+
+class SpectralLinear(SpectralNorm):
+    def __init__(self, in_features: int, out_features: int, eps: float, bias: bool = True) -> None:
+        super().__init__((out_features, in_features), bias, eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in) -> (B, out)."""
+        return F.linear(x, self.weight(), self.bias)
+
+
+class SpectralConv2d(SpectralNorm):
+    """A convolution that keeps height and width (odd kernel)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, eps: float, bias: bool = True) -> None:
+        super().__init__((out_channels, in_channels, kernel, kernel), bias, eps)
+        self.padding = kernel // 2
+
+    def forward(self, x: Tensor, first: int | None = None) -> Tensor:
+        """(B, in, H, W) -> (B, out, H, W), or the `first` channels of that alone."""
+        bias = None if self.bias is None else self.bias[:first]
+        return F.conv2d(x, self.weight()[:first], bias, padding=self.padding)
+
+
+class BatchNorm(nn.Module):
+    """Standardises channels by statistics stored for a truncation, or by those of the batch."""
+
+    running_means: Tensor
+    running_vars: Tensor
+
+    def __init__(self, channels: int, config: BigGANConfig, swapped_statistics: bool) -> None:
+        super().__init__()
+        self.eps, self.swapped_statistics = config.eps, swapped_statistics
+        self.batch_statistics = False
+        self.register_buffer("running_means", torch.zeros(config.n_stats, channels))
+        self.register_buffer("running_vars", torch.ones(config.n_stats, channels))
+
+    def statistics(self, truncation: float) -> tuple[Tensor, Tensor]:
+        """Mean and variance (C,) at a truncation in [0, 1], interpolated between the two stored ones around it."""
+        last = len(self.running_means) - 1
+        share, index = math.modf(truncation / (1.0 / last))  # the published formula, rounding included
+        low, high = int(index), min(int(index) + 1, last)
+        if self.swapped_statistics and share > 0:
+            share = 1 - share
+        return (
+            torch.lerp(self.running_means[low], self.running_means[high], share),
+            torch.lerp(self.running_vars[low], self.running_vars[high], share),
+        )
+
+    def normalise(self, x: Tensor, truncation: float, gain: Tensor, offset: Tensor) -> Tensor:
+        """Standardised x (B, C, H, W), times gain plus offset, which are (C,), or (B, C) for one per image."""
+        if self.batch_statistics:
+            x = F.batch_norm(x, None, None, training=True, eps=self.eps)
+            mean, variance, eps = x.new_zeros(x.shape[1]), x.new_ones(x.shape[1]), 0.0
+        else:
+            (mean, variance), eps = self.statistics(truncation), self.eps
+        if gain.ndim == 1:
+            return F.batch_norm(x, mean, variance, gain, offset, training=False, eps=eps)
+        # Every channel of every image has a gain of its own: one fused pass over images that are channels of one image.
+        batch, channels, height, width = x.shape
+        flat = F.batch_norm(
+            x.reshape(1, batch * channels, height, width),
+            mean.repeat(batch),
+            variance.repeat(batch),
+            gain.flatten(),
+            offset.flatten(),
+            training=False,
+            eps=eps,
+        )
+        return flat.view(batch, channels, height, width)
+
+
+class ConditionalBatchNorm(BatchNorm):
+    """Batch norm whose gain and offset depend on latent and class."""
+
+    def __init__(self, channels: int, config: BigGANConfig, swapped_statistics: bool) -> None:
+        super().__init__(channels, config, swapped_statistics)
+        self.scale = SpectralLinear(config.condition_dim, channels, config.eps, bias=False)
+        self.offset = SpectralLinear(config.condition_dim, channels, config.eps, bias=False)
+
+    def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
+        """x: (B, C, H, W); condition: (B, condition_dim)."""
+        return self.normalise(x, truncation, 1 + self.scale(condition), self.offset(condition))
+
+
+class OutputBatchNorm(BatchNorm):
+    """Batch norm with one gain and offset per channel, before the last convolution."""
+
+    def __init__(self, channels: int, config: BigGANConfig, swapped_statistics: bool) -> None:
+        super().__init__(channels, config, swapped_statistics)
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, truncation: float) -> Tensor:
+        """x: (B, C, H, W)."""
+        return self.normalise(x, truncation, self.weight, self.bias)
+
+
+class Block(nn.Module):
+    """Residual bottleneck block: 1 x 1, two 3 x 3 and 1 x 1 convolutions, each after batch norm and ReLU.
+
+    The shortcut drops the last channels where there are fewer outputs than inputs.
+    """
+
+    def __init__(self, inputs: int, outputs: int, upsample: bool, config: BigGANConfig, swapped: bool) -> None:
+        super().__init__()
+        inner, eps = inputs // BOTTLENECK, config.eps
+        self.outputs, self.upsample = outputs, upsample
+        self.bn_0 = ConditionalBatchNorm(inputs, config, swapped)
+        self.conv_0 = SpectralConv2d(inputs, inner, 1, eps)
+        self.bn_1 = ConditionalBatchNorm(inner, config, swapped)
+        self.conv_1 = SpectralConv2d(inner, inner, 3, eps)
+        self.bn_2 = ConditionalBatchNorm(inner, config, swapped)
+        self.conv_2 = SpectralConv2d(inner, inner, 3, eps)
+        self.bn_3 = ConditionalBatchNorm(inner, config, swapped)
+        self.conv_3 = SpectralConv2d(inner, outputs, 1, eps)
+
+    def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H, W), or twice as high and wide."""
+        y = self.conv_0(F.relu(self.bn_0(x, condition, truncation), inplace=True))
+        y = self._resized(F.relu(self.bn_1(y, condition, truncation), inplace=True))
+        y = self.conv_1(y)
+        y = self.conv_2(F.relu(self.bn_2(y, condition, truncation), inplace=True))
+        y = self.conv_3(F.relu(self.bn_3(y, condition, truncation), inplace=True))
+        return y + self._resized(x[:, : self.outputs])
+
+    def _resized(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2, mode="nearest") if self.upsample else x
+
+
+class SelfAttention(nn.Module):
+    """Self-attention over positions, keys and values pooled by 2 (Zhang et al. 2019); `gamma` starts at 0."""
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.snconv1x1_theta = SpectralConv2d(channels, channels // 8, 1, eps, bias=False)
+        self.snconv1x1_phi = SpectralConv2d(channels, channels // 8, 1, eps, bias=False)
+        self.snconv1x1_g = SpectralConv2d(channels, channels // 2, 1, eps, bias=False)
+        self.snconv1x1_o_conv = SpectralConv2d(channels // 2, channels, 1, eps, bias=False)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape; H and W even."""
+        queries = self.snconv1x1_theta(x).flatten(2).transpose(1, 2)  # (B, H W, C / 8)
+        keys = F.max_pool2d(self.snconv1x1_phi(x), 2).flatten(2)  # (B, C / 8, H W / 4)
+        values = F.max_pool2d(self.snconv1x1_g(x), 2).flatten(2)  # (B, C / 2, H W / 4)
+        attention = torch.softmax(queries @ keys, dim=-1)
+        attended = (values @ attention.transpose(1, 2)).unflatten(2, x.shape[2:])
+        return x + self.gamma * self.snconv1x1_o_conv(attended)
+
+
+class Generator(nn.Module):
+    """From condition (latent and class embedding) to image."""
+
+    def __init__(self, config: BigGANConfig, swapped: bool) -> None:
+        super().__init__()
+        width = config.channel_width
+        self.first_channels = width * config.layers[0][1]
+        self.gen_z = SpectralLinear(config.condition_dim, START_SIZE**2 * self.first_channels, config.eps)
+        layers: list[nn.Module] = [
+            Block(width * inputs, width * outputs, upsample, config, swapped)
+            for upsample, inputs, outputs in config.layers
+        ]
+        layers.insert(config.attention_position, SelfAttention(config.attention_channels, config.eps))
+        self.layers = nn.ModuleList(layers)
+        self.bn = OutputBatchNorm(width, config, swapped)
+        # As published: as many outputs as inputs, of which three are the image; the others count in the norm.
+        self.conv_to_rgb = SpectralConv2d(width, width, 3, config.eps)
+
+    def forward(self, condition: Tensor, truncation: float) -> Tensor:
+        """(B, condition_dim) -> (B, 3, R, R) in [-1, 1]."""
+        x = self.gen_z(condition).view(-1, START_SIZE, START_SIZE, self.first_channels).permute(0, 3, 1, 2).contiguous()
+        for layer in self.layers:
+            x = layer(x, condition, truncation) if isinstance(layer, Block) else layer(x)
+        return torch.tanh(self.conv_to_rgb(F.relu(self.bn(x, truncation), inplace=True), first=3))
+
+
+class BigGAN(nn.Module):
+    """Maps latents, class vectors and a truncation to images.
+
+    swapped_statistics: interpolate batch-norm statistics between two stored truncations with the two weights swapped,
+    as the published code does (wrong by up to a whole step between stored truncations).
+    """
+
+    def __init__(self, config: BigGANConfig, swapped_statistics: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = nn.Linear(config.num_classes, config.class_embed_dim, bias=False)
+        self.generator = Generator(config, swapped_statistics)
+
+    def forward(self, z: Tensor, class_vector: Tensor, truncation: float = 1.0) -> Tensor:
+        """z: (B, z_dim); class_vector: (B, num_classes), one-hot or soft; truncation: in [0, 1], that of z.
+
+        Returns (B, 3, R, R) in [-1, 1]. Raises ValueError for other shapes or truncations.
+        """
+        _check_shape("z", z, (len(z), self.config.z_dim))
+        _check_shape("class_vector", class_vector, (len(z), self.config.num_classes))
+        if not 0 <= truncation <= 1:
+            raise ValueError(f"truncation is {truncation}, expected 0 to 1")
+        return self.generator(torch.cat([z, self.embeddings(class_vector)], dim=1), truncation)
+
+    def batch_norms(self) -> list[BatchNorm]:
+        """All batch norms, in the order in which data passes them."""
+        return [module for module in self.modules() if isinstance(module, BatchNorm)]
+
+    def use_batch_statistics(self, on: bool) -> None:
+        """Normalise with the statistics of each batch (to train a generator from nothing) or with the stored ones."""
+        for norm in self.batch_norms():
+            norm.batch_statistics = on
+
+
+def _check_shape(name: str, tensor: Tensor, expected: tuple[int, int]) -> None:
+    if tensor.shape != expected:
+        raise ValueError(f"{name} is {tuple(tensor.shape)}, expected {expected}")
+
+
+def initialise(module: nn.Module, stream: torch.Generator) -> None:
+    """Start values for training from nothing: orthogonal weights as in Brock et al., biases 0, power iteration random.
+
+    Class embeddings are N(0, 1), as latents are: a class counts as much as the noise from the first step.
+    """
+    for part in module.modules():
+        if isinstance(part, SpectralNorm):
+            nn.init.orthogonal_(part.weight_orig, generator=stream)
+            for vector in (part.weight_u, part.weight_v):
+                vector.copy_(F.normalize(torch.randn(vector.shape, generator=stream), dim=0))
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, generator=stream)
+
+
+def sample_latents(n: int, z_dim: int, truncation: float, stream: torch.Generator) -> Tensor:
+    """(n, z_dim) normal truncated to [-2, 2], times truncation, on the stream's device (inverse of the CDF)."""
+    share = math.erf(LATENT_BOUND / math.sqrt(2))  # of the normal distribution that lies within the bounds
+    uniform = torch.rand(n, z_dim, generator=stream, device=stream.device) * 2 - 1
+    normal = torch.erfinv(uniform * share) * math.sqrt(2)
+    return normal.clamp(-LATENT_BOUND, LATENT_BOUND) * truncation
+
+
+@torch.no_grad()
+def measure_statistics(gan: BigGAN, images: int, batch_size: int, stream: torch.Generator) -> None:
+    """Fill the stored statistics of every batch norm, for each stored truncation, from `images` samples of all classes.
+
+    Layers see data that earlier layers normalised by the batch, as in training. Classes are uniform. Afterwards the
+    generator uses the stored statistics. Raises ValueError unless `images` is a positive multiple of `batch_size`: a
+    last, smaller batch would be normalised by worse statistics.
+    """
+    if images < batch_size or images % batch_size:
+        raise ValueError(f"{images} images are not whole batches of {batch_size}")
+    config, norms, was_training = gan.config, gan.batch_norms(), gan.training
+    device = norms[0].running_means.device
+    gan.eval()
+    gan.use_batch_statistics(True)
+    seen: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
+
+    def record(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        variance, mean = torch.var_mean(inputs[0].double(), dim=(0, 2, 3), correction=0)
+        seen.setdefault(norm, []).append((mean, variance + mean.square()))
+
+    handles = [norm.register_forward_pre_hook(record) for norm in norms]
+    try:
+        for row in range(config.n_stats):
+            truncation = row / (config.n_stats - 1)
+            seen.clear()
+            for _ in range(images // batch_size):
+                z = sample_latents(batch_size, config.z_dim, truncation, stream).to(device)
+                y = torch.randint(config.num_classes, (batch_size,), generator=stream, device=stream.device).to(device)
+                gan(z, F.one_hot(y, config.num_classes).to(z), truncation)
+            for norm in norms:
+                mean, square = (torch.stack(values).mean(dim=0) for values in zip(*seen[norm], strict=True))
+                norm.running_means[row] = mean
+                norm.running_vars[row] = square - mean.square()
+    finally:
+        for handle in handles:
+            handle.remove()
+        gan.use_batch_statistics(False)
+        gan.train(was_training)
+
+
+def load_published(path: Path | str, swapped_statistics: bool = False) -> BigGAN:
+    """BigGAN-deep-256 in eval mode from the file published for `pytorch-pretrained-biggan` (or the same, safetensors).
+
+    Raises AssetError when the file is missing, truncated or does not hold this architecture; never executes code.
+    """
+    gan = BigGAN(BIGGAN_DEEP_256, swapped_statistics)
+    load_state(gan, path, "BigGAN-deep-256")
+    return gan.eval()
