@@ -112,3 +112,16 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 def hinge_generator(fake: Tensor) -> Tensor:
     """Hinge loss of a generator: its images should score high."""
     return -fake.mean()
+
+
+def reconstruction(x_gen: Tensor, x_gt: Tensor) -> Tensor:
+    """L1 between the composed image and the teacher's (L_L1 of Eq. 2; published weight: 100)."""
+    return F.l1_loss(x_gen, x_gt)
+
+
+def background_residue(bg_mask: Tensor) -> Tensor:
+    """How much object is found in the background (L_bg of Eq. 2; published weight: 2000): relu of each mask's mean.
+
+    bg_mask: (B, 1, H, W), the saliency network's mask of the background mechanism's output.
+    """
+    return F.relu(bg_mask.mean(dim=(1, 2, 3))).mean()

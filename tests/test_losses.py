@@ -162,3 +162,37 @@ def test_an_empty_region_gives_no_nan() -> None:
     assert torch.isfinite(loss)
     assert image.grad is not None
     assert torch.isfinite(image.grad).all()
+
+
+# --- ImageNet (Eq. 2) -----------------------------------------------------------------------------------------------
+
+
+def test_reconstruction_is_the_mean_distance_of_values() -> None:
+    x_gt = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(4))
+    assert losses.reconstruction(x_gt, x_gt) == 0
+    x_gen = x_gt.clone()
+    x_gen[0, 0, 0, 0] += 0.96  # one of 96 values
+    assert losses.reconstruction(x_gen, x_gt).item() == pytest.approx(0.01, rel=1e-4)
+
+
+def test_background_residue_is_taken_per_image() -> None:
+    masks = torch.stack([torch.full((1, 4, 4), value) for value in (0.0, 0.3, -0.6)])
+    assert losses.background_residue(masks).item() == pytest.approx(0.1)
+    assert losses.background_residue(masks[:1]) == 0
+
+
+@pytest.mark.parametrize(("weights", "factor"), [((4.0, 4.0, 4.0, 4.0), 4 * 80_000), ((0.0, 5.0, 5.0, 0.0), 250_000)])
+def test_published_style_weights(weights: tuple[float, ...], factor: float) -> None:
+    ours, target = [torch.ones(1, 1, 1, 1)] * 4, [torch.zeros(1, 1, 1, 1)] * 4
+    assert losses.style(ours, target, weights).item() == factor
+
+
+@pytest.mark.parametrize("raw", [-3.0, 0.0, 1e-4, 0.5, 1.0, 4.0])
+def test_clamped_masks_have_finite_losses_and_gradients(raw: float) -> None:
+    """Also where a saliency network saturates: the mechanisms clamp to [1e-4, 1 - 1e-4]."""
+    premask = torch.full((2, 1, 3, 3), raw, requires_grad=True)
+    mask = premask.clamp(1e-4, 1 - 1e-4)
+    terms = losses.binary_entropy(mask), losses.mask_interval(mask, 0.1, 0.9), losses.background_residue(mask)
+    (gradient,) = torch.autograd.grad(torch.stack(terms).sum(), premask)
+    assert all(torch.isfinite(term) and term >= 0 for term in terms)
+    assert torch.isfinite(gradient).all()
