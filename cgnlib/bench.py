@@ -21,6 +21,7 @@ from torchvision.transforms import functional as transforms
 from cgnlib.assets import Digits, Textures, embedded_digits, find_digits, find_textures
 from cgnlib.composition import compose
 from cgnlib.features import PerceptualFeatures, perceptual_features, random_vgg16_features
+from cgnlib.imagenet.texture_targets import PUBLISHED, PatchGrid, patch_grid
 from cgnlib.images import to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, LATENT, InstanceNorm, UpsampledConv2d, initialise
 from cgnlib.mnist.classifier import Classifier
@@ -263,6 +264,39 @@ def cgn_step() -> list[Measurement]:
     return measurements
 
 
+@torch.no_grad()
+def reference_patch_grid(
+    images: Tensor, masks: Tensor, stream: torch.Generator, sizes: PatchGrid = PUBLISHED
+) -> Tensor:
+    """The patch grid by building every patch of image and mask, as published: equal to `patch_grid`."""
+    size, patch, grid = sizes.working_size, sizes.patch, sizes.grid
+    small, cover = (F.interpolate(each, size=(size, size), mode="bicubic") for each in (images, masks))
+    draws = torch.randint(sizes.best, (len(images), grid * grid), generator=stream)
+    grids = []
+    for image, mask, drawn in zip(small, cover, draws, strict=True):
+        windows = image.unfold(1, patch, 1).unfold(2, patch, 1)  # (3, rows, columns, patch, patch)
+        patches = windows.permute(1, 2, 0, 3, 4).reshape(-1, 3, patch, patch)
+        means = mask[0].unfold(0, patch, 1).unfold(1, patch, 1).reshape(len(patches), -1).mean(dim=1)
+        best = means.argsort(descending=True)[: sizes.best]
+        chosen = patches[best[drawn]].view(grid, grid, 3, patch, patch)
+        grids.append(chosen.permute(2, 0, 3, 1, 4).reshape(3, grid * patch, grid * patch))
+    return F.interpolate(torch.stack(grids), size=images.shape[2:], mode="bicubic")
+
+
+def texture_targets() -> list[Measurement]:
+    """Patch grids at published sizes, beside building all 12,996 patches of each image first."""
+    count, resolution = 5, 256  # the seed's batch
+    stream = generator(0, "bench")
+    images = torch.rand(count, 3, resolution, resolution, generator=stream) * 2 - 1
+    masks = torch.rand(count, 1, resolution, resolution, generator=stream)
+    ours, theirs = (
+        count / best_seconds(lambda make=make: make(images, masks, generator(0, "bench", "draws")), repeats=10)
+        for make in (patch_grid, reference_patch_grid)
+    )
+    note = f"{resolution} pixels, {PUBLISHED.grid**2} of {PUBLISHED.windows:,} patches, batch {count}"
+    return [Measurement("patch grid", "images/s", ours, theirs, note)]
+
+
 BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "machine": machine,
     "wildlife-data": wildlife_data,
@@ -270,6 +304,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "classifier-step": classifier_step,
     "counterfactuals": counterfactuals,
     "cgn-step": cgn_step,
+    "texture-targets": texture_targets,
 }
 
 
