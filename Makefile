@@ -6,6 +6,7 @@ CORES   ?= 2
 SEED    ?=
 SEEDS   ?= 0 1 2
 FLAGS   ?=
+FETCH   ?=
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -58,8 +59,8 @@ lint: $(STAMP)
 	@$(BIN)/pyright
 	@$(BIN)/python -m cgnlib.report check
 
-assets: $(STAMP)  ## which data and weights are here, where from, and how to get the rest
-	@$(BIN)/python -m cgnlib.assets
+assets: $(STAMP)  ## which data and weights are here, and how to get the rest; FETCH="u2net biggan" or all: download
+	@$(BIN)/python -m cgnlib.assets $(if $(FETCH),--fetch $(FETCH))
 
 bench: $(STAMP)  ## speed of the parts, measured beside a plain reference in the same run
 	@$(BIN)/python -m cgnlib.bench

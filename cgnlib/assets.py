@@ -2,10 +2,10 @@
 
 Places are tried in this order: the folder a user names (argument or CGN_DATA), `../shared/data` beside the checkout,
 the cache (CGN_CACHE), a download into the cache, and last a stand-in that comes with the installation. The stand-in is
-never silent: `source` says what was used and stands in every result row. `python -m cgnlib.assets` shows what is there.
+never silent: `source` says what was used and stands in every result row. `python -m cgnlib.assets` shows what is there
+(the list of everything, and the command, are in `cgnlib.registry`).
 """
 
-import argparse
 import hashlib
 import os
 import struct
@@ -160,6 +160,14 @@ def _idx_path(raw: Path, file: IdxFile) -> Path | None:
     return next((path for path in paths if exists(path)), None)
 
 
+def _digits_folder(place: Path) -> Path | None:
+    """As `_raw_folder`, but a part of the files in the cache is an interrupted download: not there yet."""
+    raw = _raw_folder(place)
+    if raw is None or (place == cache_folder() and not all(_idx_path(raw, file) for file in MNIST_FILES)):
+        return None
+    return raw
+
+
 def _read_digits(raw: Path) -> Digits:
     parts = []
     for file in MNIST_FILES:
@@ -181,11 +189,27 @@ def _download_digits() -> Path | None:
             continue
         try:
             for file in missing:
-                fetch(f"{mirror}{file.name}.gz", file.archive_md5, raw / f"{file.name}.gz")
+                fetch(f"{mirror}{file.name}.gz", f"md5:{file.archive_md5}", raw / f"{file.name}.gz")
         except requests.RequestException:  # the line broke: the next mirror goes on with what is still missing
             continue
         return raw
     return None
+
+
+def fetch_digits() -> Path:
+    """Download MNIST (11 MB) into the cache, keeping what is there; its folder. Raises AssetError if it cannot."""
+    raw = _download_digits()
+    if raw is None:
+        raise AssetError(f"MNIST cannot be reached at {' or '.join(MNIST_MIRRORS)}. Check the network connection.")
+    return raw
+
+
+def digits_at(place: Path) -> Path | None:
+    """The MNIST folder below `place`, its files read and checked, or None where there is none."""
+    raw = _digits_folder(place)
+    if raw is not None:
+        _read_digits(raw)
+    return raw
 
 
 def embedded_digits() -> Digits:
@@ -210,11 +234,9 @@ def find_digits(folder: str | Path | None = None, *, download: bool = True) -> D
 
     Raises AssetError for a named folder that does not exist and for files that are incomplete or damaged.
     """
-    cache = cache_folder()
     for place in search_folders(folder):
-        raw = _raw_folder(place)
-        complete = raw is not None and all(_idx_path(raw, file) for file in MNIST_FILES)
-        if raw is not None and (complete or place != cache):  # a part in the cache is an interrupted download
+        raw = _digits_folder(place)
+        if raw is not None:
             return _read_digits(raw)
     raw = _download_digits() if download else None
     return _read_digits(raw) if raw is not None else embedded_digits()
@@ -259,6 +281,16 @@ def _read_texture(path: Path) -> Tensor:
     return torch.from_numpy(np.array(small))
 
 
+def textures_at(place: Path) -> Path | None:
+    """The folder below `place` with the 20 DTD files, read as images to check them, or None where there are none."""
+    paths = _texture_paths(place)
+    if paths is None:
+        return None
+    for path in paths:
+        _read_texture(path)
+    return paths[0].parent.parent
+
+
 def find_textures(folder: str | Path | None = None) -> Textures:
     """The 20 DTD textures of wildlife MNIST from the first place that has them, else ten plus ten procedural ones."""
     for place in search_folders(folder):
@@ -277,7 +309,7 @@ def fetch_textures() -> Path:
         if not answers(DTD_URL):
             raise AssetError(f"{DTD_URL} cannot be reached. Fetch it elsewhere and place it at {archive}.")
         try:
-            fetch(DTD_URL, DTD_MD5, archive)
+            fetch(DTD_URL, f"md5:{DTD_MD5}", archive)
         except requests.RequestException as error:
             raise AssetError(f"The download of {DTD_URL} broke off: {error}. Run again.") from error
     _unpack_textures(archive, cache)
@@ -303,12 +335,17 @@ def _unpack_textures(archive: Path, folder: Path) -> None:
 # --- Weights --------------------------------------------------------------------------------------------------------
 
 
+def authors_weights_file(variant: str) -> str:
+    """Where the published MNIST CGN of `variant` lies below a data folder."""
+    return f"authors-weights/{variant.replace('-', '_')}_mnist.pth"
+
+
 def find_authors_weights(variant: str, folder: str | Path | None = None) -> Path | None:
     """The published MNIST CGN of `variant`, checked by sha256, or None where it is not there."""
     if variant not in AUTHORS_WEIGHTS:
         raise ValueError(f"unknown variant {variant!r}: one of {', '.join(AUTHORS_WEIGHTS)}")
     for place in search_folders(folder):
-        path = place / "authors-weights" / f"{variant.replace('-', '_')}_mnist.pth"
+        path = place / authors_weights_file(variant)
         if exists(path):
             found = hashlib.sha256(read(path)).hexdigest()
             if found != AUTHORS_WEIGHTS[variant]:
@@ -317,56 +354,7 @@ def find_authors_weights(variant: str, folder: str | Path | None = None) -> Path
     return None
 
 
-# --- Command line ---------------------------------------------------------------------------------------------------
-
-
-def inventory(folder: str | Path | None = None) -> list[tuple[str, str, str]]:
-    """What is there, without downloading: (asset, what is used, where the rest comes from), one row each."""
-    digits = find_digits(folder, download=False)
-    textures = find_textures(folder)
-    rows = [
-        (
-            "digits",
-            f"{digits.source} ({len(digits.train_images):,} + {len(digits.test_images):,})",
-            "-" if digits.source == "mnist-full" else "11 MB, downloaded by --fetch-digits or the first run online",
-        ),
-        (
-            "textures",
-            textures.source,
-            "-" if textures.source == "dtd" else "DTD, 600 MB, downloaded by --fetch-textures",
-        ),
-    ]
-    for variant in AUTHORS_WEIGHTS:
-        path = find_authors_weights(variant, folder)
-        file = f"authors-weights/{variant.replace('-', '_')}_mnist.pth"
-        remedy = "-" if path else f"cgn_*/weights/ckp.pth of {AUTHORS_REPOSITORY}, placed as {file}"
-        rows.append((f"authors' CGN, {variant}", "there" if path else "missing", remedy))
-    return rows
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Show the inventory; with --fetch-*, download first."""
-    parser = argparse.ArgumentParser(prog="python -m cgnlib.assets", description="Data and weights: what is there.")
-    parser.add_argument("--folder", help="a folder to look into first (default: CGN_DATA)")
-    parser.add_argument("--fetch-digits", action="store_true", help="download MNIST (11 MB) into the cache")
-    parser.add_argument("--fetch-textures", action="store_true", help="download DTD (600 MB), keep 20 textures")
-    options = parser.parse_args(arguments)
-    try:
-        if options.fetch_digits and find_digits(options.folder).source != "mnist-full":
-            raise AssetError(f"MNIST cannot be reached at {' or '.join(MNIST_MIRRORS)}. Check the network connection.")
-        if options.fetch_textures and find_textures(options.folder).source != "dtd":
-            fetch_textures()
-        rows = inventory(options.folder)
-        places = search_folders(options.folder)
-    except AssetError as error:
-        parser.exit(1, f"{error}\n")
-    head = ("asset", "in use", "how to get it")
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(2)]
-    for row in [head, *rows]:
-        print(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}")
-    print("looked into: " + ", ".join(str(place) for place in places))
-    return 0
-
-
 if __name__ == "__main__":
+    from cgnlib.registry import main
+
     raise SystemExit(main())

@@ -1,15 +1,24 @@
 """One file at a time: look it up, read it, download it; whatever goes wrong ends in one clear AssetError."""
 
 import gzip
+import itertools
+import json
 import os
+import re
 import threading
+import time
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
 
+from cgnlib.progress import tqdm
+
 CONNECT_SECONDS = 3.0  # a mirror that is silent for so long counts as offline
+CHUNK = 1 << 16  # bytes written at a time: so much is lost when a line breaks
+RETRIED_STATUSES = (408, 425, 429)  # "not now"; other 4xx mean no
 
 
 class AssetError(RuntimeError):
@@ -59,15 +68,135 @@ def answers(url: str) -> bool:
     return bool(answer and answer[0])
 
 
-def fetch(url: str, md5: str, path: Path) -> None:
-    """Fetch one file into the cache, with a progress bar; it appears under its name only when complete and verified.
+@dataclass(frozen=True)
+class Patience:
+    """How long a download waits: seconds to connect, seconds without a byte, tries in a row that bring nothing new,
+    and seconds before the second of them (doubled before each further one)."""
 
-    Raises AssetError for a wrong checksum or an unwritable cache, requests.RequestException where the line breaks.
+    connect: float = 10.0
+    stall: float = 30.0
+    tries: int = 4
+    pause: float = 1.0
+
+
+class ResumingDownloader:
+    """A downloader for pooch that goes on where the last one broke off, in this process or an earlier one.
+
+    What has come lies in `part` until it is complete; beside it a note of the version of the file that it belongs to,
+    so that two versions are never joined. Raises requests.RequestException where the line breaks or the address is
+    wrong, AssetError where a web page comes instead of a file.
+    """
+
+    def __init__(self, part: Path, patience: Patience) -> None:
+        self.part = part
+        self.note = part.with_name(f"{part.name}.json")
+        self.patience = patience
+        self._answered = False
+
+    def __call__(self, url: str, output_file: str | os.PathLike, pooch: object = None) -> None:
+        failures, most = 0, self._done()
+        while True:
+            try:
+                self._transfer(url)
+                break
+            except requests.RequestException as error:
+                failures = 1 if self._done() > most else failures + 1
+                most = max(most, self._done())
+                if failures >= self.patience.tries or self._is_final(error):
+                    raise
+                time.sleep(self.patience.pause * 2 ** (failures - 1))
+        os.replace(self.part, output_file)
+        self.note.unlink(missing_ok=True)
+
+    def _is_final(self, error: requests.RequestException) -> bool:
+        """Whether another try is useless: nobody answered at all, or the server said no."""
+        if isinstance(error, requests.HTTPError) and error.response is not None:
+            return error.response.status_code not in RETRIED_STATUSES and error.response.status_code < 500
+        return isinstance(error, requests.ConnectionError) and not self._answered
+
+    def _done(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _transfer(self, url: str) -> None:
+        """One try: ask for what is missing, append it to the part, and check that all has come."""
+        done, version = self._done(), self._version()
+        if done and version and version["total"] == done:  # stopped between the last byte and the renaming
+            return
+        headers = {"Accept-Encoding": "identity"}  # lengths count bytes of the file itself
+        if done and version:
+            headers["Range"] = f"bytes={done}-"
+        limits = (self.patience.connect, self.patience.stall)
+        with requests.get(url, headers=headers, stream=True, timeout=limits) as response:
+            self._answered = True
+            start, total = _content_range(response)
+            if response.status_code in (206, 416) and (start != done or _version(response, total) != version):
+                self.note.unlink(missing_ok=True)  # another version of the file: the next try begins anew
+                raise requests.ConnectionError(f"{url} has changed")
+            response.raise_for_status()
+            goes_on = response.status_code == 206
+            if not goes_on:
+                done = 0
+                self.part.unlink(missing_ok=True)
+                self.note.write_text(json.dumps(_version(response, total)))
+            chunks = response.iter_content(CHUNK)
+            head = next(chunks, b"")
+            if "text/html" in response.headers.get("Content-Type", "") or (not goes_on and _is_web_page(head)):
+                self.note.unlink(missing_ok=True)
+                raise AssetError(f"{url} gave a web page, not a file.")
+            name = self.part.name.removesuffix(".part")
+            with (
+                self.part.open("ab") as stream,
+                tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=name) as bar,
+            ):
+                for chunk in itertools.chain((head,), chunks):
+                    stream.write(chunk)
+                    bar.update(len(chunk))
+            if total is not None and self._done() != total:
+                raise requests.ConnectionError(f"{self._done()} of {total} bytes came")
+
+    def _version(self) -> dict | None:
+        try:
+            return json.loads(self.note.read_text())
+        except (OSError, ValueError):
+            return None
+
+
+def _version(response: requests.Response, total: int | None) -> dict:
+    """What tells one version of a served file from another."""
+    return {"total": total, **{name: response.headers.get(name) for name in ("ETag", "Last-Modified")}}
+
+
+def _content_range(response: requests.Response) -> tuple[int, int | None]:
+    """First byte and full length of what a response brings: from Content-Range ("bytes 5-9/10"), else the length."""
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", ""))
+    if match:
+        return int(match[1] or 0), None if match[2] == "*" else int(match[2])
+    length = response.headers.get("Content-Length")
+    return 0, int(length) if length and response.status_code == 200 else None
+
+
+def _is_web_page(head: bytes) -> bool:
+    return head[:512].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def fetch(url: str, checksum: str | None, path: Path, patience: Patience | None = None) -> None:
+    """Fetch one file, with a progress bar; it appears under its name only when complete and verified.
+
+    `checksum` is "md5:..." or "sha256:..." in full, or None. A download that broke off goes on from `path`.part.
+    Raises AssetError for a wrong checksum, a web page in its place or a folder that cannot be written to,
+    requests.RequestException where the line breaks.
     """
     pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
+    downloader = ResumingDownloader(path.with_name(f"{path.name}.part"), patience or Patience())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, progressbar=True)
+        pooch.retrieve(
+            url,
+            checksum,
+            fname=path.name,
+            path=path.parent,
+            downloader=downloader,  # pyright: ignore[reportArgumentType]  # pooch's hint is of another signature
+        )
     except ValueError as error:  # pooch's word for a wrong hash
         raise AssetError(f"The download of {url} is corrupt ({error}). Run again, or fetch {path} by hand.") from error
     except requests.RequestException:

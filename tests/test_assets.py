@@ -433,31 +433,3 @@ def test_authors_weights(tmp_path, monkeypatch):
 def test_unknown_variant_of_the_authors_weights():
     with pytest.raises(ValueError, match="unknown variant 'coloured'"):
         find_authors_weights("coloured")
-
-
-# --- Command line
-
-
-def test_the_command_shows_what_is_there(capsys):
-    assert assets.main([]) == 0
-    output = capsys.readouterr().out
-    for part in ("mnist-5000 (4,000 + 1,000)", "procedural", "--fetch-textures", "authors-weights/wildlife_mnist.pth"):
-        assert part in output
-
-
-def test_the_command_fetches_digits(mirror, capsys):
-    assert assets.main(["--fetch-digits"]) == 0
-    assert "mnist-full (40 + 20)" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [(["--fetch-digits"], "MNIST cannot be reached"), (["--folder", "nowhere"], "nowhere does not exist")],
-)
-def test_the_command_fails_with_one_line(arguments, message, capsys):
-    with pytest.raises(SystemExit) as caught:
-        assets.main(arguments)
-    assert caught.value.code == 1
-    errors = capsys.readouterr().err
-    assert message in errors
-    assert errors.count("\n") == 1
