@@ -7,6 +7,7 @@ bits; corrupt, it is named and rebuilt. So a notebook run by hand, by papermill 
 import contextlib
 import copy
 import fcntl
+import functools
 import hashlib
 import json
 import math
@@ -19,7 +20,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import torch
@@ -36,6 +37,8 @@ CHECKPOINT_SECONDS = 30.0
 LOG_EVERY = 10  # steps between two logged rows
 COLLAPSE_ROWS = 100  # logged rows in a row with a mask mean out of bounds: the run is stopped
 MASK_BOUNDS = (0.02, 0.98)
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class TrainingStopped(RuntimeError):
@@ -387,3 +390,18 @@ class Batches:
             self._order = torch.randperm(self.n, generator=generator(self.seed, *self.names, "epoch", epoch))
             self._epoch = epoch
         return self._order[position * self.batch_size : (position + 1) * self.batch_size]
+
+
+def freeze(module: Module) -> Module:
+    """Make `module` a fixed function, in place: no gradients for its parameters, and eval mode also after `train()`.
+
+    Gradients still flow through it to its input. A `train()` of a module that holds it leaves it in eval mode too.
+    """
+    module.eval().requires_grad_(False)
+    # A partial and not a closure: copies of the module then refer to themselves.
+    module.train = functools.partial(_stay_in_eval, module)
+    return module
+
+
+def _stay_in_eval(module: Module, mode: bool = True) -> Module:
+    return module
