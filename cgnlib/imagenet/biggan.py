@@ -18,6 +18,7 @@ from cgnlib.training import load_state
 
 START_SIZE = 4  # height and width of the first feature map
 BOTTLENECK = 4  # a block's inner convolutions have this many times fewer channels than its input
+START_ITERATIONS = 15  # of power iteration on new weights, so that eval mode is sound from the start
 LATENT_BOUND = 2.0  # latents are normal, truncated to [-2, 2]
 
 
@@ -97,6 +98,7 @@ TOY_64 = BigGANConfig(
     num_classes=10,
     layers=((True, 8, 8), (True, 8, 4), (True, 4, 2), (True, 2, 1)),
     attention_position=2,
+    n_stats=11,
 )
 
 
@@ -118,18 +120,22 @@ class SpectralNorm(nn.Module):
         self.register_buffer("weight_u", F.normalize(torch.randn(shape[0]), dim=0))
         self.register_buffer("weight_v", F.normalize(torch.randn(math.prod(shape[1:])), dim=0))
         nn.init.kaiming_uniform_(self.weight_orig, a=5**0.5)
+        self.iterate(START_ITERATIONS)
+
+    @torch.no_grad()
+    def iterate(self, steps: int) -> None:
+        """Move `weight_u` and `weight_v` closer to the singular vectors of the largest singular value."""
+        matrix = self.weight_orig.flatten(1)
+        for _ in range(steps):
+            self.weight_v.copy_(F.normalize(matrix.T @ self.weight_u, dim=0, eps=self.eps))
+            self.weight_u.copy_(F.normalize(matrix @ self.weight_v, dim=0, eps=self.eps))
 
     def weight(self) -> Tensor:
         """The normalised weight; its gradient passes through the singular value too."""
-        matrix = self.weight_orig.flatten(1)
-        u, v = self.weight_u.clone(), self.weight_v.clone()  # backward needs these, and the buffers change
         if self.training:
-            with torch.no_grad():
-                v = F.normalize(matrix.T @ u, dim=0, eps=self.eps)
-                u = F.normalize(matrix @ v, dim=0, eps=self.eps)
-                self.weight_u.copy_(u)
-                self.weight_v.copy_(v)
-        return self.weight_orig / torch.dot(u, matrix @ v)
+            self.iterate(1)
+        u, v = self.weight_u.clone(), self.weight_v.clone()  # backward needs these, and the buffers change
+        return self.weight_orig / torch.dot(u, self.weight_orig.flatten(1) @ v)
 
 
 class SpectralLinear(SpectralNorm):
@@ -152,6 +158,16 @@ class SpectralConv2d(SpectralNorm):
         """(B, in, H, W) -> (B, out, H, W), or the `first` channels of that alone."""
         bias = None if self.bias is None else self.bias[:first]
         return F.conv2d(x, self.weight()[:first], bias, padding=self.padding)
+
+    def upsampled(self, x: Tensor) -> Tensor:
+        """Nearest-neighbour upsampling by 2, then this 3 x 3 convolution: (B, in, H, W) -> (B, out, 2H, 2W).
+
+        As one transposed convolution. Each output pixel sees 2 x 2 different inputs, so its nine weights become four:
+        the kernel is convolved with the 2 x 2 square of ones that upsampling is.
+        """
+        flipped = self.weight().transpose(0, 1).flip(2, 3)
+        kernel = F.avg_pool2d(flipped, 2, stride=1, padding=1, divisor_override=1)
+        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
 
 
 class BatchNorm(nn.Module):
@@ -180,26 +196,14 @@ class BatchNorm(nn.Module):
         )
 
     def normalise(self, x: Tensor, truncation: float, gain: Tensor, offset: Tensor) -> Tensor:
-        """Standardised x (B, C, H, W), times gain plus offset, which are (C,), or (B, C) for one per image."""
+        """Standardised x (B, C, H, W), times gain plus offset, which are (B, C), or (1, C) for all images alike."""
         if self.batch_statistics:
             x = F.batch_norm(x, None, None, training=True, eps=self.eps)
-            mean, variance, eps = x.new_zeros(x.shape[1]), x.new_ones(x.shape[1]), 0.0
         else:
-            (mean, variance), eps = self.statistics(truncation), self.eps
-        if gain.ndim == 1:
-            return F.batch_norm(x, mean, variance, gain, offset, training=False, eps=eps)
-        # Every channel of every image has a gain of its own: one fused pass over images that are channels of one image.
-        batch, channels, height, width = x.shape
-        flat = F.batch_norm(
-            x.reshape(1, batch * channels, height, width),
-            mean.repeat(batch),
-            variance.repeat(batch),
-            gain.flatten(),
-            offset.flatten(),
-            training=False,
-            eps=eps,
-        )
-        return flat.view(batch, channels, height, width)
+            mean, variance = self.statistics(truncation)
+            gain = gain * torch.rsqrt(variance + self.eps)
+            offset = offset - mean * gain
+        return torch.addcmul(offset[:, :, None, None], x, gain[:, :, None, None])
 
 
 class ConditionalBatchNorm(BatchNorm):
@@ -225,7 +229,7 @@ class OutputBatchNorm(BatchNorm):
 
     def forward(self, x: Tensor, truncation: float) -> Tensor:
         """x: (B, C, H, W)."""
-        return self.normalise(x, truncation, self.weight, self.bias)
+        return self.normalise(x, truncation, self.weight[None], self.bias[None])
 
 
 class Block(nn.Module):
@@ -250,14 +254,12 @@ class Block(nn.Module):
     def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H, W), or twice as high and wide."""
         y = self.conv_0(F.relu(self.bn_0(x, condition, truncation), inplace=True))
-        y = self._resized(F.relu(self.bn_1(y, condition, truncation), inplace=True))
-        y = self.conv_1(y)
+        y = F.relu(self.bn_1(y, condition, truncation), inplace=True)
+        y = self.conv_1.upsampled(y) if self.upsample else self.conv_1(y)
         y = self.conv_2(F.relu(self.bn_2(y, condition, truncation), inplace=True))
         y = self.conv_3(F.relu(self.bn_3(y, condition, truncation), inplace=True))
-        return y + self._resized(x[:, : self.outputs])
-
-    def _resized(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=2, mode="nearest") if self.upsample else x
+        shortcut = x[:, : self.outputs]
+        return y + (F.interpolate(shortcut, scale_factor=2, mode="nearest") if self.upsample else shortcut)
 
 
 class SelfAttention(nn.Module):
@@ -273,12 +275,17 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape; H and W even."""
-        queries = self.snconv1x1_theta(x).flatten(2).transpose(1, 2)  # (B, H W, C / 8)
-        keys = F.max_pool2d(self.snconv1x1_phi(x), 2).flatten(2)  # (B, C / 8, H W / 4)
-        values = F.max_pool2d(self.snconv1x1_g(x), 2).flatten(2)  # (B, C / 2, H W / 4)
-        attention = torch.softmax(queries @ keys, dim=-1)
-        attended = (values @ attention.transpose(1, 2)).unflatten(2, x.shape[2:])
+        queries = _positions(self.snconv1x1_theta(x))
+        keys = _positions(F.max_pool2d(self.snconv1x1_phi(x), 2))
+        values = _positions(F.max_pool2d(self.snconv1x1_g(x), 2))
+        attention = torch.softmax(queries @ keys.transpose(1, 2), dim=2)  # (B, H W, H W / 4)
+        attended = (attention @ values).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
         return x + self.gamma * self.snconv1x1_o_conv(attended)
+
+
+def _positions(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H W, C)."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 class Generator(nn.Module):
@@ -301,7 +308,8 @@ class Generator(nn.Module):
 
     def forward(self, condition: Tensor, truncation: float) -> Tensor:
         """(B, condition_dim) -> (B, 3, R, R) in [-1, 1]."""
-        x = self.gen_z(condition).view(-1, START_SIZE, START_SIZE, self.first_channels).permute(0, 3, 1, 2).contiguous()
+        # Published order: height, width, channels. It stays so in memory, which is the fastest layout for CPUs too.
+        x = self.gen_z(condition).view(-1, START_SIZE, START_SIZE, self.first_channels).permute(0, 3, 1, 2)
         for layer in self.layers:
             x = layer(x, condition, truncation) if isinstance(layer, Block) else layer(x)
         return torch.tanh(self.conv_to_rgb(F.relu(self.bn(x, truncation), inplace=True), first=3))
@@ -347,15 +355,15 @@ def _check_shape(name: str, tensor: Tensor, expected: tuple[int, int]) -> None:
 
 
 def initialise(module: nn.Module, stream: torch.Generator) -> None:
-    """Start values for training from nothing: orthogonal weights as in Brock et al., biases 0, power iteration random.
+    """Start values for training from nothing: orthogonal weights as in Brock et al., biases 0.
 
     Class embeddings are N(0, 1), as latents are: a class counts as much as the noise from the first step.
     """
     for part in module.modules():
         if isinstance(part, SpectralNorm):
             nn.init.orthogonal_(part.weight_orig, generator=stream)
-            for vector in (part.weight_u, part.weight_v):
-                vector.copy_(F.normalize(torch.randn(vector.shape, generator=stream), dim=0))
+            nn.init.normal_(part.weight_u, generator=stream)
+            part.iterate(START_ITERATIONS)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
         elif isinstance(part, nn.Linear):
