@@ -1,0 +1,372 @@
+"""BigGAN-deep: parity with the reference implementation, published keys, batch-norm statistics, latents."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_pretrained_biggan as reference
+import scipy.stats
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cgnlib.fetching import AssetError
+from cgnlib.imagenet.biggan import (
+    BIGGAN_DEEP_256,
+    TOY_64,
+    BatchNorm,
+    BigGAN,
+    BigGANConfig,
+    SelfAttention,
+    SpectralConv2d,
+    SpectralNorm,
+    initialise,
+    load_published,
+    measure_statistics,
+    sample_latents,
+)
+from cgnlib.randomness import generator
+
+# Small, with every kind of layer; the reference starts with 16 x channel_width and has equal latent and class sizes.
+SMALL = BigGANConfig(
+    resolution=32,
+    channel_width=8,
+    z_dim=12,
+    class_embed_dim=12,
+    num_classes=7,
+    layers=((False, 16, 16), (True, 16, 8), (True, 8, 4), (False, 4, 2), (True, 2, 1)),
+    attention_position=2,
+    n_stats=6,
+)
+TINY = replace(TOY_64, channel_width=8, num_classes=4, n_stats=3)
+BETWEEN = 0.37  # no stored truncation of SMALL (steps of 0.2) nor of the published configuration (0.02)
+
+
+def published_model(config: BigGANConfig) -> reference.BigGAN:
+    """The reference implementation, of the same configuration."""
+    return reference.BigGAN(
+        reference.BigGANConfig(
+            output_dim=config.resolution,
+            z_dim=config.z_dim,
+            class_embed_dim=config.class_embed_dim,
+            channel_width=config.channel_width,
+            num_classes=config.num_classes,
+            layers=[list(layer) for layer in config.layers],
+            attention_layer_position=config.attention_position,
+            eps=config.eps,
+            n_stats=config.n_stats,
+        )
+    )
+
+
+def randomise(gan: BigGAN, seed: int) -> None:
+    """Every tensor random: variances positive, singular vectors close to right ones but not converged."""
+    stream = generator(seed, "weights")
+    with torch.no_grad():
+        for name, tensor in gan.state_dict().items():
+            if name.endswith("running_vars"):
+                tensor.copy_(0.5 + torch.rand(tensor.shape, generator=stream))
+            elif name.endswith("gamma"):
+                tensor.fill_(0.8)
+            else:
+                tensor.copy_(torch.randn(tensor.shape, generator=stream) * 0.5)
+        for part in gan.modules():
+            if isinstance(part, SpectralNorm):
+                part.iterate(2)
+
+
+def inputs(config: BigGANConfig, n: int, truncation: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Latents, and one-hot classes that follow one another."""
+    z = sample_latents(n, config.z_dim, truncation, generator(1, "latents"))
+    return z, F.one_hot(torch.arange(n) % config.num_classes, config.num_classes).float()
+
+
+def pair(config: BigGANConfig) -> tuple[BigGAN, reference.BigGAN]:
+    """Ours in the published mode and the reference, with the same random tensors."""
+    ours, theirs = BigGAN(config, swapped_statistics=True), published_model(config)
+    randomise(ours, seed=0)
+    theirs.load_state_dict(ours.state_dict(), strict=True)
+    return ours, theirs
+
+
+@pytest.mark.parametrize("truncation", [BETWEEN, 0.2, 1.0])
+def test_images_are_those_of_the_reference(truncation: float) -> None:
+    ours, theirs = (model.eval() for model in pair(SMALL))
+    z, y = inputs(SMALL, 5, truncation)
+    with torch.no_grad():
+        images, expected = ours(z, y, truncation), theirs(z, y, truncation)
+    assert images.shape == (5, 3, 32, 32)
+    assert expected.std() > 0.1 and expected.abs().max() < 1  # neither flat nor saturated
+    torch.testing.assert_close(images, expected, atol=1e-5, rtol=0)
+
+
+def test_training_steps_are_those_of_the_reference() -> None:
+    """Gradients of every parameter, and the singular vectors after it, in train mode."""
+    ours, theirs = (model.train() for model in pair(SMALL))
+    z, y = inputs(SMALL, 3)
+    for model in (ours, theirs):
+        model(z, y, BETWEEN).square().sum().backward()
+    gradients = {name: parameter.grad for name, parameter in theirs.named_parameters()}
+    for name, parameter in ours.named_parameters():
+        torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-4, rtol=1e-3, msg=name)
+    before, after = pair(SMALL)[0].state_dict(), theirs.state_dict()
+    for name, tensor in ours.state_dict().items():
+        torch.testing.assert_close(tensor, after[name], atol=1e-6, rtol=1e-5)
+        assert torch.equal(tensor, before[name]) != name.endswith(("weight_u", "weight_v"))
+
+
+def test_the_published_file_has_these_keys_and_shapes() -> None:
+    ours, theirs = BigGAN(BIGGAN_DEEP_256).state_dict(), published_model(BIGGAN_DEEP_256).state_dict()
+    assert {name: tensor.shape for name, tensor in ours.items()} == {n: tensor.shape for n, tensor in theirs.items()}
+    shapes = {
+        "embeddings.weight": (128, 1000),
+        "generator.gen_z.weight_orig": (4 * 4 * 16 * 128, 256),
+        "generator.gen_z.weight_u": (4 * 4 * 16 * 128,),
+        "generator.gen_z.weight_v": (256,),
+        "generator.layers.0.bn_0.running_means": (51, 2048),
+        "generator.layers.0.bn_0.scale.weight_orig": (2048, 256),
+        "generator.layers.0.conv_0.weight_orig": (512, 2048, 1, 1),
+        "generator.layers.7.conv_3.weight_orig": (512, 1024 // 4, 1, 1),
+        "generator.layers.8.snconv1x1_g.weight_orig": (256, 512, 1, 1),
+        "generator.layers.8.gamma": (1,),
+        "generator.layers.12.conv_3.bias": (128,),
+        "generator.bn.running_vars": (51, 128),
+        "generator.conv_to_rgb.weight_orig": (128, 128, 3, 3),
+    }
+    assert {name: tuple(ours[name].shape) for name in shapes} == shapes
+    blocks = 12 * (4 * (2 + 2 * 3) + 4 * 4)  # per block: 4 batch norms of 2 tables and 2 matrices, 4 convolutions
+    assert len(ours) == 1 + 4 + blocks + (4 * 3 + 1) + 4 + 4
+    layers = {int(name.split(".")[2]) for name in ours if name.startswith("generator.layers.")}
+    assert layers == set(range(13))
+
+
+@pytest.mark.slow
+def test_full_size_images_are_those_of_the_reference(tmp_path: Path) -> None:
+    """256 px, read from a file as published: attention and statistics between two truncations included."""
+    ours, theirs = pair(BIGGAN_DEEP_256)
+    torch.save(theirs.state_dict(), tmp_path / "biggan256.pth")
+    ours = load_published(tmp_path / "biggan256.pth", swapped_statistics=True)
+    z, y = inputs(BIGGAN_DEEP_256, 2, BETWEEN)
+    with torch.no_grad():
+        images, expected = ours(z, y, BETWEEN), theirs.eval()(z, y, BETWEEN)
+    assert images.shape == (2, 3, 256, 256)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(images, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["missing.pth", "other.pth"])
+def test_a_file_that_is_not_the_published_one_is_named(tmp_path: Path, name: str) -> None:
+    torch.save(BigGAN(TINY).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(AssetError, match=name):
+        load_published(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("truncation", "swapped", "expected"),
+    [
+        *((0.0, False, 0.0), (0.1, False, 2.0), (0.25, False, 5.0), (0.9, False, 26.0), (1.0, False, 30.0)),
+        *((0.0, True, 0.0), (0.1, True, 8.0), (0.25, True, 5.0), (0.9, True, 14.0), (1.0, True, 30.0)),
+    ],
+)
+def test_statistics_between_two_truncations(truncation: float, swapped: bool, expected: float) -> None:
+    """Rows 0, 10, 30 at truncations 0, 0.5, 1; the published weights are swapped."""
+    norm = BatchNorm(2, replace(TINY, n_stats=3), swapped)
+    norm.running_means.copy_(torch.tensor([0.0, 10.0, 30.0])[:, None])
+    norm.running_vars.copy_(norm.running_means + 1)
+    mean, variance = norm.statistics(truncation)
+    torch.testing.assert_close(mean, torch.full((2,), expected))
+    torch.testing.assert_close(variance, torch.full((2,), expected + 1))
+
+
+def test_every_stored_truncation_gives_its_own_row() -> None:
+    """Rounding of truncation / step may not take the row before."""
+    norm = BatchNorm(1, BIGGAN_DEEP_256, swapped_statistics=False)
+    norm.running_means.copy_(torch.arange(51.0)[:, None])
+    found = torch.cat([norm.statistics(row / 50)[0] for row in range(51)])
+    torch.testing.assert_close(found, torch.arange(51.0), atol=1e-4, rtol=0)
+
+
+def test_batch_norm_by_hand() -> None:
+    norm = BatchNorm(1, replace(TINY, eps=1e-9), swapped_statistics=False)
+    norm.running_means.fill_(1.0)
+    norm.running_vars.fill_(4.0)
+    x = torch.tensor([1.0, 5.0]).view(2, 1, 1, 1)
+    gain, offset = torch.tensor([[1.0], [3.0]]), torch.tensor([[0.5], [-1.0]])  # one of each per image
+    assert norm.normalise(x, 0.7, gain, offset).flatten().tolist() == [0.5, 5.0]  # (5 - 1) / 2 * 3 - 1
+    norm.batch_statistics = True  # mean 3, standard deviation 2
+    torch.testing.assert_close(norm.normalise(x, 0.7, gain, offset).flatten(), torch.tensor([-0.5, 2.0]))
+
+
+def test_upsampling_convolution_is_upsampling_then_convolution() -> None:
+    convolution = SpectralConv2d(3, 5, 3, eps=1e-4).eval()
+    assert convolution.bias is not None
+    torch.nn.init.normal_(convolution.bias)
+    x = torch.randn(2, 3, 4, 6, generator=generator(0, "x"))
+    expected = convolution(F.interpolate(x, scale_factor=2, mode="nearest"))
+    torch.testing.assert_close(convolution.upsampled(x), expected, atol=1e-5, rtol=0)
+    assert torch.equal(convolution(x, first=2), convolution(x)[:, :2])
+
+
+def test_a_normalised_weight_has_norm_one() -> None:
+    convolution = SpectralConv2d(6, 8, 3, eps=1e-4)
+    convolution.iterate(100)
+    assert torch.linalg.matrix_norm(convolution.weight().flatten(1), ord=2).item() == pytest.approx(1, abs=1e-4)
+
+
+def test_attention_starts_as_identity_and_then_mixes_positions() -> None:
+    attention = SelfAttention(16, eps=1e-4).eval()
+    x = torch.randn(2, 16, 4, 6, generator=generator(0, "x"))
+    assert torch.equal(attention(x), x)
+    with torch.no_grad():
+        attention.gamma.fill_(1.0)
+        changed = x.clone()
+        changed[:, :, :2, :2] += 3
+        difference = attention(changed) - attention(x)
+    assert (difference[:, :, 3, 5].abs() > 1e-4).any()  # a far corner sees the change
+
+
+def test_measured_statistics_stand_in_for_those_of_the_batch() -> None:
+    """Measured on one batch they are its own, in every layer; measured on others they come near."""
+    gan = BigGAN(TINY).eval()
+    initialise(gan, generator(0, "weights"))
+    stream = generator(0, "statistics")
+    for row in range(TINY.n_stats):  # what is drawn for the last row, truncation 1
+        z = sample_latents(64, TINY.z_dim, row / 2, stream)
+        y = F.one_hot(torch.randint(TINY.num_classes, (64,), generator=stream), TINY.num_classes).float()
+    with torch.no_grad():
+        gan.use_batch_statistics(True)
+        by_batch = gan(z, y)
+        gan.use_batch_statistics(False)
+        before = gan(z, y)
+        measure_statistics(gan, images=64, batch_size=64, stream=generator(0, "statistics"))
+        torch.testing.assert_close(gan(z, y), by_batch, atol=2e-3, rtol=0)  # rounding, through 17 layers
+        measure_statistics(gan, images=128, batch_size=64, stream=generator(1, "statistics"))
+        after = gan(z, y)
+    assert (after - by_batch).abs().mean() < 0.3 * (before - by_batch).abs().mean()
+
+
+def test_measuring_changes_nothing_but_the_statistics() -> None:
+    gan = BigGAN(TINY).train()
+    initialise(gan, generator(0, "weights"))
+    before = copy.deepcopy(gan.state_dict())
+    measure_statistics(gan, images=16, batch_size=8, stream=generator(0, "statistics"))
+    assert gan.training and not any(norm.batch_statistics for norm in gan.batch_norms())
+    for name, tensor in gan.state_dict().items():
+        assert torch.equal(tensor, before[name]) != name.endswith(("running_means", "running_vars")), name
+
+
+def test_measured_statistics_are_means_and_variances_over_all_batches() -> None:
+    """Of what enters the first batch norm, by hand: the same samples, drawn from the same stream."""
+    gan = BigGAN(TINY).eval()
+    initialise(gan, generator(0, "weights"))
+    measure_statistics(gan, images=24, batch_size=8, stream=generator(3, "statistics"))
+    stream, entering = generator(3, "statistics"), {}
+    for row in range(TINY.n_stats):
+        maps = []
+        for _ in range(3):
+            z = sample_latents(8, TINY.z_dim, row / 2, stream)
+            y = F.one_hot(torch.randint(TINY.num_classes, (8,), generator=stream), TINY.num_classes).float()
+            flat = gan.generator.gen_z(torch.cat([z, gan.embeddings(y)], dim=1))
+            maps.append(flat.view(8 * 4 * 4, 64))
+        entering[row] = torch.cat(maps)
+    norm = gan.batch_norms()[0]
+    for row, values in entering.items():
+        torch.testing.assert_close(norm.running_means[row], values.mean(dim=0), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(norm.running_vars[row], values.var(dim=0, correction=0), atol=1e-5, rtol=1e-4)
+    assert (norm.running_vars[2] > norm.running_vars[0]).all()  # more noise, more variance
+
+
+def test_measuring_refuses_a_broken_batch_and_keeps_the_mode() -> None:
+    gan = BigGAN(TINY)
+    for images in (0, 20):
+        with pytest.raises(ValueError, match="whole batches of 16"):
+            measure_statistics(gan, images=images, batch_size=16, stream=generator(0, "statistics"))
+    assert gan.training
+
+
+def test_a_toy_generator_trains_from_nothing_with_batch_statistics() -> None:
+    gan = BigGAN(TOY_64)
+    initialise(gan, generator(0, "weights"))
+    again = BigGAN(TOY_64)
+    initialise(again, generator(0, "weights"))
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in gan.state_dict().items())
+    attention = gan.generator.layers[TOY_64.attention_position]
+    assert isinstance(attention, SelfAttention)
+    torch.nn.init.constant_(attention.gamma, 0.5)
+    gan.use_batch_statistics(True)
+    images = gan(*inputs(TOY_64, 8))
+    assert images.shape == (8, 3, 64, 64)
+    assert images.abs().max() <= 1 and images.std() > 0.05
+    images.square().sum().backward()
+    for name, parameter in gan.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+    assert all(torch.equal(norm.running_vars, torch.ones_like(norm.running_vars)) for norm in gan.batch_norms())
+
+
+def test_classes_mix_and_matter() -> None:
+    gan = BigGAN(TINY).eval()
+    initialise(gan, generator(0, "weights"))
+    z, y = inputs(TINY, 4)
+    with torch.no_grad():
+        one = gan(z[:1].expand(4, -1), y)
+        soft = gan(z[:1], y[:2].mean(dim=0, keepdim=True))
+    assert min((one[i] - one[j]).abs().mean() for i in range(4) for j in range(i)) > 0.01
+    assert all((soft[0] - one[i]).abs().mean() > 0.005 for i in range(2))
+
+
+def test_a_used_generator_can_be_copied() -> None:
+    """As for the four generators of a CGN: also after a forward pass in train mode."""
+    gan = BigGAN(TINY)
+    z, y = inputs(TINY, 2)
+    gan(z, y).sum().backward()
+    twin = copy.deepcopy(gan).eval()
+    torch.testing.assert_close(twin(z, y), gan.eval()(z, y))
+
+
+@pytest.mark.parametrize(
+    ("z", "y", "truncation", "message"),
+    [
+        ((2, 31), (2, 4), 1.0, r"z is \(2, 31\), expected \(2, 32\)"),
+        ((2, 32), (2, 10), 1.0, r"class_vector is \(2, 10\), expected \(2, 4\)"),
+        ((2, 32), (3, 4), 1.0, r"class_vector is \(3, 4\), expected \(2, 4\)"),
+        ((2, 32), (2,), 1.0, r"class_vector is \(2,\)"),
+        ((2, 32), (2, 4), 1.2, "truncation is 1.2"),
+        ((2, 32), (2, 4), -0.1, "truncation is -0.1"),
+    ],
+)
+def test_wrong_inputs_are_named(z: tuple[int, ...], y: tuple[int, ...], truncation: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BigGAN(TINY)(torch.zeros(z), torch.zeros(y), truncation)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"resolution": 128}, "images of 64 px, not 128"),
+        ({"layers": ((True, 8, 8), (True, 4, 4), (True, 4, 2), (True, 2, 1))}, "what the one before gives"),
+        ({"layers": ((True, 8, 8), (True, 8, 4), (True, 4, 2), (True, 2, 2))}, "the last gives 1"),
+        ({"layers": ((True, 2, 4), (True, 4, 4), (True, 4, 2), (True, 2, 1))}, "more channels"),
+        ({"attention_position": 4}, "attention_position is 4"),
+        ({"channel_width": 6}, "channel_width 6"),
+        ({"channel_width": 4, "attention_position": 3, "layers": TOY_64.layers[:3] + ((True, 2, 1),)}, None),
+        ({"n_stats": 1}, "n_stats is 1"),
+    ],
+)
+def test_configurations_that_do_not_fit(change: dict, message: str | None) -> None:
+    if message is None:
+        assert replace(TOY_64, **change).attention_channels == 8
+        return
+    with pytest.raises(ValueError, match=message):
+        replace(TOY_64, **change)
+
+
+def test_latents_are_a_truncated_normal() -> None:
+    z = sample_latents(400, 50, 1.0, generator(0, "latents"))
+    assert z.shape == (400, 50) and z.dtype == torch.float32
+    assert z.abs().max() <= 2
+    assert scipy.stats.kstest(np.asarray(z.flatten()), scipy.stats.truncnorm(-2, 2).cdf).pvalue > 0.01
+    assert torch.equal(z, sample_latents(400, 50, 1.0, generator(0, "latents")))
+    assert torch.equal(z * 0.5, sample_latents(400, 50, 0.5, generator(0, "latents")))
+    assert not sample_latents(3, 4, 0.0, generator(0, "latents")).any()
