@@ -1,0 +1,94 @@
+"""Data sets of the toy world: class-tied training images, and test sets in which one factor at a time is freed.
+
+The test sets are twins of those of the real study: ImageNet-9 (Xiao et al., 2021) as original, mixed-same, mixed-rand
+and only-background, and the cue-conflict stimuli (Geirhos et al., 2019). Images of one index show the same object in
+original, mixed-same and mixed-rand.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cgnlib.randomness import generator
+from cgnlib.toyworld.world import N_CLASSES, N_OTHERS, NEUTRAL, Factors, Scenes, draw_factors, render, render_others
+
+TRAIN, FREE = "train", "free"
+TEST_SETS = ("original", "mixed-same", "mixed-rand", "only-background", "cue-conflict")
+
+
+class ToyImages(NamedTuple):
+    """A finished set: images, labels of each factor, and masks."""
+
+    images: Tensor  # (N, 3, 64, 64) uint8
+    masks: Tensor  # (N, 64, 64) uint8, 255 inside
+    shape: Tensor  # (N,) int64
+    texture: Tensor  # (N,) int64
+    background: Tensor  # (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 -> float32 in [-1, 1]."""
+    return images.float().div_(127.5).sub_(1)
+
+
+def tied_factors(labels: Tensor, stream: torch.Generator) -> Factors:
+    """Class-tied factors, as in photographs: class i has shape i, texture i and background i."""
+    return draw_factors(labels, labels, labels, stream)
+
+
+def free_factors(n: int, stream: torch.Generator) -> Factors:
+    """Three independent uniform labels per image: what an ideal counterfactual generator would give."""
+    shape, texture, background = torch.randint(N_CLASSES, (3, n), generator=stream)
+    return draw_factors(shape, texture, background, stream)
+
+
+def salient_scenes(n: int, stream: torch.Generator) -> Scenes:
+    """Images of other objects, textures and scenes than the ten classes', with their masks."""
+    shape, texture, background = (torch.randint(each, (n,), generator=stream) for each in N_OTHERS)
+    return render_others(draw_factors(shape, texture, background, stream))
+
+
+def factors_of(name: str, n: int, seed: int) -> Factors:
+    """The factors of a set by name: "train", "free" or one of TEST_SETS. Classes are balanced in random order.
+
+    Raises ValueError for unknown names, and for fewer than two images.
+    """
+    if n < 2:
+        raise ValueError(f"a set of {n} images is too small: take 2 or more")
+    if name == FREE:
+        return free_factors(n, generator(seed, "toyworld", FREE))
+    if name == TRAIN:
+        stream = generator(seed, "toyworld", TRAIN)
+        return tied_factors(_balanced(n, stream), stream)
+    if name not in TEST_SETS:
+        raise ValueError(f"unknown toy set {name!r}: expected one of {(TRAIN, FREE, *TEST_SETS)}")
+    stream = generator(seed, "toyworld", "test")
+    labels = _balanced(n, stream)
+    if name == "cue-conflict":
+        texture = (labels + torch.randint(1, N_CLASSES, (n,), generator=stream)) % N_CLASSES
+        return draw_factors(labels, texture, torch.full_like(labels, NEUTRAL), stream)
+    objects = tied_factors(labels, stream)
+    if name in ("original", "only-background"):
+        return objects
+    other = labels if name == "mixed-same" else torch.randint(N_CLASSES, (n,), generator=stream)
+    return objects.with_background_of(tied_factors(other, generator(seed, "toyworld", "test", name)))
+
+
+def build(name: str, n: int, seed: int, batch: int = 500) -> ToyImages:
+    """Render a set as uint8. In "only-background" the object is left out and the mask is empty; arguments as above."""
+    factors = factors_of(name, n, seed)
+    images, masks = [], []
+    for start in range(0, n, batch):
+        scenes = render(factors[start : start + batch])
+        image, mask = (scenes.background, 0 * scenes.mask) if name == "only-background" else (scenes.image, scenes.mask)
+        images.append(image.add(1).mul_(127.5).round_().to(torch.uint8))
+        masks.append(mask[:, 0].mul(255).round_().to(torch.uint8))
+    return ToyImages(torch.cat(images), torch.cat(masks), factors.shape, factors.texture, factors.background)
+
+
+def _balanced(n: int, stream: torch.Generator) -> Tensor:
+    return torch.randperm(n, generator=stream) % N_CLASSES
