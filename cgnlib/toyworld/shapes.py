@@ -20,7 +20,7 @@ def _between(u: Tensor, low: float, high: float) -> Tensor:
 
 
 def _turned(x: Tensor, y: Tensor, angle: float | Tensor) -> tuple[Tensor, Tensor]:
-    cos, sin = (math.cos(angle), math.sin(angle)) if isinstance(angle, float) else (angle.cos(), angle.sin())
+    cos, sin = (angle.cos(), angle.sin()) if isinstance(angle, Tensor) else (math.cos(angle), math.sin(angle))
     return cos * x + sin * y, cos * y - sin * x
 
 

@@ -1,7 +1,8 @@
 """Textures of the toy world: patterns between two colours.
 
 A pattern takes coordinates x, y (n, H, W) in pixels, turned and shifted at random, draws u (n, 4), uniform in [0, 1],
-and noise (n, H, W), a smooth random field in [0, 1]. It returns the share of the second colour at each pixel, in [0, 1].
+and noise (n, H, W), a smooth random field in [0, 1]. It returns the share of the second colour at each pixel, in
+[0, 1].
 """
 
 import math
