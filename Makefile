@@ -18,7 +18,7 @@ ifeq ($(filter $(PROFILE),$(PROFILES)),)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env report study sweep book lab test lint assets bench publish readme clean distclean
+.PHONY: help env report study sweep book lab test test-slow lint assets bench publish readme clean distclean
 .DELETE_ON_ERROR:
 SHELL := bash
 
@@ -52,7 +52,10 @@ lab: $(STAMP)  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
 test: lint  ## the checks: ruff, pyright, notebooks without outputs, pytest (all notebooks at scale smoke)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP)  ## the tests that `test` leaves out: networks at full size
+	@$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -32,7 +32,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_make_alone_lists_the_targets() -> None:
     shown = make()
     assert shown.returncode == 0
-    for target in ("report", "test", "lab", "book", "bench", "assets", "publish", "clean"):
+    for target in ("report", "test", "test-slow", "lab", "book", "bench", "assets", "publish", "clean"):
         assert f"  {target} " in shown.stdout
 
 
@@ -43,7 +43,7 @@ def test_an_unknown_profile_is_named_with_the_choices() -> None:
         assert word in shown.stderr
 
 
-TARGETS = ("report", "study", "sweep", "book", "lab", "test", "assets", "bench", "publish", "readme")
+TARGETS = ("report", "study", "sweep", "book", "lab", "test", "test-slow", "assets", "bench", "publish", "readme")
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -67,6 +67,14 @@ def test_quick_is_the_default_and_has_no_seed_of_its_own(checkout: Path) -> None
 
 def test_seeds_of_a_sweep_are_passed_on(checkout: Path) -> None:
     assert 'seeds="4 5"' in make("-n", "sweep", "SEEDS=4 5", folder=checkout).stdout
+
+
+def test_every_test_belongs_to_one_of_two_targets(checkout: Path) -> None:
+    fast, slow = (make("-n", target, folder=checkout).stdout for target in ("test", "test-slow"))
+    assert 'pytest -m "not slow"\n' in fast
+    assert "pytest -m slow\n" in slow
+    assert "ruff" in fast
+    assert "ruff" not in slow
 
 
 def test_a_python_that_does_not_fit_is_a_clear_error(checkout: Path) -> None:
