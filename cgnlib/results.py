@@ -13,14 +13,14 @@ import json
 import math
 import os
 import re
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
 
+from cgnlib.locking import locked
 from cgnlib.parameters import METHODS, PROFILES
 from cgnlib.paths import build_folder, project_root
 from cgnlib.provenance import add_provenance, code_version, provenance
@@ -30,7 +30,6 @@ PUBLISHED_COLUMNS = ("source", "table", "row", "column", "note")
 SOURCES = ("SG21", "seed", "Re-CGN")
 
 _LIMITS = {"percent": (0.0, 100.0), "fraction": (0.0, 1.0)}
-_LOCK_SECONDS = 60.0
 
 
 class ResultsError(RuntimeError):
@@ -118,7 +117,7 @@ def append(rows: Iterable[Row], profile: str, experiment: str) -> Path:
     """Add rows to an experiment; a row with the same key (KEY) replaces the older one. Returns the file.
 
     Safe against concurrent writers and interruption: under a lock, the whole file is written beside the old one and
-    put in its place at once. Raises ResultsError, which leaves the rows kept before as they were.
+    put in its place at once. Raises ResultsError, or LockHeld; both leave the rows kept before as they were.
     """
     version = code_version()
     new = [row if row.code else replace(row, code=version) for row in rows]
@@ -128,7 +127,7 @@ def append(rows: Iterable[Row], profile: str, experiment: str) -> Path:
     file = results_file(profile, experiment)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(file):
+        with locked(_lock_file(file)):
             merged = {_key(cells): cells for cells in _read_cells(file, COLUMNS)}
             merged |= {_key(row.cells()): row.cells() for row in new}
             _replace_file(file, _as_csv(merged[key] for key in sorted(merged)))
@@ -357,42 +356,11 @@ def _replace_file(file: Path, text: str) -> None:
         raise
 
 
+def _lock_file(file: Path) -> Path:
+    return file.with_name(f".{file.name}.lock")
+
+
 def _keep_provenance(file: Path) -> None:
-    with _locked(file):
+    with locked(_lock_file(file)):
         earlier = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
         _replace_file(file, add_provenance(earlier, provenance()))
-
-
-@contextlib.contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Hold the file's lock: fcntl where the system and the file system have it, else a file that must not exist."""
-    with file.with_name(f".{file.name}.lock").open("a") as stream:
-        exclusive = None if _take_flock(stream) else _take_exclusive_file(file.with_name(f".{file.name}.held"))
-        try:
-            yield
-        finally:
-            if exclusive is not None:
-                exclusive.unlink(missing_ok=True)
-
-
-def _take_flock(stream: IO[str]) -> bool:
-    """Lock an open file until it is closed; False where this system or file system cannot."""
-    try:
-        import fcntl
-
-        fcntl.flock(stream, fcntl.LOCK_EX)
-    except (ImportError, OSError):
-        return False
-    return True
-
-
-def _take_exclusive_file(file: Path) -> Path:
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL))
-            return file
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                raise ResultsError(f"another run holds {file}; if none is running, delete that file") from None
-            time.sleep(0.05)

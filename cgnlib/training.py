@@ -6,14 +6,12 @@ bits; corrupt, it is named and rebuilt. So a notebook run by hand, by papermill 
 
 import contextlib
 import copy
-import fcntl
 import functools
 import hashlib
 import json
 import math
 import os
 import signal
-import sys
 import threading
 import time
 import warnings
@@ -29,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cgnlib.fetching import AssetError
+from cgnlib.locking import locked
 from cgnlib.paths import build_folder
 from cgnlib.progress import tqdm
 from cgnlib.randomness import generator
@@ -221,22 +220,17 @@ class Artefact:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold this artefact: a second process that wants the same one waits, then finds it finished."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle = (self.folder / "lock").open("w")
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
-        with handle:
+        """Hold this artefact: a second process that wants the same one waits, then finds it finished.
+
+        Raises OSError where the folder cannot be written, and LockHeld (see `locked`).
+        """
+        waiting = f"waiting for another process that makes the same {self.kind}"
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                tqdm.write(f"waiting for another process that makes the same {self.kind}", file=sys.stderr)
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(self.folder / "lock", waiting))
             except OSError as error:
-                raise OSError(
-                    f"{self.folder} cannot be locked ({error.strerror}); point CGN_BUILD to a file system with locks"
-                ) from error
+                raise _unwritable(self.folder, error) from error
             yield
 
     def resume(self, state: TrainingState) -> None:

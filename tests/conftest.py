@@ -1,5 +1,7 @@
 """What every test gets: one torch thread, Ctrl-C, a build folder of its own, the embedded digits."""
 
+import errno
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +38,17 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "build"
     monkeypatch.setenv("CGN_BUILD", str(folder))
     return folder
+
+
+@pytest.fixture
+def without_flock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that cannot lock; a lock by file counts as left behind after a tenth of a second."""
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("cgnlib.locking.HELD_SECONDS", 0.1)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from cgnlib import results
+from cgnlib.locking import LockHeld
 from cgnlib.results import COLUMNS, ResultsError, Row, append, beside_published, interval_of, load, select, summarise
 
 
@@ -149,15 +150,14 @@ def test_concurrent_writers_lose_nothing(build: Path) -> None:
     assert len(load("quick", "mnist-ood")) == 15
 
 
-def test_a_file_system_without_flock_is_locked_by_a_file(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "_take_flock", lambda stream: False)
-    monkeypatch.setattr(results, "_LOCK_SECONDS", 0.1)
+def test_a_lock_left_behind_is_named_and_no_row_is_lost(build: Path, without_flock: None) -> None:
     assert len(keep(row())) == 1
     held = build / "results" / "quick" / ".mnist-ood.csv.held"
     assert not held.exists()
     held.touch()
-    with pytest.raises(ResultsError, match="delete that file"):
-        append([row()], "quick", "mnist-ood")
+    with pytest.raises(LockHeld, match=r"\.mnist-ood\.csv\.held; .*delete that file"):
+        append([row(seed=1)], "quick", "mnist-ood")
+    assert len(load("quick", "mnist-ood")) == 1
 
 
 def test_published_runs_fill_in_what_this_machine_has_not_computed(

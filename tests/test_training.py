@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cgnlib import training
 from cgnlib.fetching import AssetError
+from cgnlib.locking import LockHeld
 from cgnlib.training import (
     COLLAPSE_ROWS,
     LOG_EVERY,
@@ -400,6 +401,13 @@ def test_a_build_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "build").write_text("")
     with pytest.raises(OSError, match=UNWRITABLE), artefact(tmp_path / "build").lock():
         pytest.fail("the lock was given")
+
+
+def test_an_artefact_that_another_process_makes(tmp_path: Path, without_flock: None) -> None:
+    with artefact(tmp_path).lock(), pytest.raises(LockHeld, match="delete that file"), artefact(tmp_path).lock():
+        pytest.fail("the lock was given twice")
+    with artefact(tmp_path).lock():
+        assert artefact(tmp_path).folder.is_dir()
 
 
 def test_an_atomic_file_appears_only_when_complete(tmp_path: Path) -> None:

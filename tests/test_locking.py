@@ -1,0 +1,61 @@
+"""One holder at a time, with and without flock."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from cgnlib import locking
+from cgnlib.locking import LockHeld, locked
+
+
+@pytest.fixture(params=[True, False], ids=["flock", "file"])
+def either_way(request: pytest.FixtureRequest) -> None:
+    if not request.param:
+        request.getfixturevalue("without_flock")
+
+
+def test_a_second_one_says_that_it_waits_and_then_has_it(
+    tmp_path: Path, either_way: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "HELD_SECONDS", 30.0)
+    order, waits = [], threading.Event()
+    monkeypatch.setattr(locking.tqdm, "write", lambda text, file: (order.append(text), waits.set()))
+
+    def second() -> None:
+        with locked(tmp_path / "lock", "waiting for the first"):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with locked(tmp_path / "lock", "not said"):
+        thread.start()
+        assert waits.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["waiting for the first", "first", "second"]
+
+
+def test_a_lock_ends_with_its_block_also_after_an_error(tmp_path: Path, either_way: None) -> None:
+    for _ in range(2):
+        with pytest.raises(KeyError), locked(tmp_path / "lock"):
+            raise KeyError
+    with locked(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "lock.held").exists()
+
+
+def test_two_locks_are_held_at_once(tmp_path: Path, either_way: None) -> None:
+    with locked(tmp_path / "a.lock"), locked(tmp_path / "b.lock"):
+        pass
+
+
+def test_what_a_killed_process_left_behind_is_named(tmp_path: Path, without_flock: None) -> None:
+    (tmp_path / "lock.held").touch()
+    with pytest.raises(LockHeld, match=r"lock\.held; .*delete that file.*CGN_BUILD"), locked(tmp_path / "lock"):
+        pytest.fail("the lock was given")
+    assert (tmp_path / "lock.held").exists()
+
+
+def test_a_lock_in_no_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), locked(tmp_path / "nowhere" / "lock"):
+        pytest.fail("the lock was given")
