@@ -18,7 +18,7 @@ from cgnlib.paths import project_root
 from cgnlib.report import ReportError, book, checks, places, publish, run
 from cgnlib.report.__main__ import main
 from cgnlib.report.durations import last_durations, remember_durations
-from cgnlib.report.terminal import ProgressLine, _side_by_side
+from cgnlib.report.terminal import ProgressLine, side_by_side
 
 ROOT = project_root()
 PARAMETERS = '# Parameters of this notebook\nprofile = "quick"\nseed = 0'
@@ -180,11 +180,11 @@ def test_notebooks_side_by_side_share_the_terminal(tmp_path: Path) -> None:
         ProgressLine("03-claim2-mnist", None, None, tmp_path) as one,
         ProgressLine("02-claim1-mnist", None, None, tmp_path) as other,
     ):
-        one._lines()
-        shown = other._lines()
+        one.lines()
+        shown = other.lines()
         assert [line.split(":")[0] for line in shown] == ["02-claim1-mnist", "03-claim2-mnist"]
-        assert len(_side_by_side(["x" * 100, "y"], 43)) == 19 + 5 + 1
     assert not list(tmp_path.iterdir())
+    assert side_by_side(["x" * 100, "y"], 43) == "x" * 19 + "  |  y"
 
 
 def test_a_first_run_goes_by_the_durations_of_the_project(build: Path) -> None:

@@ -84,22 +84,7 @@ class ProgressLine:
         times = f"{clock(time.monotonic() - self._began)}" + (f", about {clock(left)} left" if left is not None else "")
         return f"{self.name}: {done}  {times}" + (f"  {self._message}" if self._message else "")
 
-    def _seconds_left(self) -> float | None:
-        if not self._history or len(self._history) != self.cells:
-            return None
-        in_cell = time.monotonic() - self._cell_began
-        return max(0.0, self._history[self._cell] - in_cell) + sum(self._history[self._cell + 1 :])
-
-    def _tick(self) -> None:
-        pause = 1.0 if self._live else 30.0
-        while not self._stop.wait(pause):
-            if self._live:
-                sys.stderr.write("\r\x1b[2K" + _side_by_side(self._lines(), shutil.get_terminal_size().columns - 1))
-            else:
-                sys.stderr.write(self.line() + "\n")
-            sys.stderr.flush()
-
-    def _lines(self) -> list[str]:
+    def lines(self) -> list[str]:
         """This line and those of notebooks that run beside this one, in the order of their names."""
         if not self._note:
             return [self.line()]
@@ -112,6 +97,21 @@ class ProgressLine:
                     lines[other] = other.read_text(encoding="utf-8")
         return [lines[note] for note in sorted(lines)]
 
+    def _seconds_left(self) -> float | None:
+        if not self._history or len(self._history) != self.cells:
+            return None
+        in_cell = time.monotonic() - self._cell_began
+        return max(0.0, self._history[self._cell] - in_cell) + sum(self._history[self._cell + 1 :])
+
+    def _tick(self) -> None:
+        pause = 1.0 if self._live else 30.0
+        while not self._stop.wait(pause):
+            if self._live:
+                sys.stderr.write("\r\x1b[2K" + side_by_side(self.lines(), shutil.get_terminal_size().columns - 1))
+            else:
+                sys.stderr.write(self.line() + "\n")
+            sys.stderr.flush()
+
     def _clear(self) -> None:
         if self._live:
             with contextlib.suppress(OSError, ValueError):
@@ -119,7 +119,7 @@ class ProgressLine:
                 sys.stderr.flush()
 
 
-def _side_by_side(lines: list[str], width: int) -> str:
+def side_by_side(lines: list[str], width: int) -> str:
     """Lines in one, each cut to its share of the width."""
     gap = "  |  "
     share = (width - len(gap) * (len(lines) - 1)) // len(lines)
