@@ -189,7 +189,8 @@ def inventory(data_folder: str | Path | None = None) -> list[tuple[Asset, Path |
     return rows
 
 
-def _megabytes(size: int) -> str:
+def megabytes(size: int) -> str:
+    """Bytes as text, in MB."""
     return f"{size / 1e6:,.0f} MB"
 
 
@@ -197,7 +198,7 @@ def _show(rows: list[tuple[Asset, Path | None, str]]) -> None:
     table = [("asset", "size", "licence", "found in")]
     for asset, path, state in rows:
         place = state if path or state == "not found" else "damaged, see below"
-        table.append((asset.name, _megabytes(asset.size), asset.licence, place))
+        table.append((asset.name, megabytes(asset.size), asset.licence, place))
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     for name, size, licence, place in table:
         print(f"{name:<{widths[0]}}  {size:>{widths[1]}}  {licence:<{widths[2]}}  {place}")

@@ -19,6 +19,7 @@ from cgnlib.report import ReportError, book, checks, places, publish, run
 from cgnlib.report.__main__ import main
 from cgnlib.report.durations import last_durations, remember_durations
 from cgnlib.report.terminal import ProgressLine, side_by_side
+from cgnlib.sources import REGISTRY
 
 ROOT = project_root()
 PARAMETERS = '# Parameters of this notebook\nprofile = "quick"\nseed = 0'
@@ -28,6 +29,7 @@ parts:
   - caption: Behind it
     chapters:
       - file: bibliography
+      - file: reproduce
 """
 
 
@@ -43,7 +45,7 @@ def write_notebook(path: Path, *sources: str) -> None:
 
 @pytest.fixture
 def report(tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A report of one notebook and the bibliography, with the real parameters, style and configuration."""
+    """A report of one notebook and two pages, with the real parameters, style and configuration."""
     root = tmp_path / "checkout"
     for folder in ("params", "book"):
         shutil.copytree(ROOT / folder, root / folder)
@@ -261,6 +263,9 @@ def test_the_book_is_built_and_needs_no_network(report: Path, build: Path) -> No
     assert loaded == []
     assert "mathjax/tex-chtml.js" in page
     assert (index.parent / "_static" / "mathjax" / "tex-chtml.js").exists()
+    data = (index.parent / "reproduce.html").read_text()
+    cells = r'<span class="pre">([\w-]+)</span></code></p></td>\s*<td><p><a class="reference external" href="([^"]*)"'
+    assert re.findall(cells, data) == [(asset.name, asset.source) for asset in REGISTRY]
 
 
 def test_a_warning_fails_the_book_and_is_named(report: Path, build: Path) -> None:

@@ -12,8 +12,10 @@ import yaml
 from cgnlib.paths import build_folder, project_root
 from cgnlib.plotting import apply_captions
 from cgnlib.provenance import code_version
+from cgnlib.registry import megabytes
 from cgnlib.report import ReportError
 from cgnlib.report.places import book_pages, executed_notebook, notebook_names, profile_name
+from cgnlib.sources import REGISTRY
 
 _SCALES = {
     "smoke": "Scale smoke: a test of every code path on a few images. The numbers mean nothing.",
@@ -36,7 +38,7 @@ def build_book(profile: str) -> Path:
         executed = nbformat.read(executed_notebook(profile, name), as_version=4)
         apply_captions(executed)
         nbformat.write(executed, source / "notebooks" / f"{name}.ipynb")
-    _write_scale(source / "_config.yml", profile)
+    _fill_in(source / "_config.yml", profile)
 
     log = build_folder() / "logs" / profile / "book.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -93,9 +95,21 @@ def _errors_in(path: Path) -> list[str]:
     return [f"a cell shows {output.ename}" for output in outputs if output.output_type == "error"]
 
 
-def _write_scale(config_file: Path, profile: str) -> None:
-    """The scale on every page: in the footer, and above the page where verdicts cannot be relied on."""
+def data_table() -> str:
+    """Markdown: all data and weights of `cgnlib.sources`, by the names that `make assets` takes."""
+    lines = ["| Name | What | Size | Licence | Without it |", "|---|---|--:|---|---|"]
+    for asset in REGISTRY:
+        what = f"[{asset.what}]({asset.source})" + ("" if asset.can_be_fetched else ", to be fetched by hand")
+        lines.append(f"| `{asset.name}` | {what} | {megabytes(asset.size)} | {asset.licence} | {asset.without} |")
+    return "\n".join(lines)
+
+
+def _fill_in(config_file: Path, profile: str) -> None:
+    """What pages take from the code: the table that stands for {{ data_and_weights }}, and the scale on every page, in
+    the footer and, where verdicts cannot be relied on, above the page.
+    """
     config: dict[str, Any] = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    config["parse"]["myst_substitutions"] = {"data_and_weights": data_table()}
     theme = config["sphinx"]["config"]["html_theme_options"]
     theme["extra_footer"] = f'<p class="cgn-scale">{_SCALES[profile]} Code {code_version()}.</p>'
     if profile in ("smoke", "quick"):
