@@ -329,8 +329,10 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
 
 
-def load_state(module: nn.Module, path: Path | str, what: str) -> None:
+def load_state(module: nn.Module, path: Path | str, what: str, drop_prefix: str = "") -> None:
     """Load a `.safetensors` or PyTorch state dict into `module`, strictly and without executing code.
+
+    drop_prefix: taken off the keys that have it ("module." of a network that was trained in parallel).
 
     Raises AssetError naming the file and what is wrong: missing, unreadable, wrong keys, wrong shapes, not finite.
     """
@@ -348,6 +350,7 @@ def load_state(module: nn.Module, path: Path | str, what: str) -> None:
         raise AssetError(f"weights of {what}: {path} is not a plain state dict ({error}).") from error
     if not isinstance(tensors, Mapping):
         raise AssetError(f"weights of {what}: {path} holds a {type(tensors).__name__}, not a state dict.")
+    tensors = {name.removeprefix(drop_prefix): tensor for name, tensor in tensors.items()}
     expected = module.state_dict()
     if set(tensors) != set(expected):
         missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))

@@ -92,11 +92,11 @@ BIGGAN_DEEP_256 = BigGANConfig(
 )
 TOY_64 = BigGANConfig(
     resolution=64,
-    channel_width=16,
+    channel_width=32,
     z_dim=32,
     class_embed_dim=32,
     num_classes=10,
-    layers=((True, 8, 8), (True, 8, 4), (True, 4, 2), (True, 2, 1)),
+    layers=((True, 4, 4), (True, 4, 4), (True, 4, 2), (True, 2, 1)),
     attention_position=2,
     n_stats=11,
 )
@@ -135,7 +135,8 @@ class SpectralNorm(nn.Module):
         if self.training:
             self.iterate(1)
         u, v = self.weight_u.clone(), self.weight_v.clone()  # backward needs these, and the buffers change
-        return self.weight_orig / torch.dot(u, self.weight_orig.flatten(1) @ v)
+        with torch.autocast(u.device.type, enabled=False):  # in bfloat16 the singular value would be off by 1 %
+            return self.weight_orig / torch.dot(u, self.weight_orig.flatten(1) @ v)
 
 
 class SpectralLinear(SpectralNorm):
@@ -324,7 +325,7 @@ class BigGAN(nn.Module):
 
     def __init__(self, config: BigGANConfig, swapped_statistics: bool = False) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.swapped_statistics = config, swapped_statistics
         self.embeddings = nn.Linear(config.num_classes, config.class_embed_dim, bias=False)
         self.generator = Generator(config, swapped_statistics)
 

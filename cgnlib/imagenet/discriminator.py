@@ -1,14 +1,17 @@
-"""Class-conditional BigGAN-deep discriminator (Brock et al. 2019, Appendix B), to train a small generator with.
+"""Class-conditional discriminators to train a small BigGAN-deep with.
 
-Nobody published the discriminator of BigGAN-deep: this one follows the paper and mirrors the generator.
+`Discriminator` follows Brock et al. (2019, Appendix B) and mirrors the generator; nobody published BigGAN-deep's own.
+`ProjectedDiscriminator` looks at images through a frozen network (Sauer et al. 2021, "Projected GANs converge faster").
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cgnlib.features import PerceptualFeatures
 from cgnlib.imagenet.biggan import BOTTLENECK, SelfAttention, SpectralConv2d, SpectralLinear
 
 
@@ -18,7 +21,7 @@ class DiscriminatorConfig:
 
     layers: (downsample, input, output) of each residual block, the last two as multiples of `channel_width`.
     attention_position: index in the list of layers at which self-attention is inserted.
-    patch: images are first folded into patches of patch x patch pixels, whose colours are channels: 2 for a cheap start.
+    patch: images are first folded into patches of patch x patch pixels, whose colours are channels (2: a cheap start).
     eps: the floor of norms in spectral normalisation.
     """
 
@@ -117,3 +120,62 @@ class Discriminator(nn.Module):
         x = self.from_rgb(patches.contiguous(memory_format=torch.channels_last))  # the fastest layout for CPUs
         features = F.relu(self.layers(x)).sum(dim=(2, 3))
         return self.score(features).squeeze(1) + (self.embeddings(class_vector) * features).sum(dim=1)
+
+
+class ProjectedDiscriminator(nn.Module):
+    """One small discriminator on each block of frozen features; scores (B, S), one per block and position.
+
+    Feature maps are standardised with the statistics of real images (`standardise`), so that each block counts alike.
+    """
+
+    def __init__(
+        self, features: PerceptualFeatures, num_classes: int, size: int, width: int = 64, eps: float = 1e-4
+    ) -> None:
+        super().__init__()
+        self.features = [features]  # not a submodule: frozen, the same for all, no part of a state dict
+        with torch.no_grad():
+            maps = features(torch.zeros(1, 3, size, size))
+        self.blocks = nn.ModuleList(_Judge(maps_.shape[1], maps_.shape[2], width, num_classes, eps) for maps_ in maps)
+
+    @torch.no_grad()
+    def standardise(self, images: Tensor) -> None:
+        """Take mean and deviation of every channel from real images (B, 3, H, W) in [-1, 1]."""
+        for judge, maps in zip(self.blocks, self.features[0](images), strict=True):
+            deviation, mean = torch.std_mean(maps, dim=(0, 2, 3), keepdim=True)
+            judge.mean.copy_(mean)
+            judge.deviation.copy_(deviation.clamp(min=1e-3))
+
+    def look(self, images: Tensor) -> list[Tensor]:
+        """The feature maps that `judge` scores, for images (B, 3, H, W) in [-1, 1]."""
+        return self.features[0](images.contiguous(memory_format=torch.channels_last))
+
+    def judge(self, maps: Sequence[Tensor], class_vector: Tensor) -> Tensor:
+        """Scores (B, S) of what `look` gave. class_vector: (B, num_classes)."""
+        scores = [judge(each, class_vector) for judge, each in zip(self.blocks, maps, strict=True)]
+        return torch.cat(scores, dim=1)
+
+    def forward(self, images: Tensor, class_vector: Tensor) -> Tensor:
+        return self.judge(self.look(images), class_vector)
+
+
+class _Judge(nn.Module):
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, channels: int, size: int, width: int, num_classes: int, eps: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
+        self.register_buffer("deviation", torch.ones(1, channels, 1, 1))
+        layers: list[nn.Module] = [SpectralConv2d(channels, width, 1, eps), nn.LeakyReLU(0.2)]
+        while size > 4:
+            layers += [SpectralConv2d(width, width, 3, eps), nn.LeakyReLU(0.2), nn.AvgPool2d(2)]
+            size //= 2
+        layers += [SpectralConv2d(width, width, 3, eps), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers)
+        self.embeddings = SpectralLinear(num_classes, width, eps, bias=False)
+        self.score = SpectralConv2d(width, 1, 1, eps)
+
+    def forward(self, maps: Tensor, class_vector: Tensor) -> Tensor:
+        hidden = self.layers((maps - self.mean) / self.deviation)
+        match = (hidden * self.embeddings(class_vector)[:, :, None, None]).sum(dim=1)
+        return (self.score(hidden).squeeze(1) + match).flatten(1)

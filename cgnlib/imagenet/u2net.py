@@ -68,7 +68,7 @@ FULL = U2NetConfig(
 )
 
 
-def _uniform(mid: int, out: int) -> U2NetConfig:
+def uniform(mid: int, out: int) -> U2NetConfig:
     """The same channels in every stage; a decoder stage gets those of the stage below and of its encoder stage."""
     return U2NetConfig(
         stage1=RSUConfig("RSU7", 3, mid, out),
@@ -85,8 +85,8 @@ def _uniform(mid: int, out: int) -> U2NetConfig:
     )
 
 
-LIGHT = _uniform(mid=16, out=64)  # the published "u2netp", 1.1 M parameters
-TOY = _uniform(mid=8, out=16)  # for images of 64 x 64 on a CPU
+LIGHT = uniform(mid=16, out=64)  # the published "u2netp", 1.1 M parameters
+TOY = uniform(mid=8, out=16)  # for images of 64 x 64 on a CPU
 
 
 def resize(images: Tensor, size: Sequence[int]) -> Tensor:

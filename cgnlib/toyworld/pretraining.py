@@ -5,6 +5,7 @@ other objects, textures and scenes than the ten classes', the classifiers on the
 """
 
 import copy
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,13 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cgnlib import losses
-from cgnlib.imagenet import biggan, discriminator
+from cgnlib.features import perceptual_features
+from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BigGAN, BigGANConfig, measure_statistics, sample_latents
-from cgnlib.imagenet.discriminator import Discriminator, DiscriminatorConfig
+from cgnlib.imagenet.discriminator import ProjectedDiscriminator
+from cgnlib.imagenet.u2net import U2Net, U2NetConfig
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.toyworld.sets import TRAIN, build, to_float
+from cgnlib.toyworld.reader import Reader
+from cgnlib.toyworld.sets import FREE, TRAIN, build, salient_scenes, to_float
 from cgnlib.toyworld.world import N_CLASSES
-from cgnlib.training import Artefact, Batches, TrainingState, run
+from cgnlib.training import Artefact, Batches, TrainingState, freeze, run
 
 METHOD_VERSION = 1
 
@@ -30,7 +34,7 @@ class BigGANRecipe:
     """Hinge training of a class-conditional generator (Brock et al., 2019), at a size for CPUs."""
 
     generator: BigGANConfig = biggan.TOY_64
-    discriminator: DiscriminatorConfig = discriminator.TOY_64
+    features: str = "efficientnet-lite0"  # through which the discriminator sees images
     training_images: int = 20_000  # of the class-tied training set
     steps: int = 10_000
     batch_size: int = 32
@@ -42,13 +46,15 @@ class BigGANRecipe:
 
 
 class BigGANTrainer:
-    """One update of discriminator and generator per step, on the same generated images; `state` is all a resume needs."""
+    """One update of discriminator and generator per step, on the same images; `state` is all that a resume needs."""
 
     def __init__(self, recipe: BigGANRecipe, seed: int, device: str = "cpu") -> None:
         self.recipe, self.device = recipe, device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "toyworld", "biggan", "default initialisation"))
-            self.network, self.judge = BigGAN(recipe.generator), Discriminator(recipe.discriminator)
+            self.network = BigGAN(recipe.generator)
+            features = perceptual_features(recipe.features).to(device)
+            self.judge = ProjectedDiscriminator(features, N_CLASSES, recipe.generator.resolution)
         stream = generator(seed, "toyworld", "biggan", "initialisation")
         with torch.no_grad():
             for network in (self.network, self.judge):
@@ -58,6 +64,7 @@ class BigGANTrainer:
         self.averaged = copy.deepcopy(self.network).requires_grad_(False)
         data = build(TRAIN, recipe.training_images, seed)
         self.images, self.labels = data.images.to(device), data.shape.to(device)
+        self.judge.standardise(to_float(self.images[:256]))
         self.batches = Batches(len(data), recipe.batch_size, seed, "toyworld", "biggan", "order")
         self.noise = generator(seed, "toyworld", "biggan", "noise", device=device)
         self.optimizer_g = torch.optim.Adam(self.network.parameters(), recipe.learning_rate_g, recipe.betas, fused=True)
@@ -74,16 +81,15 @@ class BigGANTrainer:
         real, labels = to_float(self.images[index]), F.one_hot(self.labels[index], N_CLASSES).float()
         z = sample_latents(len(labels), self.recipe.generator.z_dim, 1.0, self.noise)
         fake = self.network(z, labels)
-        validity = self.judge(torch.cat([real, fake.detach()]), labels.repeat(2, 1))
-        loss_d = losses.hinge_discriminator(*validity.chunk(2))
-        self.optimizer_d.zero_grad(set_to_none=True)
-        loss_d.backward()
-        self.optimizer_d.step()
+        seen_fake = self.judge.look(fake)
+        with torch.no_grad():
+            seen_real = self.judge.look(real)
+        seen = [torch.cat([a, b.detach()]) for a, b in zip(seen_real, seen_fake, strict=True)]
+        loss_d = losses.hinge_discriminator(*self.judge.judge(seen, labels.repeat(2, 1)).chunk(2))
+        _update(self.optimizer_d, loss_d)
         self.judge.requires_grad_(False)
-        loss_g = losses.hinge_generator(self.judge(fake, labels))
-        self.optimizer_g.zero_grad(set_to_none=True)
-        loss_g.backward()
-        self.optimizer_g.step()
+        loss_g = losses.hinge_generator(self.judge.judge(seen_fake, labels))
+        _update(self.optimizer_g, loss_g)
         self.judge.requires_grad_(True)
         self._average(step)
         return {"generator": loss_g.detach(), "discriminator": loss_d.detach()}
@@ -93,6 +99,12 @@ class BigGANTrainer:
         decay = min(self.recipe.ema, (step + 1) / (step + 10))  # short memory at the start
         for mean, value in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
             mean.lerp_(value, 1 - decay)
+
+
+def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
 
 
 def train_biggan(
@@ -119,3 +131,102 @@ def train_biggan(
             record = {"device": device, "seconds": round(trainer.state.seconds, 1)}
             artefact.finish(network, record, pd.DataFrame(trainer.state.log))
     return network.to(device).eval(), artefact
+
+
+@dataclass(frozen=True)
+class SaliencyRecipe:
+    """Training of the small U2-Net on images of other worlds than the ten classes' (`sets.salient_scenes`)."""
+
+    network: U2NetConfig = u2net.TOY
+    steps: int = 3_000
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+
+
+def train_saliency(
+    recipe: SaliencyRecipe, seed: int, *, device: str = "cpu", root: Path | None = None
+) -> tuple[U2Net, Artefact]:
+    """The toy world's U2-Net, frozen: trained, resumed or loaded. Every step sees new images."""
+    config = {"recipe": asdict(recipe), "seed": seed, "version": METHOD_VERSION}
+    artefact = Artefact("toy-u2net", config, root)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "toyworld", "u2net", "initialisation"))
+        network = U2Net(recipe.network)
+    with artefact.lock():
+        if artefact.load(network) is None:
+            network.to(device).to(memory_format=torch.channels_last).train()
+            optimizer = torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
+            stream = generator(seed, "toyworld", "u2net", "images")
+            state = TrainingState({"u2net": network}, {"adam": optimizer}, {"images": stream})
+            artefact.resume(state)
+
+            def step(index: int) -> dict[str, Tensor]:
+                _set_rate(optimizer, recipe.learning_rate, index / recipe.steps)
+                scenes = salient_scenes(recipe.batch_size, stream)
+                logits = network.side_logits(scenes.image.to(device))
+                loss = u2net.saliency_loss(logits, scenes.mask.to(device))
+                _update(optimizer, loss)
+                return {"loss": loss.detach()}
+
+            run(state, recipe.steps, step, artefact.checkpoint, title=f"U2-Net of the toy world seed {seed}")
+            artefact.finish(network, _record(device, state), pd.DataFrame(state.log))
+    return freeze(network.to(device).to(memory_format=torch.channels_last)), artefact
+
+
+@dataclass(frozen=True)
+class ReaderRecipe:
+    """Training of a network that reads labels: of the class from tied images, or of all factors from free ones."""
+
+    data: str = FREE  # the set it is trained on: free | train (class-tied)
+    heads: tuple[str, ...] = ("shape", "texture", "background")
+    images: int = 20_000
+    epochs: int = 8
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+
+
+CLASSIFIER = ReaderRecipe(data=TRAIN, heads=("shape",), epochs=4)
+ORACLE = ReaderRecipe()
+
+
+def train_reader(
+    recipe: ReaderRecipe, seed: int, *, device: str = "cpu", root: Path | None = None
+) -> tuple[Reader, Artefact]:
+    """A reader in eval mode: trained, resumed or loaded."""
+    config = {"recipe": asdict(recipe), "seed": seed, "version": METHOD_VERSION}
+    artefact = Artefact("toy-reader", config, root)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "toyworld", "reader", "initialisation"))
+        reader = Reader(recipe.heads)
+    with artefact.lock():
+        if artefact.load(reader) is None:
+            reader.to(device).to(memory_format=torch.channels_last).train()
+            data = build(recipe.data, recipe.images, derive_seed(seed, "toyworld", "reader"))
+            optimizer = torch.optim.Adam(reader.parameters(), recipe.learning_rate, fused=True)
+            state = TrainingState({"reader": reader}, {"adam": optimizer}, {})
+            artefact.resume(state)
+            batches = Batches(len(data), recipe.batch_size, seed, "toyworld", "reader", "order")
+            steps = recipe.epochs * batches.per_epoch
+
+            def step(index: int) -> dict[str, Tensor]:
+                _set_rate(optimizer, recipe.learning_rate, index / steps)
+                chosen = batches[index]
+                logits = reader(to_float(data.images[chosen]).to(device))
+                terms = [F.cross_entropy(each, getattr(data, name)[chosen].to(device)) for name, each in logits.items()]
+                loss = torch.stack(terms).sum()
+                _update(optimizer, loss)
+                return {"loss": loss.detach()}
+
+            run(state, steps, step, artefact.checkpoint, title=f"reader of {', '.join(recipe.heads)} seed {seed}")
+            artefact.finish(reader, _record(device, state), pd.DataFrame(state.log))
+    return reader.to(device).to(memory_format=torch.channels_last).eval(), artefact
+
+
+def _record(device: str, state: TrainingState) -> dict[str, str | float]:
+    return {"device": device, "seconds": round(state.seconds, 1)}
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, learning_rate: float, share: float) -> None:
+    """Half a cosine from the full learning rate to nothing; `share` of the training is done."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * (1 + math.cos(math.pi * share)) / 2

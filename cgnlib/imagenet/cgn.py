@@ -1,0 +1,116 @@
+"""The ImageNet CGN (SG21, Section 3; seed, Section 3.1): a frozen teacher, three mechanisms, a frozen U2-Net.
+
+All mechanisms are BigGAN-deep generators that start from the teacher's weights and share one noise vector u; the mask
+is what the U2-Net finds salient in the image of the shape mechanism.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from cgnlib.composition import compose
+from cgnlib.imagenet.biggan import BigGAN
+from cgnlib.imagenet.u2net import U2Net, folded
+from cgnlib.training import freeze, load_state
+
+MASK_EPS = 1e-4  # published: masks are clamped to [1e-4, 1 - 1e-4]
+
+
+class Labels(NamedTuple):
+    """Which class each mechanism draws: class vectors (B, num_classes), one-hot or, between classes, soft."""
+
+    shape: Tensor
+    texture: Tensor
+    background: Tensor
+
+    @classmethod
+    def of(cls, shape: Tensor, texture: Tensor, background: Tensor, num_classes: int) -> "Labels":
+        """From class indices (B,) int64."""
+        return cls(*(F.one_hot(each, num_classes).float() for each in (shape, texture, background)))
+
+    @classmethod
+    def tied(cls, labels: Tensor, num_classes: int) -> "Labels":
+        return cls.of(labels, labels, labels, num_classes)
+
+
+class Parts(NamedTuple):
+    """What the mechanisms give, and the composition."""
+
+    premask: Tensor  # (B, 3, R, R) in [-1, 1], the image of f_shape
+    mask: Tensor  # (B, 1, R, R) in [1e-4, 1 - 1e-4]
+    foreground: Tensor  # (B, 3, R, R) in [-1, 1]
+    background: Tensor  # (B, 3, R, R) in [-1, 1]
+    image: Tensor  # (B, 3, R, R) in [-1, 1]
+
+
+class ImageNetCGN(nn.Module):
+    """Module names are those of the authors' file: biggan_GT, f_shape, f_text, f_bg, u2net.
+
+    Teacher and U2-Net are frozen and stay in eval mode. recompute: save memory in training by computing the mechanisms'
+    activations again in the backward pass.
+    """
+
+    def __init__(self, teacher: BigGAN, u2net: U2Net, recompute: bool = False) -> None:
+        super().__init__()
+        self.recompute = recompute
+        self.biggan_GT = freeze(teacher)
+        self.f_shape, self.f_text, self.f_bg = (_like(teacher) for _ in range(3))
+        self.u2net = freeze(u2net)
+        self._saliency: list[U2Net] = []  # the U2-Net with its batch norms folded in, made when first needed
+
+    @property
+    def num_classes(self) -> int:
+        return self.f_shape.config.num_classes
+
+    @property
+    def z_dim(self) -> int:
+        return self.f_shape.config.z_dim
+
+    @torch.no_grad()
+    def teacher(self, u: Tensor, class_vector: Tensor, truncation: float = 1.0) -> Tensor:
+        """x_gt (B, 3, R, R) in [-1, 1]: what the pre-trained generator draws."""
+        return self.biggan_GT(u, class_vector, truncation)
+
+    def saliency(self, images: Tensor) -> Tensor:
+        """What the U2-Net takes for the object in images in [-1, 1]: (B, 1, R, R) in (0, 1)."""
+        if not self._saliency or self._saliency[0].outconv.weight.device != images.device:
+            self._saliency[:] = [folded(self.u2net)]
+        return self._saliency[0](images)
+
+    def forward(self, u: Tensor, labels: Labels, truncation: float = 1.0) -> Parts:
+        """u: (B, z_dim), shared by the mechanisms, from `biggan.sample_latents` with the same truncation."""
+        premask = self._draw(self.f_shape, u, labels.shape, truncation)
+        mask = self.saliency(premask).float().clamp(MASK_EPS, 1 - MASK_EPS)
+        foreground = self._draw(self.f_text, u, labels.texture, truncation)
+        background = self._draw(self.f_bg, u, labels.background, truncation)
+        return Parts(premask, mask, foreground, background, compose(mask, foreground, background))
+
+    def _draw(self, mechanism: nn.Module, u: Tensor, class_vector: Tensor, truncation: float) -> Tensor:
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(mechanism, u, class_vector, truncation, use_reentrant=False)
+        return mechanism(u, class_vector, truncation)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *rest: object) -> None:
+        self._saliency.clear()  # made from weights that are replaced now
+        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[arg-type]
+
+
+def _like(teacher: BigGAN) -> BigGAN:
+    """A mechanism as it starts: a trainable copy of the teacher."""
+    mechanism = BigGAN(teacher.config, teacher.swapped_statistics)
+    mechanism.load_state_dict(teacher.state_dict())
+    return mechanism
+
+
+def load_published(path: Path | str, cgn: ImageNetCGN) -> ImageNetCGN:
+    """Fill `cgn` from the authors' `cgn.pth` (keys with or without `module.`) or a file of this project; eval mode.
+
+    Raises AssetError when the file is missing, corrupt or of another architecture; never executes code.
+    """
+    load_state(cgn, path, "the ImageNet CGN", drop_prefix="module.")
+    return cgn.eval()

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from cgnlib.composition import compose
+from cgnlib.fetching import AssetError
+from cgnlib.imagenet.biggan import sample_latents
+from cgnlib.imagenet.cgn import MASK_EPS, ImageNetCGN, Labels, load_published
+from cgnlib.training import save_tensors
+from tests.imagenet.conftest import small_cgn
+
+
+def latents(cgn: ImageNetCGN, n: int = 3, seed: int = 0) -> Tensor:
+    return sample_latents(n, cgn.z_dim, 1.0, torch.Generator().manual_seed(seed))
+
+
+def labels(*rows: tuple[int, int, int]) -> Labels:
+    shape, texture, background = torch.tensor(rows).T
+    return Labels.of(shape, texture, background, 5)
+
+
+def test_parts_have_their_shapes_and_ranges_and_make_the_image(cgn: ImageNetCGN) -> None:
+    parts = cgn(latents(cgn), labels((0, 1, 2), (3, 4, 0), (1, 1, 1)))
+    for image in (parts.premask, parts.foreground, parts.background, parts.image):
+        assert image.shape == (3, 3, 32, 32) and image.abs().max() <= 1
+    assert parts.mask.shape == (3, 1, 32, 32)
+    assert parts.mask.min() >= MASK_EPS and parts.mask.max() <= 1 - MASK_EPS
+    torch.testing.assert_close(parts.image, compose(parts.mask, parts.foreground, parts.background))
+
+
+def test_untrained_mechanisms_draw_what_the_teacher_draws(cgn: ImageNetCGN) -> None:
+    u, tied = latents(cgn), labels((0, 0, 0), (2, 2, 2), (4, 4, 4))
+    parts, x_gt = cgn.eval()(u, tied), cgn.teacher(u, tied.shape)
+    for image in (parts.premask, parts.foreground, parts.background, parts.image):
+        torch.testing.assert_close(image, x_gt, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0, 1, 2])
+def test_each_label_changes_its_own_part_alone(cgn: ImageNetCGN, factor: int) -> None:
+    cgn.eval()
+    row = [1, 1, 1]
+    row[factor] = 3
+    before, after = cgn(latents(cgn, 1), labels((1, 1, 1))), cgn(latents(cgn, 1), labels((row[0], row[1], row[2])))
+    for index, name in enumerate(("premask", "foreground", "background")):
+        same = torch.equal(getattr(before, name), getattr(after, name))
+        assert same == (index != factor), name
+
+
+def test_teacher_and_u2net_are_frozen_and_stay_in_eval_mode(cgn: ImageNetCGN) -> None:
+    cgn.train()
+    assert not cgn.biggan_GT.training and not cgn.u2net.training and cgn.f_shape.training
+    trainable = {name.split(".")[0] for name, parameter in cgn.named_parameters() if parameter.requires_grad}
+    assert trainable == {"f_shape", "f_text", "f_bg"}
+
+
+def test_frozen_parts_keep_no_graph_but_let_the_masks_gradient_through(cgn: ImageNetCGN) -> None:
+    u, tied = latents(cgn), labels((0, 0, 0), (1, 1, 1), (2, 2, 2))
+    assert not cgn.teacher(u, tied.shape).requires_grad
+    cgn.train()(u, tied).mask.mean().backward()
+    moved = {n.split(".")[0] for n, p in cgn.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    assert moved == {"f_shape"}
+
+
+def test_recomputed_activations_give_the_same_gradients() -> None:
+    gradients = []
+    for recompute in (False, True):
+        cgn = small_cgn(recompute).eval()
+        cgn(latents(cgn), labels((0, 1, 2), (1, 2, 3), (2, 3, 4))).image.square().mean().backward()
+        gradients.append({name: p.grad for name, p in cgn.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, value in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], value)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_the_authors_layout_loads(tmp_path: Path, cgn: ImageNetCGN, prefix: str) -> None:
+    state = {name: torch.rand_like(t) if t.is_floating_point() else t for name, t in cgn.state_dict().items()}
+    assert {name.split(".")[0] for name in state} == {"biggan_GT", "f_shape", "f_text", "f_bg", "u2net"}
+    save_tensors({prefix + name: tensor for name, tensor in state.items()}, tmp_path / "cgn.safetensors")
+    loaded = load_published(tmp_path / "cgn.safetensors", small_cgn())
+    assert not loaded.training
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, state[name]), name
+
+
+def test_loading_forgets_what_was_made_of_the_old_u2net(tmp_path: Path, cgn: ImageNetCGN) -> None:
+    images = torch.rand(2, 3, 32, 32)
+    before = cgn.saliency(images)
+    state = {n: t * 1.1 if n.startswith("u2net") and t.is_floating_point() else t for n, t in cgn.state_dict().items()}
+    save_tensors(state, tmp_path / "cgn.safetensors")
+    assert not torch.allclose(load_published(tmp_path / "cgn.safetensors", cgn).saliency(images), before)
+
+
+def test_another_architecture_is_named(tmp_path: Path, cgn: ImageNetCGN) -> None:
+    save_tensors({name: t for name, t in cgn.state_dict().items() if "f_bg" not in name}, tmp_path / "x.safetensors")
+    with pytest.raises(AssetError, match="another architecture"):
+        load_published(tmp_path / "x.safetensors", cgn)
