@@ -318,6 +318,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def fingerprint(module: nn.Module) -> str:
+    """First 12 hex digits of the SHA-256 of a module's weights: what tells two networks apart."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
 def save_weights(module: nn.Module, path: Path) -> None:
     """The module's state dict as safetensors, written atomically."""
     save_tensors(module.state_dict(), path)

@@ -141,6 +141,7 @@ class ProjectedDiscriminator(nn.Module):
     def standardise(self, images: Tensor) -> None:
         """Take mean and deviation of every channel from real images (B, 3, H, W) in [-1, 1]."""
         for judge, maps in zip(self.blocks, self.features[0](images), strict=True):
+            assert isinstance(judge, _Judge)
             deviation, mean = torch.std_mean(maps, dim=(0, 2, 3), keepdim=True)
             judge.mean.copy_(mean)
             judge.deviation.copy_(deviation.clamp(min=1e-3))
@@ -168,7 +169,7 @@ class _Judge(nn.Module):
         self.register_buffer("deviation", torch.ones(1, channels, 1, 1))
         layers: list[nn.Module] = [SpectralConv2d(channels, width, 1, eps), nn.LeakyReLU(0.2)]
         while size > 4:
-            layers += [SpectralConv2d(width, width, 3, eps), nn.LeakyReLU(0.2), nn.AvgPool2d(2)]
+            layers += [nn.AvgPool2d(2), SpectralConv2d(width, width, 3, eps), nn.LeakyReLU(0.2)]
             size //= 2
         layers += [SpectralConv2d(width, width, 3, eps), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers)

@@ -3,7 +3,6 @@
 No photograph is seen: the teacher draws what is to be rebuilt, from the noise and class that the mechanisms get.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN, Labels, Parts
 from cgnlib.imagenet.texture_targets import PatchGrid, fill, patch_grid
 from cgnlib.randomness import generator
-from cgnlib.training import Artefact, TrainingState, run, save_tensors
+from cgnlib.training import Artefact, TrainingState, fingerprint, run, save_tensors
 
 METHOD_VERSION = 1
 SNAPSHOT_SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)  # of the training length
@@ -245,12 +244,3 @@ def train_imagenet_cgn(
             }
             artefact.finish(mechanisms, record, pd.DataFrame(trainer.state.log))
     return cgn.eval(), artefact
-
-
-def fingerprint(module: nn.Module) -> str:
-    """First 12 hex digits of the SHA-256 of a module's weights: what tells two networks apart."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]

@@ -36,10 +36,10 @@ class BigGANRecipe:
     generator: BigGANConfig = biggan.TOY_64
     features: str = "efficientnet-lite0"  # through which the discriminator sees images
     training_images: int = 20_000  # of the class-tied training set
-    steps: int = 10_000
+    steps: int = 6_000
     batch_size: int = 32
-    learning_rate_g: float = 3e-4
-    learning_rate_d: float = 6e-4
+    learning_rate_g: float = 4e-4
+    learning_rate_d: float = 3e-4
     betas: tuple[float, float] = (0.0, 0.99)
     ema: float = 0.999  # decay per step of the averaged weights, which are kept
     statistics_images: int = 2_048  # per truncation, for the stored batch-norm statistics

@@ -7,9 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cgnlib.features import PerceptualFeatures
 from cgnlib.imagenet import biggan
 from cgnlib.imagenet.biggan import BigGAN, SpectralNorm, initialise, sample_latents
-from cgnlib.imagenet.discriminator import TOY_64, Block, Discriminator, DiscriminatorConfig
+from cgnlib.imagenet.discriminator import (
+    TOY_64,
+    Block,
+    Discriminator,
+    DiscriminatorConfig,
+    ProjectedDiscriminator,
+)
 from cgnlib.losses import hinge_discriminator, hinge_generator
 from cgnlib.randomness import generator
 
@@ -169,3 +176,25 @@ def test_wrong_inputs_are_named(images: tuple[int, ...], y: tuple[int, ...], mes
 def test_configurations_that_do_not_fit(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(TINY, **change)
+
+
+def test_the_projected_discriminator_scores_every_block_by_class(features: PerceptualFeatures) -> None:
+    judge = ProjectedDiscriminator(features, num_classes=5, size=32).eval()
+    images = torch.rand(4, 3, 32, 32, generator=generator(0, "images")) * 2 - 1
+    judge.standardise(images)
+    for block, maps in zip(judge.blocks, judge.look(images), strict=True):
+        mean, deviation = (block.get_buffer(name) for name in ("mean", "deviation"))
+        standard = (maps - mean) / deviation
+        torch.testing.assert_close(standard.mean(dim=(0, 2, 3)), torch.zeros(maps.shape[1]), atol=1e-3, rtol=0)
+    first, second = (judge(images, F.one_hot(torch.full((4,), label), 5).float()) for label in (0, 1))
+    assert first.shape == (4, 16 + 16 + 16 + 4)  # 4 x 4 positions of each block, 2 x 2 of the last
+    assert not torch.allclose(first, second)
+    assert not any(name.startswith("features") for name, _ in judge.named_parameters())
+
+
+def test_the_projected_discriminator_passes_gradients_to_the_images(features: PerceptualFeatures) -> None:
+    judge = ProjectedDiscriminator(features, num_classes=5, size=32)
+    images = torch.zeros(2, 3, 32, 32, requires_grad=True)
+    judge(images, F.one_hot(torch.tensor([0, 1]), 5).float()).sum().backward()
+    assert images.grad is not None and images.grad.flatten(1).abs().sum(1).min() > 0
+    assert all(parameter.grad is not None for parameter in judge.parameters())

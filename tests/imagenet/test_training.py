@@ -14,10 +14,10 @@ from cgnlib.imagenet.training import (
     TERMS,
     TOY,
     ImageNetTrainer,
-    fingerprint,
     train_imagenet_cgn,
     without,
 )
+from cgnlib.training import fingerprint
 from tests.imagenet.conftest import small_cgn
 
 TINY = replace(TOY, updates=4, accumulation=2, batch_size=2)

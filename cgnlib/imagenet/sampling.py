@@ -1,0 +1,179 @@
+"""Counterfactual images of a trained ImageNet CGN: labels, streams of images, a store on disk, interpolations.
+
+One noise vector per image is shared by all mechanisms, as published; only labels differ (`random`, `fixed`, `tied`).
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cgnlib.fetching import AssetError
+from cgnlib.imagenet.biggan import sample_latents
+from cgnlib.imagenet.cgn import ImageNetCGN, Labels, Parts
+from cgnlib.locking import locked
+from cgnlib.progress import tqdm
+from cgnlib.randomness import generator
+from cgnlib.training import atomic_file, file_sha256, fingerprint, save_tensors
+
+LABEL_MODES = ("random", "tied", "fixed")
+FACTORS = ("shape", "texture", "background")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What is sampled. Raises ValueError for settings that cannot be meant.
+
+    labels: "random": three independent uniform labels per image; "tied": one label for all three; "fixed": `triple`.
+    """
+
+    n: int
+    labels: str = "random"
+    triple: tuple[int, int, int] | None = None  # shape, texture, background
+    truncation: float = 1.0
+    seed: int = 0
+    shard: int = 500  # images drawn, and stored, at a time
+
+    def __post_init__(self) -> None:
+        if self.labels not in LABEL_MODES:
+            raise ValueError(f"unknown labels {self.labels!r}: choose one of {', '.join(LABEL_MODES)}")
+        if (self.labels == "fixed") != (self.triple is not None):
+            raise ValueError("labels are fixed exactly where a triple (shape, texture, background) is given")
+        if min(self.n, self.shard) < 1 or not 0 <= self.truncation <= 1:
+            raise ValueError("n and shard must be 1 or more, truncation between 0 and 1")
+
+    @property
+    def shards(self) -> int:
+        return math.ceil(self.n / self.shard)
+
+
+class Samples(NamedTuple):
+    """Sampled images with the labels that were asked for."""
+
+    images: Tensor  # (N, 3, R, R) uint8
+    masks: Tensor  # (N, R, R) uint8, 255 where the object is
+    labels: Tensor  # (N, 3) int64: shape, texture, background
+
+
+def draw_labels(sampling: Sampling, shard: int, num_classes: int) -> Tensor:
+    """(n, 3) int64 labels of a shard: shape, texture, background. Depends on seed and shard alone."""
+    size = min(sampling.shard, sampling.n - shard * sampling.shard)
+    if sampling.triple is not None:
+        triple = torch.tensor(sampling.triple)
+        if triple.min() < 0 or triple.max() >= num_classes:
+            raise ValueError(f"triple {sampling.triple} has a label outside [0, {num_classes - 1}]")
+        return triple.expand(size, 3).clone()
+    stream = generator(sampling.seed, "imagenet", "sampling", "labels", shard)
+    if sampling.labels == "tied":
+        return torch.randint(num_classes, (size, 1), generator=stream).expand(size, 3).clone()
+    return torch.randint(num_classes, (size, 3), generator=stream)
+
+
+@torch.inference_mode()
+def sample_shard(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 50) -> Samples:
+    """The images of one shard. `cgn` must be in eval mode (ValueError), or each image would change its weights."""
+    if cgn.training:
+        raise ValueError("the CGN is in training mode: call eval() first")
+    device = next(cgn.parameters()).device
+    labels = draw_labels(sampling, shard, cgn.num_classes)
+    stream = generator(sampling.seed, "imagenet", "sampling", "noise", shard)
+    u = sample_latents(len(labels), cgn.z_dim, sampling.truncation, stream)
+    images, masks = [], []
+    for start in range(0, len(labels), batch):
+        part = slice(start, start + batch)
+        classes = Labels.of(*labels[part].T.to(device), num_classes=cgn.num_classes)
+        parts = cgn(u[part].to(device), classes, sampling.truncation)
+        images.append(parts.image.add(1).mul(127.5).round().to(torch.uint8).contiguous().cpu())
+        masks.append(parts.mask[:, 0].mul(255).round().to(torch.uint8).cpu())
+    return Samples(torch.cat(images), torch.cat(masks), labels)
+
+
+class Store:
+    """Counterfactual images on disk, one file per shard; made, continued after an interruption, and checked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.index = folder / "index.json"
+
+    def make(self, cgn: ImageNetCGN, sampling: Sampling) -> None:
+        """Write the shards that are missing or damaged. Finished ones are kept.
+
+        Raises ValueError where the folder holds images of another CGN or other settings.
+        """
+        config = {**vars(sampling), "cgn": fingerprint(cgn), "triple": list(sampling.triple or [])}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder / "lock", "waiting for another process that makes the same images"):
+            sums = self._sums(config)
+            missing = [shard for shard in range(sampling.shards) if not self._holds(shard, sums)]
+            for shard in tqdm(missing, desc="counterfactual images", unit="shard", leave=False):
+                samples = sample_shard(cgn, sampling, shard)
+                save_tensors(samples._asdict(), self._file(shard))
+                sums[self._file(shard).name] = file_sha256(self._file(shard))
+                with atomic_file(self.index) as partial:
+                    partial.write_text(json.dumps({"config": config, "sha256": sums}, indent=1) + "\n")
+
+    def __len__(self) -> int:
+        """How many images the finished store holds."""
+        return int(self._read()["config"]["n"])
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Shard by shard, each checked. Raises AssetError that names the file that is missing or damaged."""
+        sums = self._read()["sha256"]
+        for name, expected in sorted(sums.items()):
+            file = self.folder / name
+            if not file.exists() or file_sha256(file) != expected:
+                raise AssetError(f"{file} is missing or damaged. Make the store again: finished shards are kept.")
+            try:
+                yield Samples(**load_file(file))
+            except SafetensorError as error:
+                raise AssetError(f"{file} cannot be read ({error}). Make the store again.") from error
+
+    def _file(self, shard: int) -> Path:
+        return self.folder / f"shard-{shard:05d}.safetensors"
+
+    def _holds(self, shard: int, sums: Mapping[str, str]) -> bool:
+        file = self._file(shard)
+        return file.name in sums and file.exists() and file_sha256(file) == sums[file.name]
+
+    def _sums(self, config: Mapping[str, object]) -> dict[str, str]:
+        if not self.index.exists():
+            return {}
+        found = self._read()
+        if found["config"] != config:
+            different = [name for name in config if found["config"].get(name) != config[name]]
+            raise ValueError(f"{self.folder} holds images with another {', '.join(different)}: take an empty folder")
+        return found["sha256"]
+
+    def _read(self) -> dict:
+        if not self.index.exists():
+            raise AssetError(f"{self.index} does not exist: no counterfactual images there. Make the store first.")
+        try:
+            return json.loads(self.index.read_text())
+        except ValueError as error:
+            raise AssetError(
+                f"{self.index} is damaged ({error}). Delete the folder and make the store again."
+            ) from error
+
+
+@torch.inference_mode()
+def interpolate(
+    cgn: ImageNetCGN, u: Tensor, start: tuple[int, int, int], end: tuple[int, int, int], steps: int
+) -> Parts:
+    """`steps` images from the labels `start` to `end` (shape, texture, background), in one-hot space, with one noise.
+
+    u: (1, z_dim). A factor whose two labels are equal stays as it is.
+    """
+    if steps < 2:
+        raise ValueError(f"an interpolation needs 2 steps or more, not {steps}")
+    device, n = u.device, cgn.num_classes
+    share = torch.linspace(0, 1, steps, device=device)[:, None]
+    ends = [(F.one_hot(torch.tensor(pair, device=device), n).float()) for pair in zip(start, end, strict=True)]
+    return cgn(u.expand(steps, -1), Labels(*(torch.lerp(first, last, share) for first, last in ends)))

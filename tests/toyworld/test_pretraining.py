@@ -1,0 +1,94 @@
+"""Trainings of the pre-trained parts at a size of seconds: they learn, resume to the same bits and are found again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cgnlib.imagenet import biggan
+from cgnlib.imagenet.evaluation import intersection_over_union
+from cgnlib.imagenet.u2net import uniform
+from cgnlib.randomness import generator
+from cgnlib.toyworld.pretraining import (
+    CLASSIFIER,
+    ORACLE,
+    BigGANRecipe,
+    BigGANTrainer,
+    SaliencyRecipe,
+    train_biggan,
+    train_reader,
+    train_saliency,
+)
+from cgnlib.toyworld.sets import build, salient_scenes
+
+TINY = replace(biggan.TOY_64, channel_width=8, n_stats=2)
+GAN = BigGANRecipe(generator=TINY, training_images=40, steps=3, batch_size=4, statistics_images=256)
+
+
+def test_the_biggan_is_trained_measured_and_found_again(tmp_path: Path) -> None:
+    network, artefact = train_biggan(GAN, 0, root=tmp_path)
+    assert not network.training and not any(norm.batch_statistics for norm in network.batch_norms())
+    assert all((norm.running_vars > 0).all() and norm.running_means.any() for norm in network.batch_norms())
+    z, y = biggan.sample_latents(2, TINY.z_dim, 1.0, generator(0, "test")), F.one_hot(torch.tensor([1, 2]), 10).float()
+    again, same = train_biggan(GAN, 0, root=tmp_path)
+    assert same.folder == artefact.folder
+    assert torch.equal(again(z, y), network(z, y))
+
+
+def test_a_resumed_biggan_is_the_same_as_an_uninterrupted_one() -> None:
+    whole, first, second = (BigGANTrainer(GAN, 0) for _ in range(3))
+    for step in range(3):
+        whole.step(step)
+    for step in range(2):
+        first.step(step)
+    second.state.restore(first.state.contents())
+    second.step(2)
+    for name, tensor in whole.averaged.state_dict().items():
+        assert torch.equal(second.averaged.state_dict()[name], tensor), name
+
+
+def test_an_update_of_the_generator_leaves_the_frozen_features_alone() -> None:
+    trainer = BigGANTrainer(GAN, 0)
+    features = trainer.judge.features[0]
+    before = [parameter.clone() for parameter in features.parameters()]
+    trainer.step(0)
+    assert all(torch.equal(a, b) for a, b in zip(before, features.parameters(), strict=True))
+    assert not any(name.startswith("features") for name in trainer.judge.state_dict())
+
+
+def test_the_u2net_learns_to_find_other_objects(tmp_path: Path) -> None:
+    recipe = SaliencyRecipe(network=uniform(mid=4, out=8), steps=60, batch_size=8, learning_rate=5e-3)
+    network, artefact = train_saliency(recipe, 0, root=tmp_path)
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    scenes = salient_scenes(40, generator(1, "test"))
+    found = intersection_over_union(network(scenes.image), scenes.mask).mean()
+    everything = intersection_over_union(torch.ones_like(scenes.mask), scenes.mask).mean()
+    assert found > everything + 0.1
+    losses = artefact.log()["loss"]
+    assert losses.iloc[-1] < losses.iloc[0]
+
+
+def test_the_classifier_leans_on_what_is_tied_and_the_oracle_reads_each_factor(tmp_path: Path) -> None:
+    small = {"images": 600, "epochs": 4, "batch_size": 50}
+    classifier, _ = train_reader(replace(CLASSIFIER, **small), 0, root=tmp_path)
+    oracle, _ = train_reader(replace(ORACLE, **small), 0, root=tmp_path)
+    tied, free = build("original", 200, 1), build("free", 200, 1)
+
+    def accuracy(reader, data, head: str) -> float:
+        logits, features = reader.read(data.images)
+        assert features.shape == (200, 96)
+        return (logits[head].argmax(1) == getattr(data, head)).float().mean().item()
+
+    assert accuracy(classifier, tied, "shape") > 0.9
+    assert accuracy(classifier, free, "shape") < 0.6  # it never had to look at the shape
+    for head in ("texture", "background"):
+        assert accuracy(oracle, free, head) > 0.5, head
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_seed_decides_the_weights(seed: int) -> None:
+    first, second = BigGANTrainer(GAN, seed), BigGANTrainer(GAN, 1)
+    same = all(torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True))
+    assert same == (seed == 1)
