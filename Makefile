@@ -18,7 +18,7 @@ ifeq ($(filter $(PROFILE),$(PROFILES)),)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env report study sweep book lab test test-slow lint assets bench publish readme clean distclean
+.PHONY: help env report study sweep book lab test test-slow lint assets bench pretrain publish readme clean distclean
 .DELETE_ON_ERROR:
 SHELL := bash
 
@@ -67,6 +67,9 @@ assets: $(STAMP)  ## which data and weights are here, and how to get the rest; F
 
 bench: $(STAMP)  ## speed of the parts, measured beside a plain reference in the same run
 	@$(BIN)/python -m cgnlib.bench
+
+pretrain: $(STAMP)  ## train the toy world's BigGAN, U2-Net and readers, and say how good they are (SHIP=1: into weights/)
+	@$(BIN)/python -m cgnlib.toyworld $(if $(SHIP),--ship)
 
 publish: $(STAMP)  ## copy build/results/PROFILE to results/PROFILE, which git keeps, and fill the README's table
 	@$(BIN)/python -m cgnlib.report publish --profile $(PROFILE)

@@ -32,7 +32,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_make_alone_lists_the_targets() -> None:
     shown = make()
     assert shown.returncode == 0
-    for target in ("report", "test", "test-slow", "lab", "book", "bench", "assets", "publish", "clean"):
+    for target in ("report", "test", "test-slow", "lab", "book", "bench", "assets", "pretrain", "publish", "clean"):
         assert f"  {target} " in shown.stdout
 
 
@@ -43,7 +43,7 @@ def test_an_unknown_profile_is_named_with_the_choices() -> None:
         assert word in shown.stderr
 
 
-TARGETS = ("report", "study", "sweep", "book", "lab", "test", "test-slow", "assets", "bench", "publish", "readme")
+TARGETS = ("report", "study", "sweep", "book", "lab", "test", "test-slow", "assets", "bench", "pretrain", "publish", "readme")
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -1,0 +1,3 @@
+from cgnlib.toyworld.parts import main
+
+main()
