@@ -30,9 +30,10 @@ from cgnlib.mnist.recipes import recipe_for
 from cgnlib.mnist.training import trainer_for
 from cgnlib.mnist.variants import MASK_LEVEL, PADDING, SIZE, Factors, draw_factors, make_variant, select_digits
 from cgnlib.randomness import generator
+from cgnlib.toyworld import sets as toy_sets
 
 LOOP_IMAGES = 1000  # the plain loops are timed on this many images
-SAMPLES = 2000  # counterfactual images made per timing
+SAMPLES = 2000  # counterfactual or toy images made per timing
 STEPS = 4  # training steps per timing
 
 
@@ -297,6 +298,12 @@ def texture_targets() -> list[Measurement]:
     return [Measurement("patch grid", "images/s", ours, theirs, note)]
 
 
+def toy_world() -> list[Measurement]:
+    """Rendering the toy world's test images, factors drawn independently."""
+    seconds = best_seconds(lambda: toy_sets.build(toy_sets.FREE, SAMPLES, 0))
+    return [Measurement("toy world", "images/s", SAMPLES / seconds, note=f"{SAMPLES:,} images and masks, 64 pixels")]
+
+
 BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "machine": machine,
     "wildlife-data": wildlife_data,
@@ -305,6 +312,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "counterfactuals": counterfactuals,
     "cgn-step": cgn_step,
     "texture-targets": texture_targets,
+    "toy-world": toy_world,
 }
 
 

@@ -53,7 +53,9 @@ def test_reference_counterfactuals(cgn: CGN):
     assert images.abs().max() <= 1
 
 
-@pytest.mark.parametrize("name", ["machine", "upsampled-convolution", "classifier-step", "counterfactuals"])
+@pytest.mark.parametrize(
+    "name", ["machine", "upsampled-convolution", "classifier-step", "counterfactuals", "toy-world"]
+)
 def test_benchmarks_measure(name: str, monkeypatch):
     monkeypatch.setattr(bench, "best_seconds", lambda action, repeats=3: action() is None or 2.0)
     monkeypatch.setattr(bench, "SAMPLES", 20)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cgnlib.images import to_uint8
 from cgnlib.randomness import generator
 from cgnlib.toyworld.world import N_CLASSES, N_OTHERS, NEUTRAL, Factors, Scenes, draw_factors, render, render_others
 
@@ -78,14 +79,17 @@ def factors_of(name: str, n: int, seed: int) -> Factors:
     return objects.with_background_of(tied_factors(other, generator(seed, "toyworld", "test", name)))
 
 
-def build(name: str, n: int, seed: int, batch: int = 500) -> ToyImages:
-    """Render a set as uint8. In "only-background" the object is left out and the mask is empty; arguments as above."""
+def build(name: str, n: int, seed: int, batch: int = 200) -> ToyImages:
+    """Render a set as uint8. In "only-background" the object is left out and the mask is empty; arguments as above.
+
+    Batches of about 200 images are fastest: larger ones leave the processor's caches.
+    """
     factors = factors_of(name, n, seed)
     images, masks = [], []
     for start in range(0, n, batch):
         scenes = render(factors[start : start + batch])
         image, mask = (scenes.background, 0 * scenes.mask) if name == "only-background" else (scenes.image, scenes.mask)
-        images.append(image.add(1).mul_(127.5).round_().to(torch.uint8))
+        images.append(to_uint8(image))
         masks.append(mask[:, 0].mul(255).round_().to(torch.uint8))
     return ToyImages(torch.cat(images), torch.cat(masks), factors.shape, factors.texture, factors.background)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cgnlib.composition import compose
@@ -81,7 +80,9 @@ def draw_factors(shape: Tensor, texture: Tensor, background: Tensor, stream: tor
 
 def render(factors: Factors) -> Scenes:
     """Images of the ten classes."""
-    return _render(factors, list(shapes.CLASSES.values()), _class_texture, [*scenes.CLASSES.values(), _neutral])
+    patterns = [texture.pattern for texture in textures.CLASSES.values()]
+    backdrops = [*scenes.CLASSES.values(), _neutral]
+    return _render(factors, list(shapes.CLASSES.values()), patterns, _class_colours, backdrops)
 
 
 def render_others(factors: Factors) -> Scenes:
@@ -89,7 +90,8 @@ def render_others(factors: Factors) -> Scenes:
 
     Labels count from 0 to `N_OTHERS` of each factor. A network that finds objects in general is trained on these.
     """
-    return _render(factors, list(shapes.OTHERS.values()), _other_texture, list(scenes.OTHERS.values()))
+    silhouettes, backdrops = list(shapes.OTHERS.values()), list(scenes.OTHERS.values())
+    return _render(factors, silhouettes, list(textures.OTHERS.values()), _free_colours, backdrops)
 
 
 N_OTHERS = (len(shapes.OTHERS), len(textures.OTHERS), len(scenes.OTHERS))  # shapes, textures, scenes
@@ -98,24 +100,46 @@ N_OTHERS = (len(shapes.OTHERS), len(textures.OTHERS), len(scenes.OTHERS))  # sha
 def _render(
     factors: Factors,
     silhouettes: Sequence[shapes.Silhouette],
-    texture: Callable[[int, Factors], Tensor],
+    patterns: Sequence[textures.Pattern],
+    colours: Callable[[Factors], tuple[Tensor, Tensor]],
     backdrops: Sequence[scenes.Scene],
 ) -> Scenes:
-    n = len(factors)
-    mask = torch.empty(n, 1, SIZE, SIZE)
-    foreground, background = torch.empty(n, 3, SIZE, SIZE), torch.empty(n, 3, SIZE, SIZE)
-    for label, index in _groups(factors.shape, len(silhouettes), "shape"):
-        mask[index, 0] = _silhouette(silhouettes[label], factors.shape_draws[index])
-    for label, index in _groups(factors.texture, N_CLASSES, "texture"):
-        foreground[index] = texture(label, factors[index])
-    for label, index in _groups(factors.background, len(backdrops), "background"):
-        grid = (torch.arange(SIZE) + 0.5) / SIZE
-        noise = _smooth(factors.background_noise[index])
-        background[index] = backdrops[label](
-            grid[None, None], grid[None, :, None], factors.background_draws[index], noise
-        )
-    foreground, background = (image.clamp_(0, 1).mul_(2).sub_(1) for image in (foreground, background))
+    mask = _mask(factors, silhouettes)
+    foreground = _foreground(factors, patterns, colours)
+    background = _background(factors, backdrops)
     return Scenes(compose(mask, foreground, background), mask, foreground, background)
+
+
+def _mask(factors: Factors, silhouettes: Sequence[shapes.Silhouette]) -> Tensor:
+    u = factors.shape_draws
+    x, y, scale = _pose(u)
+    level = torch.empty_like(x)
+    for label, index in _groups(factors.shape, len(silhouettes), "shape"):
+        level[index] = silhouettes[label](x[index], y[index], u[index, 8:])
+    return level.mul_(scale).add_(0.5).clamp_(0, 1)[:, None]
+
+
+def _foreground(
+    factors: Factors,
+    patterns: Sequence[textures.Pattern],
+    colours: Callable[[Factors], tuple[Tensor, Tensor]],
+) -> Tensor:
+    u, noise = factors.texture_draws, _smooth(factors.texture_noise)[:, 0]
+    x, y = _texture_plane(u)
+    share = torch.empty_like(noise)
+    for label, index in _groups(factors.texture, len(patterns), "texture"):
+        share[index] = patterns[label](x[index], y[index], u[index, :4], noise[index])
+    first, second = colours(factors)
+    return ((second - first) * share[:, None]).add_(first).clamp_(-1, 1)
+
+
+def _background(factors: Factors, backdrops: Sequence[scenes.Scene]) -> Tensor:
+    u, noise = factors.background_draws, _smooth(factors.background_noise)
+    grid = (torch.arange(SIZE) + 0.5) / SIZE
+    background = torch.empty(len(u), 3, SIZE, SIZE)
+    for label, index in _groups(factors.background, len(backdrops), "background"):
+        background[index] = backdrops[label](grid[None, None], grid[None, :, None], u[index], noise[index])
+    return background.clamp_(-1, 1)
 
 
 def _groups(labels: Tensor, n: int, factor: str) -> list[tuple[int, Tensor]]:
@@ -128,48 +152,47 @@ def _groups(labels: Tensor, n: int, factor: str) -> list[tuple[int, Tensor]]:
 
 def _smooth(noise: Tensor) -> Tensor:
     """(n, C, 9, 9) -> (n, C, 64, 64): a smooth random field in [0, 1] of full contrast in the middle."""
-    field = F.interpolate(noise, size=(SIZE, SIZE), mode="bilinear", align_corners=True)
-    return (0.5 + 1.4 * (field - 0.5)).clamp_(0, 1)
+    place = torch.linspace(0, NOISE_GRID - 1, SIZE)[:, None]
+    weights = (1 - (place - torch.arange(NOISE_GRID)).abs()).clamp(min=0)  # (64, 9): linear interpolation
+    return (weights @ ((0.5 + 1.4 * (noise - 0.5)) @ weights.T)).clamp_(0, 1)
 
 
-def _silhouette(silhouette: shapes.Silhouette, u: Tensor) -> Tensor:
-    """Masks (n, 64, 64) of a silhouette in a random pose, slightly bent."""
-    grid = (torch.arange(SIZE) + 0.5) * (2 / SIZE) - 1
+def _pose(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Coordinates x, y (n, 64, 64) in the frames of objects in random poses, slightly bent, and pixels per unit."""
     u = u[:, :, None, None]
+    grid = (torch.arange(SIZE) + 0.5) * (2 / SIZE) - 1
     size = 0.55 + 0.25 * u[:, 0]
     x, y = grid - 0.4 * (u[:, 1] - 0.5), grid[:, None] - 0.4 * (u[:, 2] - 0.5)
-    angle = 0.9 * (u[:, 3] - 0.5)
-    x, y = angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
-    stretch = (0.3 * (u[:, 4] - 0.5)).exp()
-    x, y = x * stretch / size, y / (stretch * size)
+    angle, stretch = 0.9 * (u[:, 3] - 0.5), (0.3 * (u[:, 4] - 0.5)).exp()
+    cos, sin = angle.cos() / size, angle.sin() / size
+    x, y = stretch * cos * x + stretch * sin * y, cos / stretch * y - sin / stretch * x
     bend = 0.12 * (u[:, 5] - 0.5)
     x, y = x + bend * (3 * y + 6 * u[:, 6]).sin(), y + bend * (3 * x + 6 * u[:, 7]).sin()
-    level = silhouette(x, y, u[:, 8:, 0, 0])
-    return (0.5 + level * (size * SIZE / 2)).clamp(0, 1)
+    return x, y, size * SIZE / 2
 
 
-def _class_texture(label: int, factors: Factors) -> Tensor:
-    pattern, colours = tuple(textures.CLASSES.values())[label]
-    spread = 0.24 * (factors.texture_draws[:, 4:10] - 0.5)
-    first, second = (torch.tensor(colour) / 255 + spread[:, 3 * i : 3 * i + 3] for i, colour in enumerate(colours))
-    return _painted(pattern, first, second, factors)
-
-
-def _other_texture(label: int, factors: Factors) -> Tensor:
-    pattern = tuple(textures.OTHERS.values())[label]
-    return _painted(pattern, factors.texture_draws[:, 4:7], factors.texture_draws[:, 7:10], factors)
-
-
-def _painted(pattern: textures.Pattern, first: Tensor, second: Tensor, factors: Factors) -> Tensor:
-    """A pattern, turned and shifted at random, in two colours (n, 3): (n, 3, 64, 64)."""
-    u = factors.texture_draws[:, :, None, None]
+def _texture_plane(u: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates x, y (n, 64, 64) in pixels, turned and shifted at random."""
+    u = u[:, :, None, None]
     grid = torch.arange(SIZE) - SIZE / 2
     angle = 1.2 * (u[:, 10] - 0.5)
     x, y = grid + 40 * (u[:, 11] - 0.5), grid[:, None] + 40 * (u[:, 12] - 0.5)
-    x, y = angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
-    share = pattern(x, y, factors.texture_draws[:, :4], _smooth(factors.texture_noise)[:, 0])
-    return first[:, :, None, None] + (second - first)[:, :, None, None] * share[:, None]
+    return angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
+
+
+def _class_colours(factors: Factors) -> tuple[Tensor, Tensor]:
+    """The two colours of each image's texture, each (B, 3, 1, 1), around those of its class."""
+    table = torch.tensor([colours for _, colours in textures.CLASSES.values()]) / 127.5 - 1
+    spread = 0.48 * (factors.texture_draws[:, 4:10].unflatten(1, (2, 3)) - 0.5)
+    first, second = (table[factors.texture] + spread)[..., None, None].unbind(1)
+    return first, second
+
+
+def _free_colours(factors: Factors) -> tuple[Tensor, Tensor]:
+    """Two colours for each image, each (B, 3, 1, 1) in [-1, 1]."""
+    first, second = (2 * factors.texture_draws[:, 4:10] - 1).unflatten(1, (2, 3))[..., None, None].unbind(1)
+    return first, second
 
 
 def _neutral(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return torch.full((len(u), 3, SIZE, SIZE), 0.5)
+    return torch.zeros(len(u), 3, SIZE, SIZE)
