@@ -269,7 +269,7 @@ def test_measured_statistics_are_means_and_variances_over_all_batches() -> None:
             z = sample_latents(8, TINY.z_dim, row / 2, stream)
             y = F.one_hot(torch.randint(TINY.num_classes, (8,), generator=stream), TINY.num_classes).float()
             flat = gan.generator.gen_z(torch.cat([z, gan.embeddings(y)], dim=1))
-            maps.append(flat.view(8 * 4 * 4, 64))
+            maps.append(flat.view(8 * 4 * 4, TINY.layers[0][1] * TINY.channel_width))
         entering[row] = torch.cat(maps)
     norm = gan.batch_norms()[0]
     for row, values in entering.items():
