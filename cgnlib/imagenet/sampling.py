@@ -19,6 +19,7 @@ from torch import Tensor
 from cgnlib.fetching import AssetError
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN, Labels, Parts
+from cgnlib.images import to_uint8
 from cgnlib.locking import locked
 from cgnlib.progress import tqdm
 from cgnlib.randomness import generator
@@ -91,7 +92,7 @@ def sample_shard(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 
         part = slice(start, start + batch)
         classes = Labels.of(*labels[part].T.to(device), num_classes=cgn.num_classes)
         parts = cgn(u[part].to(device), classes, sampling.truncation)
-        images.append(parts.image.add(1).mul(127.5).round().to(torch.uint8).contiguous().cpu())
+        images.append(to_uint8(parts.image).contiguous().cpu())
         masks.append(parts.mask[:, 0].mul(255).round().to(torch.uint8).cpu())
     return Samples(torch.cat(images), torch.cat(masks), labels)
 

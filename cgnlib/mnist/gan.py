@@ -13,7 +13,7 @@ from cgnlib.images import LabelledImages, concatenate, to_float, to_uint8
 from cgnlib.mnist.cgn import CLASSES, EMBEDDING, UpsampledConv2d
 from cgnlib.mnist.discriminators import StridedDiscriminator
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import Artefact, Batches, TrainingState, run
+from cgnlib.training import Artefact, Batches, TrainingState, run, update
 
 LATENT = 64
 METHOD_VERSION = 1
@@ -92,22 +92,16 @@ def _train(artefact: Artefact, images: LabelledImages, config: GANConfig, seed: 
         fake = network(torch.randn(len(labels), LATENT, generator=stream, device=device), labels)
         discriminator.requires_grad_(False)
         loss_g = losses.adversarial(discriminator(fake, labels, stream), real=True)
-        _update(optimizer_g, loss_g)
+        update(optimizer_g, loss_g)
         discriminator.requires_grad_(True)
         on_real = losses.adversarial(discriminator(real, labels, stream), real=True)
         loss_d = (on_real + losses.adversarial(discriminator(fake.detach(), labels, stream), real=False)) / 2
-        _update(optimizer_d, loss_d)
+        update(optimizer_d, loss_d)
         return {"adversarial": loss_g.detach(), "discriminator": loss_d.detach()}
 
     run(state, config.images // config.batch_size, step, artefact.checkpoint, title=f"GAN {images.name} seed {seed}")
     artefact.finish(network, {"device": device, "seconds": round(state.seconds, 1)}, pd.DataFrame(state.log))
     return network
-
-
-def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
 
 
 @dataclass(frozen=True)

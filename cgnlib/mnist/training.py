@@ -20,7 +20,7 @@ from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, Discr
 from cgnlib.mnist.encoder import Encoder
 from cgnlib.mnist.recipes import AdversarialRecipe, EncoderRecipe, Recipe
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import Artefact, Batches, TrainingState, run, save_tensors
+from cgnlib.training import Artefact, Batches, TrainingState, follow, run, save_tensors
 
 METHOD_VERSION = 3  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
@@ -152,16 +152,9 @@ class CGNTrainer(Generic[AnyRecipe]):
         self.optimizer_d.step()
         return loss.detach()
 
-    @torch.no_grad()
     def _average(self, step: int) -> None:
-        if not self.recipe.ema:
-            return
-        decay = min(self.recipe.ema, (step + 1) / (step + 10))  # short memory at the start
-        for mean, value in zip(self.averaged.state_dict().values(), self.cgn.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - decay)
-            else:
-                mean.copy_(value)
+        if self.recipe.ema:
+            follow(self.averaged, self.cgn, self.recipe.ema, step)
 
     def snapshot(self, folder: Path) -> None:
         """Write mask, foreground, background and image of each class, with noise fixed over training, to `folder`."""

@@ -20,11 +20,12 @@ from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BigGAN, BigGANConfig, measure_statistics, sample_latents
 from cgnlib.imagenet.discriminator import ProjectedDiscriminator
 from cgnlib.imagenet.u2net import U2Net, U2NetConfig
+from cgnlib.images import to_float
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.toyworld.reader import Reader
-from cgnlib.toyworld.sets import FREE, TRAIN, build, salient_scenes, to_float
+from cgnlib.toyworld.sets import FREE, TRAIN, build, salient_scenes
 from cgnlib.toyworld.world import N_CLASSES
-from cgnlib.training import Artefact, Batches, TrainingState, freeze, run
+from cgnlib.training import Artefact, Batches, TrainingState, follow, freeze, run, update
 
 METHOD_VERSION = 1
 
@@ -86,25 +87,13 @@ class BigGANTrainer:
             seen_real = self.judge.look(real)
         seen = [torch.cat([a, b.detach()]) for a, b in zip(seen_real, seen_fake, strict=True)]
         loss_d = losses.hinge_discriminator(*self.judge.judge(seen, labels.repeat(2, 1)).chunk(2))
-        _update(self.optimizer_d, loss_d)
+        update(self.optimizer_d, loss_d)
         self.judge.requires_grad_(False)
         loss_g = losses.hinge_generator(self.judge.judge(seen_fake, labels))
-        _update(self.optimizer_g, loss_g)
+        update(self.optimizer_g, loss_g)
         self.judge.requires_grad_(True)
-        self._average(step)
+        follow(self.averaged, self.network, self.recipe.ema, step)
         return {"generator": loss_g.detach(), "discriminator": loss_d.detach()}
-
-    @torch.no_grad()
-    def _average(self, step: int) -> None:
-        decay = min(self.recipe.ema, (step + 1) / (step + 10))  # short memory at the start
-        for mean, value in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
-            mean.lerp_(value, 1 - decay)
-
-
-def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
 
 
 def train_biggan(
@@ -128,8 +117,7 @@ def train_biggan(
             network = trainer.averaged
             stream = generator(seed, "toyworld", "biggan", "statistics")
             measure_statistics(network, recipe.statistics_images, 256, stream)
-            record = {"device": device, "seconds": round(trainer.state.seconds, 1)}
-            artefact.finish(network, record, pd.DataFrame(trainer.state.log))
+            artefact.finish(network, _record(device, trainer.state), pd.DataFrame(trainer.state.log))
     return network.to(device).eval(), artefact
 
 
@@ -165,7 +153,7 @@ def train_saliency(
                 scenes = salient_scenes(recipe.batch_size, stream)
                 logits = network.side_logits(scenes.image.to(device))
                 loss = u2net.saliency_loss(logits, scenes.mask.to(device))
-                _update(optimizer, loss)
+                update(optimizer, loss)
                 return {"loss": loss.detach()}
 
             run(state, recipe.steps, step, artefact.checkpoint, title=f"U2-Net of the toy world seed {seed}")
@@ -214,7 +202,7 @@ def train_reader(
                 logits = reader(to_float(data.images[chosen]).to(device))
                 terms = [F.cross_entropy(each, getattr(data, name)[chosen].to(device)) for name, each in logits.items()]
                 loss = torch.stack(terms).sum()
-                _update(optimizer, loss)
+                update(optimizer, loss)
                 return {"loss": loss.detach()}
 
             run(state, steps, step, artefact.checkpoint, title=f"reader of {', '.join(recipe.heads)} seed {seed}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from cgnlib.images import to_float
 from cgnlib.toyworld.world import N_CLASSES
 
 FEATURES = 96
@@ -34,9 +35,6 @@ class Reader(nn.Module):
     def read(self, images: Tensor, batch: int = 500) -> tuple[Mapping[str, Tensor], Tensor]:
         """Logits by head and features of many images, float in [-1, 1] or uint8, in eval mode."""
         self.eval()
-        features = torch.cat([self.features(_as_float(part)) for part in images.split(batch)])
+        uint8 = images.dtype == torch.uint8
+        features = torch.cat([self.features(to_float(part) if uint8 else part) for part in images.split(batch)])
         return {name: head(features) for name, head in self.heads.items()}, features
-
-
-def _as_float(images: Tensor) -> Tensor:
-    return images.float().div(127.5).sub(1) if images.dtype == torch.uint8 else images

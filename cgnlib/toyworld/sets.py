@@ -31,11 +31,6 @@ class ToyImages(NamedTuple):
         return len(self.images)
 
 
-def to_float(images: Tensor) -> Tensor:
-    """uint8 -> float32 in [-1, 1]."""
-    return images.float().div_(127.5).sub_(1)
-
-
 def tied_factors(labels: Tensor, stream: torch.Generator) -> Factors:
     """Class-tied factors, as in photographs: class i has shape i, texture i and background i."""
     return draw_factors(labels, labels, labels, stream)

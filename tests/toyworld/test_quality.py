@@ -9,11 +9,12 @@ from cgnlib.fetching import AssetError
 from cgnlib.imagenet import biggan
 from cgnlib.imagenet.biggan import BigGAN, measure_statistics
 from cgnlib.imagenet.u2net import U2Net, uniform
+from cgnlib.images import to_float
 from cgnlib.randomness import generator
 from cgnlib.toyworld.parts import part_record, toy_parts
 from cgnlib.toyworld.quality import draw_tied, generator_quality, reader_quality, saliency_quality
 from cgnlib.toyworld.reader import Reader
-from cgnlib.toyworld.sets import build, to_float
+from cgnlib.toyworld.sets import build
 from cgnlib.toyworld.world import N_CLASSES
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cgnlib.images import to_float
 from cgnlib.randomness import generator
 from cgnlib.toyworld.sets import (
     FREE,
@@ -17,7 +18,6 @@ from cgnlib.toyworld.sets import (
     free_factors,
     salient_scenes,
     tied_factors,
-    to_float,
 )
 from cgnlib.toyworld.world import N_CLASSES, NEUTRAL, Factors, render
 
