@@ -93,6 +93,16 @@ class StudyParameters:
     )
     ratio_sizes: tuple[int, ...] = _parameter((2_500,), "set sizes of the CF-ratio figure", minimum=10, unique=True)
     ratio_values: tuple[int, ...] = _parameter((1, 10), "CF ratios of that figure", minimum=1, unique=True)
+    imagenet_updates: int | None = _parameter(
+        None, "training length of the ImageNet CGN, in updates; None for that of its recipe", minimum=1
+    )
+    imagenet_samples: int = _parameter(
+        1_000, "images of the toy world's CGN on which it is measured (ImageNet: 50,000, as published)", minimum=200
+    )
+    imagenet_ablations: bool = _parameter(False, "also train the ImageNet CGN without one loss at a time")
+    imagenet_ablation_updates: int | None = _parameter(
+        None, "training length of those, in updates; None for that of the CGN", minimum=1
+    )
     reuse_rows: bool = _parameter(False, "take numbers that an earlier run with the same parameters left")
 
     def __post_init__(self) -> None:
