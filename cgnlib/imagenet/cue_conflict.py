@@ -5,6 +5,7 @@ rows: the whole measurement on real images, without a download other than the st
 """
 
 import argparse
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,14 @@ from cgnlib.fetching import AssetError
 from cgnlib.imagenet.shape_bias import CATEGORIES, Cues, ShapeBias, decisions, parse_name, shape_bias
 from cgnlib.parameters import PROFILES
 from cgnlib.progress import tqdm
+from cgnlib.provenance import code_version
+from cgnlib.randomness import generator
 from cgnlib.registry import require
 from cgnlib.results import Row
+from cgnlib.verdicts import rules_hash
 
 EXPERIMENT = "imagenet-shape-bias"
+LITE0 = "efficientnet-lite0"  # the method of its rows
 SIZE = 224  # pixels
 ENLARGED = 256  # pixels: the authors' code resizes to this before it crops to SIZE
 PER_PAIR = 5  # images of each shape in each texture: 16 * 16 * 5 = 1,280
@@ -98,6 +103,24 @@ def stimuli(folder: str | Path) -> tuple[Stimulus, ...]:
     return tuple(found)
 
 
+def conflicting(chosen: Sequence[Stimulus], n: int | None = None, seed: int = 0) -> list[Stimulus]:
+    """The stimuli whose cues conflict, in their order; with `n` as many of them, drawn with a seed, and of each shape
+    category as many as of any other, but for one. Raises ValueError for more than there are, or none.
+    """
+    found = [stimulus for stimulus in chosen if stimulus.cues.shape != stimulus.cues.texture]
+    if n is None:
+        return found
+    if not 1 <= n <= len(found):
+        raise ValueError(f"{n} of {len(found)} conflicting stimuli cannot be taken")
+    order = torch.randperm(len(found), generator=generator(seed, "cue-conflict")).tolist()
+    seen: Counter[int] = Counter()
+    turn = {}  # how many of its category are drawn before a stimulus
+    for index in order:
+        turn[index] = seen[found[index].cues.shape]
+        seen[found[index].cues.shape] += 1
+    return [found[index] for index in sorted(sorted(order, key=turn.__getitem__)[:n])]
+
+
 def _stimulus(folder: Path, path: Path) -> Stimulus | None:
     try:
         cues = parse_name(path.name)
@@ -161,17 +184,20 @@ def evaluate(
     normalisation: Normalisation,
     *,
     enlarge: bool = False,
+    limit: int | None = None,
+    seed: int = 0,
     batch: int = 64,
     device: str | torch.device = "cpu",
 ) -> ShapeBias:
-    """Shape bias of a network, (B, 3, 224, 224) -> logits (B, 1000), over the 1,200 stimuli whose cues conflict.
+    """Shape bias of a network, (B, 3, 224, 224) -> logits (B, 1000), over the 1,200 stimuli whose cues conflict, or
+    `limit` of them, as `conflicting` draws them.
 
     The network is moved to `device` and set to eval mode. Raises AssetError as `stimuli`, ValueError for logits that
     are no predictions of ImageNet-1k.
     """
     layout = torch.channels_last  # a quarter faster on a CPU
     network.to(device, memory_format=layout).eval()  # pyright: ignore[reportCallIssue]
-    chosen = [stimulus for stimulus in stimuli(folder) if stimulus.cues.shape != stimulus.cues.texture]
+    chosen = conflicting(stimuli(folder), limit, seed)
     decided, shapes, textures = [], [], []
     steps = -(-len(chosen) // batch)
     for part in tqdm(batches(chosen, batch, enlarge), total=steps, desc="cue-conflict stimuli"):
@@ -182,14 +208,24 @@ def evaluate(
     return shape_bias(torch.cat(decided), torch.cat(shapes), torch.cat(textures))
 
 
-def result_rows(found: ShapeBias, *, method: str, profile: str, recipe: str = "-", **params: Any) -> list[Row]:
+def result_rows(
+    found: ShapeBias,
+    *,
+    method: str,
+    profile: str,
+    recipe: str = "-",
+    seconds: float | None = None,
+    device: str = "cpu",
+    **params: Any,
+) -> list[Row]:
     """Rows of a measurement: shape bias in percent (n: decisions for a cue), and the counts (n: images), for all images
     and for each shape category. A category without a decision has no shape bias, only counts.
     """
     rows = []
     parts = {"": found} | {f"/category/{name}": counts for name, counts in found.by_category.items()}
     common = {"experiment": EXPERIMENT, "dataset": "cue-conflict", "data": "cue-conflict", "seed": 0, "params": params}
-    common |= {"method": method, "recipe": recipe, "profile": profile}
+    common |= {"method": method, "recipe": recipe, "profile": profile, "seconds": seconds, "device": device}
+    common["code"] = f"{code_version()}, rules {rules_hash()}"
     for name, counts in parts.items():
         if counts.decided:
             value = 100 * counts.value
@@ -197,6 +233,29 @@ def result_rows(found: ShapeBias, *, method: str, profile: str, recipe: str = "-
         for cue in ("shape", "texture"):
             value = getattr(counts, cue)
             rows.append(Row(**common, metric=f"decisions/{cue}{name}", unit="images", value=value, n=counts.n))
+    return rows
+
+
+def lite0_rows(
+    folder: str | Path,
+    profile: str,
+    normalisations: Sequence[Normalisation] = (LITE, IMAGENET),
+    enlarged: Sequence[bool] = (False, True),
+    limit: int | None = None,
+    seed: int = 0,
+) -> list[Row]:
+    """Shape bias of EfficientNet-Lite0 for each preprocessing, on all conflicting stimuli or `limit` of them; kept."""
+    rows = []
+    for normalisation in normalisations:
+        for enlarge in enlarged:
+            start = time.perf_counter()
+            found = evaluate(efficientnet_lite0(), folder, normalisation, enlarge=enlarge, limit=limit, seed=seed)
+            params: dict[str, Any] = {"normalisation": normalisation.name, "enlarge": enlarge, "stimuli": "all"}
+            if limit is not None:
+                params |= {"stimuli": limit, "sample_seed": seed}
+            seconds = time.perf_counter() - start
+            rows += result_rows(found, method=LITE0, profile=profile, seconds=seconds, **params)
+    results.append(rows, profile, EXPERIMENT)
     return rows
 
 
@@ -208,15 +267,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         folder = require("cue-conflict", options.folder)
-        rows = []
-        for normalisation in (LITE, IMAGENET):
-            for enlarge in (False, True):
-                found = evaluate(efficientnet_lite0(), folder, normalisation, enlarge=enlarge)
-                params = {"normalisation": normalisation.name, "enlarge": enlarge}
-                rows += result_rows(found, method="efficientnet-lite0", profile=options.profile, **params)
-                counts = f"{found.shape} shape, {found.texture} texture, {found.other} other"
-                print(f"{params}: {counts}, shape bias {found.interval.scaled(100).text()} %")
-        print(results.append(rows, options.profile, EXPERIMENT))
+        rows = lite0_rows(folder, options.profile)
+        for row in rows:
+            if "/category/" not in row.metric:
+                print(
+                    f"{results.canonical_params(row.params)} {row.metric}: {row.value:.4g} {row.unit} (n = {row.n:,})"
+                )
+        print(results.results_file(options.profile, EXPERIMENT))
     except (AssetError, results.ResultsError) as error:
         parser.exit(1, f"{error}\n")
     return 0

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from cgnlib.imagenet.cue_conflict import (
     IMAGENET,
     LITE,
     batches,
+    conflicting,
     efficientnet_lite0,
     evaluate,
+    lite0_rows,
     result_rows,
     stimuli,
 )
@@ -59,6 +62,12 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
         return [s for s in stimuli(folder) if s.cues.shape_image == 1 and s.cues.texture < 4]
 
     monkeypatch.setattr(cue_conflict, "stimuli", chosen)
+
+
+def without_files() -> list[cue_conflict.Stimulus]:
+    """All 1,280 cues in the order of their names, on no file."""
+    names = [f"{s}{i}-{t}{i}.png" for s in CATEGORIES for i in range(1, 6) for t in CATEGORIES]
+    return [cue_conflict.Stimulus(Path(name), parse_name(name)) for name in names]
 
 
 class Reader(nn.Module):
@@ -152,6 +161,22 @@ def test_batches_are_the_pixels_in_order(made: Path) -> None:
     for part in ("shape", "texture"):
         assert torch.cat([getattr(b, f"{part}s") for b in found]).tolist() == [getattr(s.cues, part) for s in chosen]
     assert images[:, :, 5, 9].tolist() == [[16 * s.cues.shape, 16 * s.cues.texture, 0] for s in chosen]
+
+
+def test_a_drawn_part_is_balanced_ordered_and_seeded() -> None:
+    everything = without_files()
+    assert len(conflicting(everything)) == 1200
+    part = conflicting(everything, 40, seed=1)
+    counts = Counter(stimulus.cues.shape for stimulus in part)
+    assert len(counts) == 16 and set(counts.values()) == {2, 3}
+    assert all(s.cues.shape != s.cues.texture for s in part)
+    assert part == sorted(part, key=everything.index)
+    assert conflicting(everything, 40, seed=1) == part
+    assert conflicting(everything, 40, seed=2) != part
+    assert conflicting(everything, 1200) == conflicting(everything)
+    for wrong in (0, 1201):
+        with pytest.raises(ValueError, match="of 1200 conflicting stimuli"):
+            conflicting(everything, wrong)
 
 
 def test_enlarging_zooms_in_on_the_centre(made: Path, copy: Path) -> None:
@@ -249,18 +274,33 @@ def test_rows_carry_both_counts_and_the_decisions_as_n() -> None:
 
 
 @pytest.mark.usefixtures("few")
+def test_rows_of_a_part_say_so(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CGN_BUILD", str(tmp_path))
+    monkeypatch.setattr(cue_conflict, "efficientnet_lite0", lambda: Reader(by_shape=4))
+    rows = lite0_rows(made, "quick", [LITE], [False], limit=16, seed=3)
+    total = {row.metric: row for row in rows}
+    assert total["decisions/shape"].n == 16
+    assert total["shape-bias"].params["stimuli"] == 16
+    assert total["shape-bias"].params["sample_seed"] == 3
+    assert "rules " in total["shape-bias"].code
+    assert len(results.load("quick", "imagenet-shape-bias")) == len(rows)
+
+
+@pytest.mark.usefixtures("few")
 def test_command_keeps_rows_of_both_sizes(
     made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CGN_BUILD", str(tmp_path))
     monkeypatch.setattr(cue_conflict, "efficientnet_lite0", lambda: Reader(by_shape=4))
-    monkeypatch.setattr(cue_conflict, "IMAGENET", LITE)
     code = cue_conflict.main(["--folder", str(made.parent), "--profile", "quick"])
     rows = results.select(results.load("quick", "imagenet-shape-bias"), metric="shape-bias")
     assert code == 0
-    assert rows["value"].tolist() == [20.0, 20.0]  # the two normalisations are one here
-    assert rows["n"].tolist() == [60, 60]
-    assert "12 shape, 48 texture, 0 other, shape bias 20.0" in capsys.readouterr().out
+    assert len(rows) == 4
+    own = results.select(rows, normalisation="lite")  # the reader reads images normalised so
+    assert own["value"].tolist() == [20.0, 20.0]
+    assert own["n"].tolist() == [60, 60]
+    assert min(rows["seconds"].tolist()) > 0
+    assert '{"enlarge":true,"normalisation":"lite","stimuli":"all"} shape-bias: 20 percent' in capsys.readouterr().out
 
 
 def test_command_without_stimuli_says_how_to_get_them(
