@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from cgnlib.imagenet.training import TOY
 from cgnlib.mnist.recipes import RECIPES, recipe_for
 from cgnlib.parameters import VARIANTS
 from cgnlib.results import ResultsError, interval_of, published, seed_groups, select, split_seeds
@@ -25,6 +26,7 @@ FACTORS = {
     "colored": ("shape", "foreground"),
     "double-colored": ("shape", "foreground", "background"),
     "wildlife": ("shape", "foreground", "background"),
+    "toy": ("shape", "foreground", "background"),
 }
 COUNTERFACTUAL_METHODS = ("cgn", "original+cgn")
 
@@ -45,10 +47,20 @@ class Rules:
     published_margin: float = 2.0  # points: so near to a published accuracy counts as that accuracy
     degradation_margin: float = 1.5  # points: what "only marginally" allows; SG21's own drop on ImageNet-9 was 1.4
     colour_drop_least: float = 0.2  # share by which heat maps must react less to colour
-    texture_most: float = 50.0  # percent: a shape bias below (upper bound) is that of a classifier that goes by texture
 
 
 RULES = Rules()
+
+
+@dataclass(frozen=True)
+class ImageNetRules:
+    """Thresholds that the claims on ImageNet have beside those of `Rules`."""
+
+    texture_most: float = 50.0  # percent: a shape bias below (upper bound) is that of a classifier that goes by texture
+    overlap_least: float = 0.5  # mean IoU of the masks with the true objects: what counts as found in detection
+
+
+IMAGENET_RULES = ImageNetRules()
 _CUT = "or where the CGN saw fewer training images than its recipe asks for"
 
 
@@ -75,6 +87,21 @@ CLAIMS = {
         f"{RULES.mask_diversity_least:g} on average. A variant counts when at least "
         f"{RULES.successful_runs_least * 100:g} % of its trained CGNs succeed. It is not tested where an oracle reads "
         f"its factor in fewer than {RULES.control_oracle_least:g} % of real images, {_CUT}.",
+    ),
+    "claim1-imagenet": Claim(
+        "Control over shape, texture and background: the ImageNet CGN",
+        "Counterfactual generative network (CGN) can generate high-quality counterfactual images with direct control "
+        "over shape, texture, and background.",
+        "claim 1; Section 4.1, Table 3, Figures 7 to 12",
+        "In the toy world a trained CGN succeeds when an oracle that never saw it finds each requested factor in its "
+        f"counterfactuals at least {RULES.control_least:g} times as often as in real images (lower bound of the "
+        f"interval) and the label of another factor in at most {RULES.leak_most:g} % (upper bound; chance is 10 %), "
+        f"its masks overlap the true objects with a mean IoU of at least {IMAGENET_RULES.overlap_least:g}, and its "
+        "Inception Score with tied labels is at least that share of its teacher's that SG21 report. It counts when at "
+        f"least {RULES.successful_runs_least * 100:g} % of the trained CGNs succeed. It is not tested where the oracle "
+        f"reads a factor in fewer than {RULES.control_oracle_least:g} % of real images, or where the CGN made fewer "
+        "updates than its recipe asks for. On ImageNet the authors' CGN must reach that share of its teacher's "
+        "Inception Score, and a mean mask area within the spread that SG21 report; not tested without its weights.",
     ),
     "claim2-mnist": Claim(
         "Better out-of-domain robustness",
@@ -117,20 +144,24 @@ CLAIMS = {
         "claim 3; Section 3.4.3, Table 4, row ImageNet-mini",
         "The number is the shape bias of EfficientNet-Lite0, which never saw counterfactuals, with its own "
         "preprocessing on all 1,200 conflicting stimuli. The baseline of Table 4 counts as reproduced when, with every "
-        f"preprocessing measured, the upper bound stays below {RULES.texture_most:g} %, and the seed's value lies "
-        "between the lowest and the highest shape bias of classifiers without counterfactuals: those published by "
+        f"preprocessing measured, the upper bound stays below {IMAGENET_RULES.texture_most:g} %, and the seed's value "
+        "lies between the lowest and the highest shape bias of classifiers without counterfactuals: those published by "
         "Geirhos, and ours with their intervals. It counts as partly when only the former holds. Not tested on a part "
         "of the stimuli.",
     ),
 }
 
 
-def rules_hash() -> str:
-    """First 12 hex digits of the SHA-256 of thresholds and rule texts."""
-    text = json.dumps(
-        {"rules": asdict(RULES), "claims": {k: c.rule for k, c in CLAIMS.items()}},
-        sort_keys=True,
-    )
+def half_of(claim: str) -> str:
+    """Which half of the report a claim is of: "mnist" or "imagenet"."""
+    return "mnist" if claim.endswith("-mnist") else "imagenet"
+
+
+def rules_hash(half: str = "mnist") -> str:
+    """First 12 hex digits of the SHA-256 of thresholds and rule texts of the claims on "mnist" or on "imagenet"."""
+    thresholds = asdict(RULES) | (asdict(IMAGENET_RULES) if half == "imagenet" else {})
+    claims = {name: claim.rule for name, claim in CLAIMS.items() if half_of(name) == half}
+    text = json.dumps({"rules": thresholds, "claims": claims}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -190,8 +221,17 @@ def control_checks(run: pd.DataFrame, variant: str) -> list[Check] | None:
     others = ("mask/area", "mask/diversity", *(f"oracle/{factor}" for factor in factors))
     if any(metric not in found for metric in (*needed, *others)):
         return None
+    checks = _factor_checks(found, factors)
+    area, diversity = (_exactly(float(found[f"mask/{name}"]["value"])) for name in ("area", "diversity"))
+    checks.append(Check("mask/area", area, *RULES.mask_area))
+    checks.append(Check("mask/diversity", diversity, RULES.mask_diversity_least, None))
+    return checks
+
+
+def _factor_checks(found: dict[str, dict[Hashable, Any]], factors: Sequence[str]) -> list[Check]:
+    """Control over each factor, and nothing of it in the others, from rows by metric."""
     checks = []
-    for metric in needed:
+    for metric in (f"control/{requested}/{recovered}" for requested in factors for recovered in factors):
         _, requested, recovered = metric.split("/")
         n = int(found[metric]["n"])
         value = wilson_interval(float(found[metric]["value"]) / 100 * n, n, RULES.confidence).scaled(100)
@@ -200,9 +240,6 @@ def control_checks(run: pd.DataFrame, variant: str) -> list[Check] | None:
             checks.append(Check(metric, value, least, None))
         else:
             checks.append(Check(metric, value, None, RULES.leak_most))
-    area, diversity = (_exactly(float(found[f"mask/{name}"]["value"])) for name in ("area", "diversity"))
-    checks.append(Check("mask/area", area, *RULES.mask_area))
-    checks.append(Check("mask/diversity", diversity, RULES.mask_diversity_least, None))
     return checks
 
 
@@ -221,17 +258,7 @@ def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
             findings.append(_missing(variant, "control of a trained CGN"))
             continue
         runs = len(judged) if not runs else min(runs, len(judged))
-        successes = sum(all(check.holds for check in checks) for checks in judged)
-        status: Status = "reproduced" if successes >= RULES.successful_runs_least * len(judged) else "not reproduced"
-        weakest = min(
-            (c for checks in judged for c in checks if c.least and "/" in c.name[8:]), key=lambda c: c.value.low
-        )
-        failed = sorted({c.name for checks in judged for c in checks if not c.holds})
-        sentence = (
-            f"{successes} of {len(judged)} trained CGNs meet{'s' * (len(judged) == 1)} the rule; the factor recovered "
-            f"least is {_factor(weakest.name)}, in {weakest.value.text()} % of images"
-            + (f"; failed: {', '.join(failed)}" if failed else "")
-        )
+        status, weakest, sentence = _judged(judged)
         rate = _published_words("mnist-success", variant, "cgn", "success/rate", " % of trainings satisfactory")
         finding = Finding(variant, status, weakest.value, "%", rate, sentence)
         findings.append(_unless_too_short(finding, _blind_oracle(ours, variant) or _cut_short(ours, variant, recipe)))
@@ -241,6 +268,104 @@ def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
             f" {runs} trained CGN{'s' * (runs > 1)} per variant say{'s' * (runs == 1)} little about the success rate."
         )
     return _verdict("claim1-mnist", rows, findings, why)
+
+
+def _judged(runs: Sequence[Sequence[Check]]) -> tuple[Status, Check, str]:
+    """Status, weakest control over a factor, and both in words, of the checks of each trained CGN."""
+    successes = sum(all(check.holds for check in checks) for checks in runs)
+    status: Status = "reproduced" if successes >= RULES.successful_runs_least * len(runs) else "not reproduced"
+    controls = [c for checks in runs for c in checks if c.least and c.name.startswith("control/")]
+    weakest = min(controls, key=lambda check: check.value.low)
+    failed = sorted({c.name for checks in runs for c in checks if not c.holds})
+    sentence = (
+        f"{successes} of {len(runs)} trained CGNs meet{'s' * (len(runs) == 1)} the rule; the factor recovered "
+        f"least is {_factor(weakest.name)}, in {weakest.value.text()} % of images"
+        + (f"; failed: {', '.join(failed)}" if failed else "")
+    )
+    return status, weakest, sentence
+
+
+def claim1_imagenet(rows: pd.DataFrame, missing: str = "") -> Verdict:
+    """Claim 1 on the ImageNet CGN from rows of experiments imagenet-control and imagenet-is, one run per seed.
+
+    missing: what it takes to test it on ImageNet itself, in words.
+    """
+    why = "Toy world: intervals are over images, one trained CGN at a time."
+    return _verdict("claim1-imagenet", rows, [_toy_control(rows), _published_weights(rows, missing)], why)
+
+
+def _toy_control(rows: pd.DataFrame) -> Finding:
+    ours = _configuration(select(rows, experiment="imagenet-control", dataset="toy", method="cgn", recipe="toy"))
+    scores = select(rows, experiment="imagenet-is", dataset="toy")
+    marks = [_which_cgn(line) for line in ours.to_dict("records")]
+    judged = []
+    for mark in dict.fromkeys(marks):
+        share = inception_share(select(scores, seed=mark), "toy")
+        checks = toy_checks(ours.loc[[other == mark for other in marks]], share)
+        if checks is not None:
+            judged.append(checks)
+    if not judged:
+        return _missing("toy", "control and Inception Score of a trained CGN")
+    status, weakest, sentence = _judged(judged)
+    finding = Finding("toy", status, weakest.value, "%", "by eye (seed, Figure 7)", sentence)
+    return _unless_too_short(finding, _blind_oracle(ours, "toy") or _short_of_updates(ours))
+
+
+def toy_checks(run: pd.DataFrame, share: float | None) -> list[Check] | None:
+    """The success rule of the toy world applied to the rows of one trained CGN; None when rows are missing.
+
+    run: experiment imagenet-control, metrics as in `control_checks` and "iou/true"; share: of the teacher's Inception
+    Score, 0 to 1.
+    """
+    found = {str(line["metric"]): line for line in run.to_dict("records")}
+    factors = FACTORS["toy"]
+    needed = [f"control/{requested}/{recovered}" for requested in factors for recovered in factors]
+    if share is None or any(metric not in found for metric in (*needed, "iou/true", *(f"oracle/{f}" for f in factors))):
+        return None
+    checks = _factor_checks(found, factors)
+    checks.append(Check("iou/true", _exactly(float(found["iou/true"]["value"])), IMAGENET_RULES.overlap_least, None))
+    checks.append(Check("inception-score/share", _exactly(share), published_share(), None))
+    return checks
+
+
+def inception_share(rows: pd.DataFrame, dataset: str, source: str | None = None) -> float | None:
+    """Inception Score of the CGN over that of its teacher, from rows of imagenet-is; None where one is missing."""
+    scores = select(rows, dataset=dataset, metric="inception-score")
+    if source is not None:
+        scores = select(scores, source=source)
+    ours, teacher = select(scores, method="cgn"), select(scores, method="biggan")
+    if ours.empty or teacher.empty:
+        return None
+    return _mean(ours) / _mean(teacher)
+
+
+def published_share() -> float:
+    """What SG21 report: the CGN's Inception Score as a share of BigGAN's."""
+    share = inception_share(published("imagenet-is"), "imagenet", "SG21")
+    assert share is not None
+    return share
+
+
+def _published_weights(rows: pd.DataFrame, missing: str) -> Finding:
+    """The authors' CGN on ImageNet against SG21's row of Table 3."""
+    ours = select(rows, experiment="imagenet-is", dataset="imagenet", recipe=["authors", "-"])
+    share, area = inception_share(ours, "imagenet"), select(ours, method="cgn", metric="mask/mean")
+    if share is None or area.empty:
+        return replace(_missing("imagenet", "the authors' CGN"), sentence=f"not tested: {missing}")
+    theirs = select(published("imagenet-is"), source="SG21", method="cgn")
+    mean, spread = (_mean(select(theirs, metric=f"mask/{name}")) for name in ("mean", "deviation"))
+    found = _mean(area)
+    holds = share >= published_share() and abs(found - mean) <= spread
+    words = f"SG21: {published_share():.2f} of BigGAN's score, mean mask {mean:g} ± {spread:g}"
+    sentence = f"the authors' CGN has {share:.2f} of BigGAN's Inception Score and a mean mask area of {found:.2f}"
+    status: Status = "reproduced" if holds else "not reproduced"
+    return Finding("imagenet", status, _exactly(share), "of the teacher's score", words, sentence)
+
+
+def _short_of_updates(rows: pd.DataFrame) -> str:
+    """In words, how much shorter the toy world's CGN was trained than its recipe asks; else ""."""
+    made = min(json.loads(text).get("cgn_updates", TOY.updates) for text in rows["params"])
+    return f"the CGN made {made:,} updates, its recipe asks for {TOY.updates:,}" if made < TOY.updates else ""
 
 
 def claim2_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS) -> Verdict:
@@ -333,7 +458,7 @@ def shape_bias_baseline(rows: pd.DataFrame) -> Verdict:
     others = [float(value) for value in select(theirs, source="Geirhos")["value"]]
     low, high = min(*others, *(each.low for each in found)), max(*others, *(each.high for each in found))
     status: Status = "not reproduced"
-    if max(each.high for each in found) < RULES.texture_most:
+    if max(each.high for each in found) < IMAGENET_RULES.texture_most:
         status = "reproduced" if low <= seed <= high else "partly"
     sentence = (
         f"shape bias {found[0].text()} %; classifiers without counterfactuals span {low:.1f} to {high:.1f} %, ours "
@@ -359,9 +484,10 @@ def _verdict(claim: str, rows: pd.DataFrame, findings: list[Finding], why: str) 
     left_out = [finding.variant for finding in findings if finding.status == "not tested"]
     if left_out:
         why += f" Not tested: {', '.join(left_out)}."
-    earlier = sorted({found for found in rows["code"].str.extract(r"rules (\w+)")[0].dropna() if found != rules_hash()})
+    today = rules_hash(half_of(claim))
+    earlier = sorted({found for found in rows["code"].str.extract(r"rules (\w+)")[0].dropna() if found != today})
     if earlier:
-        why += f" Some rows were made under earlier rules ({', '.join(earlier)}; today's: {rules_hash()})."
+        why += f" Some rows were made under earlier rules ({', '.join(earlier)}; today's: {today})."
     status = combine([finding.status for finding in tested])
     if "smoke" in set(rows["profile"]):
         status, why = "not tested", "Not tested at this scale: smoke runs every line, its numbers mean nothing. " + why
@@ -478,6 +604,10 @@ def _published_values(experiment: str, variant: str, method: str, metric: str) -
 def _published_words(experiment: str, variant: str, method: str, metric: str, unit: str) -> str:
     lines = select(published(experiment), dataset=variant, method=method, metric=metric)
     return ", ".join(f"{line['source']} {line['value']:g}{unit}" for line in lines.to_dict("records"))
+
+
+def _mean(rows: pd.DataFrame) -> float:
+    return sum(float(value) for value in rows["value"]) / len(rows)
 
 
 def _signed(interval: Interval) -> str:
