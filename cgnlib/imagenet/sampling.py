@@ -78,8 +78,16 @@ def draw_labels(sampling: Sampling, shard: int, num_classes: int) -> Tensor:
     return torch.randint(num_classes, (size, 3), generator=stream)
 
 
+class Drawn(NamedTuple):
+    """A batch of counterfactuals with what they were drawn from and all their parts, on the CGN's device."""
+
+    labels: Tensor  # (B, 3) int64: shape, texture, background
+    u: Tensor  # (B, z_dim)
+    parts: Parts
+
+
 @torch.inference_mode()
-def sample_shard(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 50) -> Samples:
+def draw(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 50) -> Iterator[Drawn]:
     """The images of one shard. `cgn` must be in eval mode (ValueError), or each image would change its weights."""
     if cgn.training:
         raise ValueError("the CGN is in training mode: call eval() first")
@@ -87,14 +95,21 @@ def sample_shard(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 
     labels = draw_labels(sampling, shard, cgn.num_classes)
     stream = generator(sampling.seed, "imagenet", "sampling", "noise", shard)
     u = sample_latents(len(labels), cgn.z_dim, sampling.truncation, stream)
-    images, masks = [], []
     for start in range(0, len(labels), batch):
         part = slice(start, start + batch)
-        classes = Labels.of(*labels[part].T.to(device), num_classes=cgn.num_classes)
-        parts = cgn(u[part].to(device), classes, sampling.truncation)
-        images.append(to_uint8(parts.image).contiguous().cpu())
-        masks.append(parts.mask[:, 0].mul(255).round().to(torch.uint8).cpu())
-    return Samples(torch.cat(images), torch.cat(masks), labels)
+        asked, noise = labels[part].to(device), u[part].to(device)
+        classes = Labels.of(*asked.T, num_classes=cgn.num_classes)
+        yield Drawn(asked, noise, cgn(noise, classes, sampling.truncation))
+
+
+def sample_shard(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 50) -> Samples:
+    """The images of one shard, as `draw` gives them, on the CPU. Raises ValueError for a CGN in training mode."""
+    images, masks, labels = [], [], []
+    for drawn in draw(cgn, sampling, shard, batch):
+        images.append(to_uint8(drawn.parts.image).contiguous().cpu())
+        masks.append(drawn.parts.mask[:, 0].mul(255).round().to(torch.uint8).cpu())
+        labels.append(drawn.labels.cpu())
+    return Samples(torch.cat(images), torch.cat(masks), torch.cat(labels))
 
 
 class Store:
