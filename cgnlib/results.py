@@ -140,6 +140,17 @@ def append(rows: Iterable[Row], profile: str, experiment: str) -> Path:
     return file
 
 
+def keep(rows: Iterable[Row]) -> pd.DataFrame:
+    """Append rows of one experiment and profile, and return them, and no others, as a frame."""
+    rows = list(rows)
+    profile, experiment = rows[0].profile, rows[0].experiment
+    append(rows, profile, experiment)
+    kept = load(profile, experiment)
+    keys = {tuple(row.cells()[column] for column in KEY) for row in rows}
+    columns = kept[list(KEY)].astype(str).itertuples(index=False, name=None)
+    return kept.loc[[key in keys for key in columns]].reset_index(drop=True)
+
+
 def load(profile: str, experiment: str | None = None, *, published: bool = False, own: bool = True) -> pd.DataFrame:
     """Rows of one experiment (or of all), as a data frame with COLUMNS; empty when there are none.
 

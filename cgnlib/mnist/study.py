@@ -7,7 +7,6 @@ the seed. One `Study` holds one set of parameters.
 import difflib
 import functools
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -233,7 +232,7 @@ class Study:
         for seed, _, history, seconds in self.classifiers(variant, method, cgn):
             for split in splits:
                 rows += _accuracies(history, split, common | {"seed": seed, "seconds": seconds})
-        return self._kept(rows)
+        return results.keep(rows)
 
     def own_colours(self, cgn: TrainedCGN) -> Tensor:
         """The colours in which a CGN of colored MNIST paints digits, (10, 3) in [0, 255]."""
@@ -268,7 +267,7 @@ class Study:
                     if n:
                         value = 100 * right[members].sum().item() / n
                         rows.append(Row(**about, metric=f"accuracy/{name}{group}", value=value, n=n))
-        return self._kept(rows)
+        return results.keep(rows)
 
     def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:
         parameters, parts = self.parameters, parts_of(method)
@@ -312,7 +311,7 @@ class Study:
             _, history, artefact = train_classifier(training, evaluations, config, seed, device=self.device)
             seconds = json.loads(artefact.record.read_text())["seconds"]
             rows += _accuracies(history, "test", common | {"seed": seed, "seconds": seconds})
-        return self._kept(rows)
+        return results.keep(rows)
 
     # --- control (claim 1) -----------------------------------------------------------------------------------------
 
@@ -357,7 +356,7 @@ class Study:
         common["unit"] = "fraction"
         rows += [Row(**common, metric="mask/area", value=control.area)]
         rows += [Row(**common, metric="mask/diversity", value=control.diversity)]
-        return control, self._kept(rows)
+        return control, results.keep(rows)
 
     # --- heat maps (Figure 3) --------------------------------------------------------------------------------------
 
@@ -390,7 +389,7 @@ class Study:
             ]
             if seen.digit_effect > 0:
                 rows.append(Row(**ratio, metric="sensitivity/colour-over-digit", value=seen.colour_over_digit))
-        return maps[0], self._kept(rows)
+        return maps[0], results.keep(rows)
 
     # --- rows ------------------------------------------------------------------------------------------------------
 
@@ -420,15 +419,6 @@ class Study:
         frame = results.select(frame, **wanted)
         frame = frame.loc[frame["seed"].isin(list(self.classifier_seeds))]
         return frame if len(frame) >= needed else None
-
-    def _kept(self, rows: Iterable[Row]) -> pd.DataFrame:
-        """Append rows to the results and return them, and no others, as a frame."""
-        rows = list(rows)
-        results.append(rows, self.parameters.profile, rows[0].experiment)
-        kept = results.load(self.parameters.profile, rows[0].experiment)
-        keys = {tuple(row.cells()[column] for column in results.KEY) for row in rows}
-        columns = kept[list(results.KEY)].astype(str).itertuples(index=False, name=None)
-        return kept.loc[[key in keys for key in columns]].reset_index(drop=True)
 
 
 def _accuracies(history: pd.DataFrame, split: str, common: dict[str, Any]) -> list[Row]:
