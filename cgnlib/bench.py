@@ -6,9 +6,11 @@ A benchmark is a function without arguments that returns its measurements; add i
 import argparse
 import copy
 import functools
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,13 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import functional as transforms
 
 from cgnlib.assets import Digits, Textures, embedded_digits, find_digits, find_textures
 from cgnlib.composition import compose
 from cgnlib.features import PerceptualFeatures, perceptual_features, random_vgg16_features
+from cgnlib.imagenet.folders import FolderSet, folder_set
 from cgnlib.imagenet.texture_targets import PUBLISHED, PatchGrid, patch_grid
 from cgnlib.images import to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, LATENT, InstanceNorm, UpsampledConv2d, initialise
@@ -34,6 +38,7 @@ from cgnlib.toyworld import sets as toy_sets
 
 LOOP_IMAGES = 1000  # the plain loops are timed on this many images
 SAMPLES = 2000  # counterfactual or toy images made per timing
+PHOTOGRAPHS = 100  # read per timing
 STEPS = 4  # training steps per timing
 
 
@@ -304,6 +309,32 @@ def toy_world() -> list[Measurement]:
     return [Measurement("toy world", "images/s", SAMPLES / seconds, note=f"{SAMPLES:,} images and masks, 64 pixels")]
 
 
+def photographs() -> list[Measurement]:
+    """Reading JPEG photographs for evaluation, in two threads, beside torchvision's decoder and transforms."""
+    measurements = []
+    for width, height in ((500, 375), (1600, 1200)):
+        noise = torch.randint(256, (height // 8, width // 8, 3), generator=generator(0, "bench"), dtype=torch.uint8)
+        picture = Image.fromarray(noise.numpy()).resize((width, height), Image.Resampling.BICUBIC)
+        with tempfile.TemporaryDirectory() as place:
+            for i in range(PHOTOGRAPHS):
+                (Path(place) / "class").mkdir(exist_ok=True)
+                picture.save(Path(place) / "class" / f"{i}.jpg", "JPEG", quality=90)
+            found = folder_set(Path(place), "bench", "bench", ["class"])
+
+            def plain(found: FolderSet = found) -> None:
+                for path in found.paths:
+                    image = decode_image(str(path), ImageReadMode.RGB)
+                    transforms.center_crop(transforms.resize(image, [256], antialias=True), [224])
+
+            ours, theirs = (
+                PHOTOGRAPHS / best_seconds(action)
+                for action in (lambda found=found: sum(len(labels) for _, labels in found.batches(50)), plain)
+            )
+        note = f"{width} x {height} pixels to 224, {found.workers} threads"
+        measurements.append(Measurement("photographs", "images/s", ours, theirs, note))
+    return measurements
+
+
 BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "machine": machine,
     "wildlife-data": wildlife_data,
@@ -313,6 +344,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "cgn-step": cgn_step,
     "texture-targets": texture_targets,
     "toy-world": toy_world,
+    "photographs": photographs,
 }
 
 

@@ -54,11 +54,12 @@ def test_reference_counterfactuals(cgn: CGN):
 
 
 @pytest.mark.parametrize(
-    "name", ["machine", "upsampled-convolution", "classifier-step", "counterfactuals", "toy-world"]
+    "name", ["machine", "upsampled-convolution", "classifier-step", "counterfactuals", "toy-world", "photographs"]
 )
 def test_benchmarks_measure(name: str, monkeypatch):
     monkeypatch.setattr(bench, "best_seconds", lambda action, repeats=3: action() is None or 2.0)
     monkeypatch.setattr(bench, "SAMPLES", 20)
+    monkeypatch.setattr(bench, "PHOTOGRAPHS", 2)
     monkeypatch.setattr(bench, "reference_counterfactuals", lambda cgn, n, ratio: None)
     measurements = bench.BENCHMARKS[name]()
     assert measurements
