@@ -1,0 +1,58 @@
+"""The figures of Table 4: what they hold."""
+
+import pandas as pd
+import pytest
+
+from cgnlib.imagenet.cue_conflict import result_rows
+from cgnlib.imagenet.shape_bias import CATEGORIES, CueCounts, ShapeBias
+from cgnlib.imagenet.table4_figures import heads_plot, shape_bias_plot
+from cgnlib.plotting import SMOKE_TEXT
+from cgnlib.results import COLUMNS
+from cgnlib.statistics import Interval
+
+
+def rows(profile: str = "quick") -> pd.DataFrame:
+    """Two preprocessings; no decision for a cue among the images of the last category."""
+    counts = {name: CueCounts(i, 20 - i, 55) for i, name in enumerate(CATEGORIES[:-1])}
+    counts[CATEGORIES[-1]] = CueCounts(0, 0, 75)
+    found = ShapeBias(105, 195, 900, counts)
+    made = [
+        row
+        for normalisation in ("lite", "imagenet")
+        for row in result_rows(
+            found, method="net", profile=profile, normalisation=normalisation, enlarge=False, stimuli="all"
+        )
+    ]
+    lines = [row.cells() | {"value": row.value, "n": row.n, "seed": row.seed} for row in made]
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def test_shape_bias_by_category_beside_published_networks() -> None:
+    figures = shape_bias_plot(rows(), CATEGORIES, {"ResNet-50": 22.1, "seed, Table 4": 29.1})
+    for figure in (figures.desktop, figures.phone):
+        text = figures.data(figure).decode()
+        for word in (*CATEGORIES, "all", "ResNet-50", "seed, Table 4", "its own normalisation"):
+            assert word in text
+        assert SMOKE_TEXT not in text
+    (panel,) = figures.desktop.axes
+    shown = [line for line in panel.lines if line.get_marker() in ("o", "s")]
+    assert len(shown) == 2 * 16  # 15 categories and all, in both preprocessings
+    assert max(float(line.get_xdata()[0]) for line in shown) == pytest.approx(100 * 14 / 20)  # type: ignore[index]
+    lines = [float(line.get_xdata()[0]) for line in panel.lines if len(set(line.get_xdata())) == 1]  # type: ignore
+    assert {22.1, 29.1, 50.0} <= set(lines)
+    assert (
+        SMOKE_TEXT
+        in shape_bias_plot(rows("smoke"), CATEGORIES, {})
+        .data(shape_bias_plot(rows("smoke"), CATEGORIES, {}).desktop)
+        .decode()
+    )
+
+
+def test_one_value_per_head() -> None:
+    lines = {"shape head": Interval(50, 45, 55, ""), "texture head": Interval(20, 15, 25, "")}
+    figures = heads_plot(lines, {}, {"seed": {"shape head": 49.6}, "SG21": {}}, xlabel="shape bias (%)", reference=50)
+    text = figures.data(figures.desktop).decode()
+    assert all(word in text for word in ("shape head", "texture head", "shape bias (%)", "seed (ImageNet)"))
+    assert "SG21" not in text
+    (panel,) = figures.desktop.axes
+    assert 49.6 in [line.get_xdata()[0] for line in panel.lines]  # type: ignore[index]
