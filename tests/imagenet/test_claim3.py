@@ -3,14 +3,87 @@
 import pandas as pd
 import pytest
 
+from cgnlib.imagenet.training import TOY
 from cgnlib.results import COLUMNS, Row
-from cgnlib.verdicts import shape_bias_baseline
+from cgnlib.verdicts import claim3_imagenet, heads_imagenet, shape_bias_baseline
 
 
 def frame(*rows: Row) -> pd.DataFrame:
     """Rows as `results.load` returns them."""
     lines = [row.cells() | {"value": row.value, "n": row.n, "seed": row.seed} for row in rows]
     return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def toy(experiment: str, method: str, metric: str, value: float, n: int = 5000, updates: int = TOY.updates) -> Row:
+    cgn = method == "original+cgn"
+    return Row(
+        experiment=experiment, dataset="toy", method=method, recipe="toy" if cgn else "-", metric=metric, value=value,
+        n=n, seed=0, profile="quick", data="toy-world", params={"cgn_updates": updates} if cgn else {},
+    )  # fmt: skip
+
+
+# --- Accuracy ---------------------------------------------------------------------------------------------------------
+
+
+def accuracies(original: float, ours: float, oracle: float = 95.0, n: int = 5000, **more: int) -> pd.DataFrame:
+    return frame(
+        toy("imagenet-indomain", "original", "accuracy/top1", original, n),
+        toy("imagenet-indomain", "original+cgn", "accuracy/top1", ours, n, **more),
+        toy("imagenet-indomain", "oracle", "accuracy/top1", oracle, n),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "n", "status"),
+    [(97.0, 5000, "reproduced"), (90.0, 5000, "not reproduced"), (97.0, 200, "partly"), (99.0, 5000, "reproduced")],
+)
+def test_a_marginal_drop_lies_wholly_within_the_margin(ours: float, n: int, status: str) -> None:
+    verdict = claim3_imagenet(accuracies(97.0, ours, n=n), missing="its images")
+    assert verdict.status == status
+    assert verdict.number == pytest.approx(ours - 97.0)
+    assert "+3.4 points" in verdict.published
+    assert [(f.variant, f.status) for f in verdict.findings] == [("toy", status), ("imagenet-mini", "not tested")]
+    assert verdict.findings[1].sentence == "not tested: its images"
+
+
+def test_short_trainings_and_a_failed_oracle_judge_nothing() -> None:
+    short = claim3_imagenet(accuracies(97.0, 97.0, updates=TOY.updates - 1))
+    assert short.status == "not tested" and "its recipe asks for" in short.findings[0].sentence
+    blind = claim3_imagenet(accuracies(97.0, 97.0, oracle=70.0))
+    assert blind.status == "not tested" and "'oracle' reaches 70.0" in blind.findings[0].sentence
+    assert claim3_imagenet(frame()).status == "not tested"
+
+
+# --- Heads ------------------------------------------------------------------------------------------------------------
+
+
+def biases(original: float, shape: float, texture: float, n: int = 800) -> pd.DataFrame:
+    ours = {"shape-bias/shape": shape, "shape-bias/texture": texture, "shape-bias": original}
+    rows = [toy("imagenet-shape-bias", "original+cgn", metric, value, n) for metric, value in ours.items()]
+    return frame(toy("imagenet-shape-bias", "original", "shape-bias", original, n), *rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "number"),
+    [
+        ((30.0, 50.0, 15.0), "reproduced", 15.0),
+        ((30.0, 50.0, 30.0), "partly", 0.0),
+        ((30.0, 31.0, 15.0), "partly", 1.0),
+        ((30.0, 20.0, 40.0), "not reproduced", -10.0),
+    ],
+)
+def test_heads_move_away_from_the_baseline(values: tuple[float, float, float], status: str, number: float) -> None:
+    verdict = heads_imagenet(biases(*values), missing="a trained classifier")
+    assert verdict.status == status
+    assert verdict.number == pytest.approx(number)
+    assert "29.1" in verdict.published and "shape 49.6" in verdict.published
+    assert verdict.findings[1].sentence == "not tested: a trained classifier"
+
+
+def test_few_decisions_show_nothing() -> None:
+    assert heads_imagenet(biases(30.0, 40.0, 20.0, n=20)).status == "not reproduced"
+    assert heads_imagenet(biases(30.0, 40.0, 20.0, n=2000)).status == "reproduced"
+    assert heads_imagenet(frame(toy("imagenet-shape-bias", "original", "shape-bias", 30.0))).status == "not tested"
 
 
 # --- The baseline of Table 4, on photographs -------------------------------------------------------------------------
