@@ -1,0 +1,200 @@
+"""What is measured on images of the ImageNet CGN: masks, background residue and, in the toy world, control.
+
+The toy world's oracle was trained on images whose factors are free; it, true masks and true scenes serve evaluation
+alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cgnlib.imagenet.cgn import ImageNetCGN
+from cgnlib.imagenet.evaluation import MASK_LEVEL, intersection_over_union
+from cgnlib.imagenet.sampling import Sampling, draw
+from cgnlib.images import to_uint8
+from cgnlib.progress import tqdm
+from cgnlib.statistics import Interval, difference_interval, mean_difference_interval, wilson_interval
+from cgnlib.toyworld.latents import scenes_of
+from cgnlib.toyworld.reader import Reader
+from cgnlib.toyworld.world import Scenes, render
+
+HEADS = {"shape": "shape", "foreground": "texture", "background": "background"}  # factor -> the oracle's head
+AREAS = (0.0, 0.1, 0.2, 0.3, 1.0)  # bounds of the bins of mask area; the seed suspects masks below 0.1
+FIFTHS = 5  # residue is compared between the middle and the last fifth of training
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Images of a CGN with all their parts, on the CPU, and what was measured on each.
+
+    Images are (N, 3, R, R) uint8, masks (N, 1, R, R) bool: above 0.5. area and residue are taken before rounding.
+    """
+
+    labels: Tensor  # (N, 3) int64: shape, texture, background
+    u: Tensor  # (N, z_dim)
+    image: Tensor
+    foreground: Tensor
+    background: Tensor
+    mask: Tensor
+    area: Tensor  # (N,) mean of the mask
+    residue: Tensor  # (N,) mean of what the U2-Net finds in the background
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@torch.inference_mode()
+def measure(cgn: ImageNetCGN, sampling: Sampling) -> Measured:
+    """Draw the images of `sampling` and keep all of them in memory: 41 kB each in the toy world."""
+    batches: dict[str, list[Tensor]] = {spec.name: [] for spec in fields(Measured)}
+    with tqdm(total=sampling.n, desc="images to measure", unit="image", leave=False) as progress:
+        for shard in range(sampling.shards):
+            for labels, u, parts in draw(cgn, sampling, shard):
+                found = {
+                    "labels": labels,
+                    "u": u,
+                    "image": to_uint8(parts.image),
+                    "foreground": to_uint8(parts.foreground),
+                    "background": to_uint8(parts.background),
+                    "mask": parts.mask > MASK_LEVEL,
+                    "area": parts.mask.mean(dim=(1, 2, 3)),
+                    "residue": cgn.saliency(parts.background).mean(dim=(1, 2, 3)),
+                }
+                for name, values in found.items():
+                    batches[name].append(values.contiguous().cpu())
+                progress.update(len(labels))
+    return Measured(**{name: torch.cat(values) for name, values in batches.items()})
+
+
+@torch.inference_mode()
+def teacher_images(cgn: ImageNetCGN, measured: Measured, truncation: float, batch: int = 50) -> tuple[Tensor, Tensor]:
+    """What the teacher draws from the noise of `measured` for the shape's class, and what the U2-Net finds in it.
+
+    Returns (N, 3, R, R) uint8 and (N, 1, R, R) bool, on the CPU.
+    """
+    device = next(cgn.parameters()).device
+    images, masks = [], []
+    for u, labels in zip(measured.u.split(batch), measured.labels[:, 0].split(batch), strict=True):
+        x_gt = cgn.teacher(u.to(device), F.one_hot(labels, cgn.num_classes).float().to(device), truncation)
+        images.append(to_uint8(x_gt).contiguous().cpu())
+        masks.append((cgn.saliency(x_gt) > MASK_LEVEL).cpu())
+    return torch.cat(images), torch.cat(masks)
+
+
+def true_scenes(u: Tensor, labels: Tensor, batch: int = 200) -> Scenes:
+    """What the toy world's teacher was taught to draw from noise u (N, 32) and class labels (N,), on the CPU."""
+    factors = scenes_of(u.cpu(), labels.cpu())
+    rendered = [render(factors[start : start + batch]) for start in range(0, len(labels), batch)]
+    return Scenes(*(torch.cat(parts) for parts in zip(*rendered, strict=True)))
+
+
+def control_matrix(read: Mapping[str, Tensor], labels: Tensor) -> dict[str, dict[str, float]]:
+    """matrix[requested][recovered]: percent of images in which the recovered factor has the requested one's label.
+
+    read: logits (N, classes) by head of the oracle; labels: (N, 3) int64 shape, texture, background.
+    """
+    if len(labels) != len(read["shape"]) or not len(labels):
+        raise ValueError(f"control: {len(labels)} labels for {len(read['shape'])} images")
+    asked = dict(zip(HEADS, labels.T, strict=True))
+    seen = {factor: read[head].argmax(dim=1) for factor, head in HEADS.items()}
+    return {
+        requested: {recovered: 100 * (seen[recovered] == asked[requested]).float().mean().item() for recovered in HEADS}
+        for requested in HEADS
+    }
+
+
+def entangled(foregrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
+    """(N,) bool: the foreground alone, which should be all object, shows the scene of its class to the oracle.
+
+    foregrounds: (N, 3, R, R) uint8; classes: (N,) int64. By chance 1 in 10.
+    """
+    return oracle.read(foregrounds)[0]["background"].argmax(dim=1) == classes
+
+
+def legible(backgrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
+    """(N,) bool: the background alone still shows the silhouette of its class to the oracle. By chance 1 in 10."""
+    return oracle.read(backgrounds)[0]["shape"].argmax(dim=1) == classes
+
+
+def realism(images: Tensor, labels: Tensor, oracle: Reader) -> Tensor:
+    """(N,) mean log-probability, in nats, that the oracle gives to the three requested labels; 0 is best."""
+    read, _ = oracle.read(images)
+    asked = zip(HEADS.values(), labels.T, strict=True)
+    chosen = [read[head].log_softmax(dim=1).gather(1, label[:, None])[:, 0] for head, label in asked]
+    return torch.stack(chosen).mean(dim=0)
+
+
+def most(values: Tensor, count: int) -> Tensor:
+    """Indices of the `count` largest values, the largest first; equal ones in their order."""
+    return values.double().argsort(descending=True, stable=True)[:count]
+
+
+def unpainted(backgrounds: Tensor, scenes: Scenes) -> Tensor:
+    """(N,) how far backgrounds are from the true scene where the object stood, over how far elsewhere.
+
+    1 where the object's place is as good as the rest, more where something of the object is left, seen by a U2-Net or
+    not. backgrounds: (N, 3, R, R) in [-1, 1].
+    """
+    error = (backgrounds - scenes.background).abs().mean(dim=1, keepdim=True)
+    inside = scenes.mask > MASK_LEVEL
+    means = [(error * where).sum(dim=(1, 2, 3)) / where.sum(dim=(1, 2, 3)).clamp(min=1) for where in (inside, ~inside)]
+    return means[0] / means[1].clamp(min=1e-6)
+
+
+def overlap(masks: Tensor, others: Tensor) -> float:
+    """Mean IoU of pairs of masks."""
+    return intersection_over_union(masks, others).mean().item()
+
+
+# --- The seed's conjectures -----------------------------------------------------------------------------------------
+
+
+def by_area(area: Tensor, hits: Tensor, bounds: Sequence[float] = AREAS) -> pd.DataFrame:
+    """Share of hits by bin of mask area: low, high, n and share in percent (an Interval, None where n is 0).
+
+    area: (N,) in [0, 1]; hits: (N,) bool. A bin holds its lower bound; the last one its upper bound too.
+    """
+    lines = []
+    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        inside = (area >= low) & ((area < high) | ((high == bounds[-1]) & (area <= high)))
+        n = int(inside.sum())
+        share = wilson_interval(int(hits[inside].sum()), n).scaled(100) if n else None
+        lines.append({"low": low, "high": high, "n": n, "share": share})
+    return pd.DataFrame(lines)
+
+
+def small_mask_effect(area: Tensor, hits: Tensor, limit: float = AREAS[1], least: int = 20) -> Interval | None:
+    """Share of hits below the limit of mask area minus that above, in points; None where a side has too few images."""
+    small = area < limit
+    n, m = int(small.sum()), int((~small).sum())
+    if min(n, m) < least:
+        return None
+    return difference_interval(int(hits[small].sum()), n, int(hits[~small].sum()), m).scaled(100)
+
+
+def residue_growth(residue: Sequence[float]) -> Interval | None:
+    """Mean residue of the last fifth of training minus that of its middle fifth; None for fewer than two values each.
+
+    residue: one value per logged step. The interval is over logged steps, which are not independent: it is narrow.
+    """
+    fifth = len(residue) // FIFTHS
+    if fifth < 2:
+        return None
+    start = (len(residue) - fifth) // 2
+    return mean_difference_interval(residue[-fifth:], residue[start : start + fifth])
+
+
+def conjecture(effect: Interval | None) -> str:
+    """Verdict on a conjecture that something grows: reproduced where the interval of its change is above zero."""
+    if effect is None:
+        return "not tested"
+    return "reproduced" if effect.low > 0 else "not reproduced"
+
+
+def as_images(masks: Tensor) -> Tensor:
+    """Masks (N, 1, R, R) bool or in [0, 1] as images (N, 3, R, R) uint8, to be shown beside others."""
+    return (masks.float() * 255).round().to(torch.uint8).expand(-1, 3, -1, -1)
