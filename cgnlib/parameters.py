@@ -34,6 +34,15 @@ METHODS = {
     "oracle": "training data whose factors really are independent: the ceiling",
 }
 
+# The same for the classifier of the ImageNet half: counterfactuals are added to the original images there.
+IMAGENET_METHODS = {
+    "original": "the biased training data alone",
+    "original+gan": "training data and images of the CGN's teacher, so not counterfactual",
+    "original+cgn-short": "training data and counterfactual images of a CGN trained as much shorter as the seed's was",
+    "original+cgn": "training data and counterfactual images",
+    "original+oracle": "training data and images whose factors really are independent: the ceiling",
+}
+
 OWN_CELL = "# Parameters of this notebook"  # how a notebook's own parameters cell begins
 INJECTED_CELL = "# Parameters"  # the whole first line of the cell that papermill adds
 
@@ -103,6 +112,18 @@ class StudyParameters:
     imagenet_ablation_updates: int | None = _parameter(
         None, "training length of those, in updates; None for that of the CGN", minimum=1
     )
+    imagenet_methods: tuple[str, ...] = _parameter(
+        ("original", "original+gan", "original+cgn", "original+oracle"),
+        "kinds of training data on which the ImageNet classifier is compared",
+        choices=tuple(IMAGENET_METHODS),
+        unique=True,
+    )
+    imagenet_train_images: int = _parameter(1_000, "training images of the toy world's classifier", minimum=32)
+    imagenet_counterfactuals: int = _parameter(1_000, "generated images in its training set", minimum=32)
+    imagenet_test_images: int = _parameter(500, "images in each of its test sets", minimum=50)
+    imagenet_classifier_epochs: int = _parameter(3, "epochs of its training (published: 30 or 45)", minimum=1)
+    imagenet_classifier_seeds: int = _parameter(1, "classifiers trained per method, with seeds 0, 1, ...", minimum=1)
+    imagenet_grid: bool = _parameter(False, "also train it at every learning rate and CF ratio of Table 7")
     reuse_rows: bool = _parameter(False, "take numbers that an earlier run with the same parameters left")
 
     def __post_init__(self) -> None:
