@@ -124,6 +124,9 @@ class StudyParameters:
     imagenet_classifier_epochs: int = _parameter(3, "epochs of its training (published: 30 or 45)", minimum=1)
     imagenet_classifier_seeds: int = _parameter(1, "classifiers trained per method, with seeds 0, 1, ...", minimum=1)
     imagenet_grid: bool = _parameter(False, "also train it at every learning rate and CF ratio of Table 7")
+    cue_conflict_images: int | None = _parameter(
+        160, "cue-conflict stimuli shown to EfficientNet-Lite0 (of 1,200 that conflict; None for all)", minimum=16
+    )
     reuse_rows: bool = _parameter(False, "take numbers that an earlier run with the same parameters left")
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ def accuracies(original: float, ours: float, oracle: float = 95.0, n: int = 5000
     return frame(
         toy("imagenet-indomain", "original", "accuracy/top1", original, n),
         toy("imagenet-indomain", "original+cgn", "accuracy/top1", ours, n, **more),
-        toy("imagenet-indomain", "oracle", "accuracy/top1", oracle, n),
+        toy("imagenet-indomain", "original+oracle", "accuracy/top1", oracle, n),
     )
 
 
@@ -50,7 +50,10 @@ def test_short_trainings_and_a_failed_oracle_judge_nothing() -> None:
     short = claim3_imagenet(accuracies(97.0, 97.0, updates=TOY.updates - 1))
     assert short.status == "not tested" and "its recipe asks for" in short.findings[0].sentence
     blind = claim3_imagenet(accuracies(97.0, 97.0, oracle=70.0))
-    assert blind.status == "not tested" and "'oracle' reaches 70.0" in blind.findings[0].sentence
+    assert blind.status == "not tested" and "'original+oracle' reaches 70.0" in blind.findings[0].sentence
+    alone = accuracies(97.0, 97.0)
+    alone = alone.loc[alone["method"] != "original+oracle"]
+    assert "no rows of 'original+oracle'" in claim3_imagenet(alone).findings[0].sentence
     assert claim3_imagenet(frame()).status == "not tested"
 
 
@@ -60,6 +63,7 @@ def test_short_trainings_and_a_failed_oracle_judge_nothing() -> None:
 def biases(original: float, shape: float, texture: float, n: int = 800) -> pd.DataFrame:
     ours = {"shape-bias/shape": shape, "shape-bias/texture": texture, "shape-bias": original}
     rows = [toy("imagenet-shape-bias", "original+cgn", metric, value, n) for metric, value in ours.items()]
+    rows.append(toy("imagenet-indomain", "original+oracle", "accuracy/top1", 95.0))
     return frame(toy("imagenet-shape-bias", "original", "shape-bias", original, n), *rows)
 
 
