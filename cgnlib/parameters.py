@@ -108,7 +108,12 @@ class StudyParameters:
     imagenet_samples: int = _parameter(
         1_000, "images of the toy world's CGN on which it is measured (ImageNet: 50,000, as published)", minimum=200
     )
-    imagenet_ablations: bool = _parameter(False, "also train the ImageNet CGN without one loss at a time")
+    imagenet_ablations: tuple[str, ...] | None = _parameter(
+        None,
+        "losses without which the ImageNet CGN is trained, too, and the seed's texture target",
+        choices=("shape", "text", "bg", "rec", "fill"),
+        unique=True,
+    )
     imagenet_ablation_updates: int | None = _parameter(
         None, "training length of those, in updates; None for that of the CGN", minimum=1
     )

@@ -41,13 +41,13 @@ SPLITS, TRUNCATION = 1, 1.0  # of Inception Scores, as published
 NAMES = {"shape": SHAPES, "texture": TEXTURES, "background": BACKGROUNDS}
 # Names of SG21's ablations in the published table, and of the seed's variant.
 UNITS = {"inception-score": "score", "mask": "fraction", "iou": "fraction", "residue": "fraction", "fid": "distance"}
+# Of the parameters' `imagenet_ablations`: the method's name, as in the published table, and its recipe.
 ABLATIONS = {
-    "cgn": TOY,
     **{
-        f"cgn-without-{name}": without(TOY, term)
-        for name, term in zip(("shape", "texture", "background", "reconstruction"), TERMS, strict=True)
+        term: (f"cgn-without-{name}", without(TOY, term))
+        for term, name in zip(TERMS, ("shape", "texture", "background", "reconstruction"), strict=True)
     },
-    "cgn-fill": replace(TOY, name="toy, fill", texture_target="fill"),
+    "fill": ("cgn-fill", replace(TOY, name="toy, fill", texture_target="fill")),
 }
 
 
@@ -137,7 +137,7 @@ class ToyStudy:
 
     @functools.cached_property
     def teacher(self) -> tuple[Tensor, Tensor]:
-        """The teacher's images (N, 3, 64, 64) uint8 of the noise and classes of `tied`, and the U2-Net's masks, bool."""
+        """The teacher's images of the noise and classes of `tied`, uint8, and the U2-Net's masks of them, bool."""
         return control.teacher_images(self.cgn, self.tied, TRUNCATION)
 
     @functools.cached_property
@@ -203,12 +203,12 @@ class ToyStudy:
         return results.keep(rows)
 
     def ablation_rows(self) -> tuple[pd.DataFrame, dict[str, str]]:
-        """The CGN without one loss at a time and with the seed's texture target (experiment imagenet-ablation).
+        """The CGN and its `imagenet_ablations` at one training length (experiment imagenet-ablation).
 
         Returns the rows, and why a training stopped, by method, where one did.
         """
         rows, stopped = [], {}
-        for method, recipe in ABLATIONS.items():
+        for method, recipe in [("cgn", TOY), *(ABLATIONS[name] for name in self.parameters.imagenet_ablations or ())]:
             length = self.parameters.imagenet_ablation_updates
             try:
                 cgn, artefact = toy_cgn(self.parameters, recipe, updates=length, device=self.device)
