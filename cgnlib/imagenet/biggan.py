@@ -96,7 +96,7 @@ TOY_64 = BigGANConfig(
     z_dim=32,
     class_embed_dim=32,
     num_classes=10,
-    layers=((True, 4, 4), (True, 4, 4), (True, 4, 2), (True, 2, 1)),
+    layers=((True, 8, 8), (True, 8, 4), (True, 4, 2), (True, 2, 1)),
     attention_position=2,
     n_stats=11,
 )

@@ -155,6 +155,12 @@ class ProjectedDiscriminator(nn.Module):
         scores = [judge(each, class_vector) for judge, each in zip(self.blocks, maps, strict=True)]
         return torch.cat(scores, dim=1)
 
+    def difference(self, maps: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+        """Mean absolute difference of standardised feature maps: how far pairs of images are apart."""
+        deviations = [judge.get_buffer("deviation") for judge in self.blocks]
+        triples = zip(maps, others, deviations, strict=True)
+        return torch.stack([((a - b) / deviation).abs().mean() for a, b, deviation in triples]).mean()
+
     def forward(self, images: Tensor, class_vector: Tensor) -> Tensor:
         return self.judge(self.look(images), class_vector)
 

@@ -22,32 +22,40 @@ from cgnlib.imagenet.discriminator import ProjectedDiscriminator
 from cgnlib.imagenet.u2net import U2Net, U2NetConfig
 from cgnlib.images import to_float
 from cgnlib.randomness import derive_seed, generator
+from cgnlib.toyworld.latents import scenes_of
 from cgnlib.toyworld.reader import Reader
 from cgnlib.toyworld.sets import FREE, TRAIN, build, salient_scenes
-from cgnlib.toyworld.world import N_CLASSES
+from cgnlib.toyworld.world import N_CLASSES, render
 from cgnlib.training import Artefact, Batches, TrainingState, follow, freeze, run, update
 
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 
 
 @dataclass(frozen=True)
 class BigGANRecipe:
-    """Hinge training of a class-conditional generator (Brock et al., 2019), at a size for CPUs."""
+    """Training of a class-conditional generator at a size for CPUs: hinge training (Brock et al., 2019), guided.
+
+    Hinge training alone drew blocks or one image per class within the hours that two CPU cores allow. So each latent
+    stands for a scene (`latents.scenes_of`), and the generator is pulled towards the picture of it while the
+    discriminator compares both.
+    """
 
     generator: BigGANConfig = biggan.TOY_64
     features: str = "efficientnet-lite0"  # through which the discriminator sees images
-    training_images: int = 20_000  # of the class-tied training set
     steps: int = 6_000
-    batch_size: int = 32
-    learning_rate_g: float = 4e-4
-    learning_rate_d: float = 3e-4
-    betas: tuple[float, float] = (0.0, 0.99)
+    adversarial_from: int = 3_000  # before this step the discriminator does not take part
+    batch_size: int = 16
+    lambda_pixel: float = 10.0  # mean absolute difference to the latent's scene
+    lambda_features: float = 1.0  # the same of standardised feature maps, once the discriminator takes part
+    learning_rate_g: float = 1e-3
+    learning_rate_d: float = 6e-4
+    betas: tuple[float, float] = (0.5, 0.99)
     ema: float = 0.999  # decay per step of the averaged weights, which are kept
     statistics_images: int = 2_048  # per truncation, for the stored batch-norm statistics
 
 
 class BigGANTrainer:
-    """One update of discriminator and generator per step, on the same images; `state` is all that a resume needs."""
+    """One update of the generator per step, and of the discriminator; `state` is all that a resume needs."""
 
     def __init__(self, recipe: BigGANRecipe, seed: int, device: str = "cpu") -> None:
         self.recipe, self.device = recipe, device
@@ -63,11 +71,8 @@ class BigGANTrainer:
                 network.to(device).train()
         self.network.use_batch_statistics(True)
         self.averaged = copy.deepcopy(self.network).requires_grad_(False)
-        data = build(TRAIN, recipe.training_images, seed)
-        self.images, self.labels = data.images.to(device), data.shape.to(device)
-        self.judge.standardise(to_float(self.images[:256]))
-        self.batches = Batches(len(data), recipe.batch_size, seed, "toyworld", "biggan", "order")
-        self.noise = generator(seed, "toyworld", "biggan", "noise", device=device)
+        self.noise = generator(seed, "toyworld", "biggan", "noise")
+        self.judge.standardise(self._draw(256, generator(seed, "toyworld", "biggan", "standardisation"))[2])
         self.optimizer_g = torch.optim.Adam(self.network.parameters(), recipe.learning_rate_g, recipe.betas, fused=True)
         self.optimizer_d = torch.optim.Adam(self.judge.parameters(), recipe.learning_rate_d, recipe.betas, fused=True)
         self.state = TrainingState(
@@ -76,12 +81,32 @@ class BigGANTrainer:
             {"noise": self.noise},
         )
 
+    def _draw(self, n: int, stream: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (n, z_dim), class vectors (n, 10), and the images (n, 3, 64, 64) that they stand for."""
+        z = sample_latents(n, self.recipe.generator.z_dim, 1.0, stream)
+        labels = torch.randint(N_CLASSES, (n,), generator=stream)
+        images = render(scenes_of(z, labels)).image
+        return z.to(self.device), F.one_hot(labels, N_CLASSES).float().to(self.device), images.to(self.device)
+
     def step(self, step: int) -> dict[str, Tensor]:
-        """Returns both losses."""
-        index = self.batches[step].to(self.device)
-        real, labels = to_float(self.images[index]), F.one_hot(self.labels[index], N_CLASSES).float()
-        z = sample_latents(len(labels), self.recipe.generator.z_dim, 1.0, self.noise)
+        """Returns the loss terms."""
+        recipe = self.recipe
+        set_rate(self.optimizer_g, recipe.learning_rate_g, step / recipe.steps)
+        z, labels, real = self._draw(recipe.batch_size, self.noise)
         fake = self.network(z, labels)
+        terms = {"pixel": recipe.lambda_pixel * F.l1_loss(fake, real)}
+        loss_d = fake.new_zeros(())
+        if step >= recipe.adversarial_from:
+            loss_d, adversarial = self._adversarial(real, fake, labels)
+            terms |= adversarial
+        update(self.optimizer_g, torch.stack(list(terms.values())).sum())
+        self.judge.requires_grad_(True)
+        follow(self.averaged, self.network, recipe.ema, step)
+        unused = {name: fake.new_zeros(()) for name in ("features", "generator")}
+        return unused | {name: value.detach() for name, value in terms.items()} | {"discriminator": loss_d}
+
+    def _adversarial(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Updates the discriminator. Returns its loss, and the generator's terms with their graph."""
         seen_fake = self.judge.look(fake)
         with torch.no_grad():
             seen_real = self.judge.look(real)
@@ -89,11 +114,10 @@ class BigGANTrainer:
         loss_d = losses.hinge_discriminator(*self.judge.judge(seen, labels.repeat(2, 1)).chunk(2))
         update(self.optimizer_d, loss_d)
         self.judge.requires_grad_(False)
-        loss_g = losses.hinge_generator(self.judge.judge(seen_fake, labels))
-        update(self.optimizer_g, loss_g)
-        self.judge.requires_grad_(True)
-        follow(self.averaged, self.network, self.recipe.ema, step)
-        return {"generator": loss_g.detach(), "discriminator": loss_d.detach()}
+        return loss_d.detach(), {
+            "features": self.recipe.lambda_features * self.judge.difference(seen_fake, seen_real),
+            "generator": losses.hinge_generator(self.judge.judge(seen_fake, labels)),
+        }
 
 
 def train_biggan(
@@ -149,7 +173,7 @@ def train_saliency(
             artefact.resume(state)
 
             def step(index: int) -> dict[str, Tensor]:
-                _set_rate(optimizer, recipe.learning_rate, index / recipe.steps)
+                set_rate(optimizer, recipe.learning_rate, index / recipe.steps)
                 scenes = salient_scenes(recipe.batch_size, stream)
                 logits = network.side_logits(scenes.image.to(device))
                 loss = u2net.saliency_loss(logits, scenes.mask.to(device))
@@ -197,7 +221,7 @@ def train_reader(
             steps = recipe.epochs * batches.per_epoch
 
             def step(index: int) -> dict[str, Tensor]:
-                _set_rate(optimizer, recipe.learning_rate, index / steps)
+                set_rate(optimizer, recipe.learning_rate, index / steps)
                 chosen = batches[index]
                 logits = reader(to_float(data.images[chosen]).to(device))
                 terms = [F.cross_entropy(each, getattr(data, name)[chosen].to(device)) for name, each in logits.items()]
@@ -214,7 +238,7 @@ def _record(device: str, state: TrainingState) -> dict[str, str | float]:
     return {"device": device, "seconds": round(state.seconds, 1)}
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, learning_rate: float, share: float) -> None:
+def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float, share: float) -> None:
     """Half a cosine from the full learning rate to nothing; `share` of the training is done."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate * (1 + math.cos(math.pi * share)) / 2

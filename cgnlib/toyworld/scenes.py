@@ -97,7 +97,7 @@ def city(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     image = _mix(_colour((150, 160, 175), u[:, 0]), _colour((200, 195, 190), u[:, 0]), y)
     for row in range(2):
         column = (x * (5 - row) + u[:, 1 + row, None, None]).floor()
-        roof = 0.22 + 0.2 * row + 0.25 * (37.0 * column + 50 * u[:, 3 + row, None, None]).sin().abs()
+        roof = 0.22 + 0.2 * row + 0.25 * (37.0 * column + 2 * math.pi * u[:, 3 + row, None, None]).sin().abs()
         image = _cover(image, _colour((115 - 30 * row, 115 - 30 * row, 125 - 30 * row), u[:, 5]), _step(y - roof))
     return image
 

@@ -63,8 +63,8 @@ def cross(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
 
 
 def crescent(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    bite = _between(u[:, 0], 0.4, 0.55)
-    return torch.minimum(0.98 - torch.hypot(x, y), torch.hypot(x - bite, y) - 0.68)
+    bite = _between(u[:, 0], 0.65, 0.8)
+    return torch.minimum(0.95 - torch.hypot(x, y), torch.hypot(x - bite, y) - 0.62)
 
 
 def flower(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def arrow(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
 
 
 def hourglass(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    waist = _between(u[:, 0], 0.1, 0.2)
+    waist = _between(u[:, 0], 0.18, 0.28)
     return torch.minimum(0.9 - y.abs(), 0.8 * (waist + 0.7 * y.abs() - x.abs()))
 
 

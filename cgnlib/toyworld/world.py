@@ -175,8 +175,8 @@ def _texture_plane(u: Tensor) -> tuple[Tensor, Tensor]:
     """Coordinates x, y (n, 64, 64) in pixels, turned and shifted at random."""
     u = u[:, :, None, None]
     grid = torch.arange(SIZE) - SIZE / 2
-    angle = 1.2 * (u[:, 10] - 0.5)
-    x, y = grid + 40 * (u[:, 11] - 0.5), grid[:, None] + 40 * (u[:, 12] - 0.5)
+    angle = 0.9 * (u[:, 10] - 0.5)
+    x, y = grid + 16 * (u[:, 11] - 0.5), grid[:, None] + 16 * (u[:, 12] - 0.5)
     return angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
 
 

@@ -24,7 +24,7 @@ from cgnlib.toyworld.pretraining import (
 from cgnlib.toyworld.sets import build, salient_scenes
 
 TINY = replace(biggan.TOY_64, channel_width=8, n_stats=2)
-GAN = BigGANRecipe(generator=TINY, training_images=40, steps=3, batch_size=4, statistics_images=256)
+GAN = BigGANRecipe(generator=TINY, steps=4, adversarial_from=2, batch_size=4, statistics_images=256)
 
 
 def test_the_biggan_is_trained_measured_and_found_again(tmp_path: Path) -> None:
@@ -39,12 +39,12 @@ def test_the_biggan_is_trained_measured_and_found_again(tmp_path: Path) -> None:
 
 def test_a_resumed_biggan_is_the_same_as_an_uninterrupted_one() -> None:
     whole, first, second = (BigGANTrainer(GAN, 0) for _ in range(3))
-    for step in range(3):
+    for step in range(4):
         whole.step(step)
-    for step in range(2):
+    for step in range(3):
         first.step(step)
     second.state.restore(first.state.contents())
-    second.step(2)
+    second.step(3)
     for name, tensor in whole.averaged.state_dict().items():
         assert torch.equal(second.averaged.state_dict()[name], tensor), name
 
@@ -53,9 +53,21 @@ def test_an_update_of_the_generator_leaves_the_frozen_features_alone() -> None:
     trainer = BigGANTrainer(GAN, 0)
     features = trainer.judge.features[0]
     before = [parameter.clone() for parameter in features.parameters()]
-    trainer.step(0)
+    trainer.step(GAN.adversarial_from)
     assert all(torch.equal(a, b) for a, b in zip(before, features.parameters(), strict=True))
     assert not any(name.startswith("features") for name in trainer.judge.state_dict())
+
+
+def test_the_generator_learns_the_scenes_of_its_latents_before_the_discriminator_takes_part() -> None:
+    trainer = BigGANTrainer(replace(GAN, steps=60, adversarial_from=30), 0)
+    judge = {name: tensor.clone() for name, tensor in trainer.judge.state_dict().items()}
+    terms = [trainer.step(step) for step in range(30)]
+    assert all(torch.equal(judge[name], tensor) for name, tensor in trainer.judge.state_dict().items())
+    assert all(each["generator"] == each["discriminator"] == each["features"] == 0 for each in terms)
+    assert torch.stack([each["pixel"] for each in terms[-5:]]).mean() < 0.9 * terms[0]["pixel"]
+    later = trainer.step(30)
+    assert later["discriminator"] > 0 and later["features"] > 0
+    assert any(not torch.equal(judge[name], tensor) for name, tensor in trainer.judge.state_dict().items())
 
 
 def test_the_u2net_learns_to_find_other_objects(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Latents of the toy world's BigGAN and the scenes that they stand for."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from cgnlib.imagenet.biggan import TOY_64, sample_latents
+from cgnlib.randomness import generator
+from cgnlib.toyworld.latents import BACKGROUND_DRAWS, SHAPE_DRAWS, TEXTURE_DRAWS, Z_DIM, scenes_of
+from cgnlib.toyworld.world import N_CLASSES, render
+
+
+def latents(n: int, truncation: float = 1.0) -> tuple[Tensor, Tensor]:
+    return sample_latents(n, Z_DIM, truncation, generator(0, "test")), torch.arange(n) % N_CLASSES
+
+
+def test_every_latent_of_the_toy_biggan_has_a_scene() -> None:
+    assert TOY_64.z_dim == Z_DIM
+    z, labels = latents(20)
+    factors = scenes_of(z, labels)
+    assert render(factors).image.shape == (20, 3, 64, 64)
+    assert all(torch.equal(each, labels) for each in (factors.shape, factors.texture, factors.background))
+
+
+def test_draws_are_uniform_and_independent_at_truncation_1() -> None:
+    factors = scenes_of(*latents(4000))
+    used = torch.cat([factors.shape_draws[:, :SHAPE_DRAWS], factors.texture_draws[:, list(TEXTURE_DRAWS)]], dim=1)
+    assert used.min() >= 0 and used.max() <= 1
+    quantiles = torch.tensor([0.1, 0.25, 0.5, 0.75, 0.9])
+    torch.testing.assert_close(
+        used.quantile(quantiles, dim=0), quantiles[:, None].expand(-1, used.shape[1]), atol=0.05, rtol=0
+    )
+    correlations = torch.corrcoef(used.T) - torch.eye(used.shape[1])
+    assert correlations.abs().max() < 0.08
+    assert abs(factors.background_noise.std().item() - 12**-0.5) < 0.02
+
+
+def test_a_smaller_truncation_stays_nearer_to_the_middle() -> None:
+    wide, narrow = (scenes_of(*latents(500, truncation)).shape_draws[:, :SHAPE_DRAWS] for truncation in (1.0, 0.3))
+    assert narrow.std() < 0.5 * wide.std()
+    assert abs(narrow.mean().item() - 0.5) < 0.03
+
+
+def test_every_latent_direction_changes_the_scene() -> None:
+    z, labels = torch.zeros(N_CLASSES, Z_DIM), torch.arange(N_CLASSES)
+    still = render(scenes_of(z, labels)).image
+    for axis in range(Z_DIM):
+        moved = render(scenes_of(z + torch.eye(Z_DIM)[axis], labels)).image
+        assert (moved - still).abs().amax(dim=(1, 2, 3)).min() > 0.05, axis
+
+
+def test_draws_that_no_latent_moves_are_used_by_no_class() -> None:
+    factors = scenes_of(*latents(50))
+
+    def with_others(draws: Tensor, used: range | tuple[int, ...]) -> Tensor:
+        others = [place for place in range(draws.shape[1]) if place not in used]
+        changed = draws.clone()
+        changed[:, others] = torch.rand(len(draws), len(others), generator=generator(1, "test"))
+        return changed
+
+    other = replace(
+        factors,
+        shape_draws=with_others(factors.shape_draws, range(SHAPE_DRAWS)),
+        texture_draws=with_others(factors.texture_draws, TEXTURE_DRAWS),
+        background_draws=with_others(factors.background_draws, range(BACKGROUND_DRAWS)),
+    )
+    assert torch.equal(render(other).image, render(factors).image)
+
+
+def test_wrong_shapes_are_named() -> None:
+    with pytest.raises(ValueError, match=r"latents are \(2, 5\), expected \(2, 32\)"):
+        scenes_of(torch.zeros(2, 5), torch.zeros(2, dtype=torch.int64))
