@@ -8,7 +8,7 @@ every later use checks it. `python -m cgnlib.assets` shows what is there; with `
 import argparse
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import requests
@@ -56,6 +56,20 @@ def require(name: str, data_folder: str | Path | None = None) -> Path:
         places = " or ".join(str(place) for place in asset.places(data_folder))
         raise AssetError(f"{asset.what}: no {asset.path} in {places}. {asset.remedy()}")
     return path
+
+
+def missing(names: Sequence[str], data_folder: str | Path | None = None) -> str:
+    """Which of these assets are nowhere, and how to get them, in words: "missing X, get it so: ..."; "" for none.
+
+    Raises ValueError for an unknown name, AssetError as `find`.
+    """
+    lost = [named(name) for name in names if find(name, data_folder) is None]
+    if not lost:
+        return ""
+    fetched = [asset.name for asset in lost if asset.can_be_fetched]
+    ways = [f"{COMMAND} --fetch {' '.join(fetched)}"] * bool(fetched)
+    ways += [f"{asset.what} by hand: {asset.by_hand.rstrip('.')}" for asset in lost if not asset.can_be_fetched]
+    return f"missing {', '.join(asset.what for asset in lost)}, get it so: {'; '.join(ways)}"
 
 
 def verify(asset: Asset, path: Path) -> None:

@@ -19,7 +19,7 @@ import torch
 
 from cgnlib import assets, registry
 from cgnlib.fetching import AssetError, Patience
-from cgnlib.registry import REGISTRY, fetch, find, lock_file, named, require
+from cgnlib.registry import REGISTRY, fetch, find, lock_file, missing, named, require
 from cgnlib.sources import Asset
 from cgnlib.unpacking import unpack
 
@@ -596,3 +596,14 @@ def test_a_folder_that_is_not_there_is_one_line(capsys):
     errors = capsys.readouterr().err
     assert "nowhere does not exist" in errors
     assert errors.count("\n") == 1
+
+
+def test_missing_things_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find", lambda name, _: tmp_path if name == "biggan" else None)
+    assert missing(["biggan"]) == ""
+    assert missing(["biggan", "u2net"]) == "missing U2-Net weights, get it so: python -m cgnlib.assets --fetch u2net"
+    words = missing(["imagenet-mini", "u2net", "resnet50"])
+    assert words.startswith("missing ImageNet-mini, U2-Net weights, ResNet-50 weights, get it so: ")
+    assert "--fetch u2net resnet50; ImageNet-mini by hand: download it from https://www.kaggle.com" in words
+    with pytest.raises(ValueError, match="unknown asset"):
+        missing(["resnet"])
