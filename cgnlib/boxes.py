@@ -29,6 +29,12 @@ _SOURCE_WORDS = {
     "dtd": "DTD textures",
     "procedural": "procedural stand-in textures",
 }
+_WORLDS = {
+    "toy": "Toy world",
+    "imagenet": "ImageNet",
+    "imagenet-mini": "ImageNet-mini",
+    "cue-conflict": "Cue-conflict photographs",
+}
 
 
 class Html(str):
@@ -163,6 +169,19 @@ def source_line(parameters: StudyParameters, sources: Sequence[str], note: str =
     )
 
 
+def toy_line(parameters: StudyParameters, note: str = "") -> Html:
+    """What the numbers of a page on the toy world were computed from: world, scale, seed."""
+    text = (
+        "World: toy, not ImageNet: drawn images of 64 x 64 pixels with known shape, texture, background and mask, ten "
+        f"classes. Scale: {parameters.profile}, seed {parameters.seed}."
+    )
+    if parameters.profile == "smoke":
+        text += " At this scale numbers mean nothing."
+    return Html(
+        f'<p class="cgn-source" style="font-size:.88em;opacity:.8">{html.escape((text + " " + note).strip())}</p>'
+    )
+
+
 def _box(colour: str, *parts: str, name: str) -> Html:
     look = f"border-left:4px solid {colour};background:rgba(127,127,127,.09);padding:.7em 1em;border-radius:4px"
     return Html(f'<div class="cgn-box {name}" style="margin:1em 0;{look}">{"".join(parts)}</div>')
@@ -173,7 +192,7 @@ def _line(text: str) -> str:
 
 
 def _variant(name: str) -> str:
-    return VARIANT_LABELS.get(name, name)
+    return VARIANT_LABELS.get(name, _WORLDS.get(name, name))
 
 
 def _cell(value: Any, how: str | Callable[[Any], str] | None, decimals: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from cgnlib.boxes import badge, claim_box, comparison_table, source_line, table, verdict_box
+from cgnlib.boxes import badge, claim_box, comparison_table, source_line, table, toy_line, verdict_box
 from cgnlib.grids import image_grid
 from cgnlib.parameters import StudyParameters
 from cgnlib.plotting import (
@@ -176,3 +176,8 @@ def test_boxes() -> None:
     assert line.count("5,000 embedded") == 1
     assert "numbers mean nothing" in line
     assert "all original training images" in line
+
+
+def test_pages_on_the_toy_world_say_so() -> None:
+    assert "not ImageNet" in toy_line(StudyParameters(seed=3)) and "seed 3" in toy_line(StudyParameters(seed=3))
+    assert "numbers mean nothing" in toy_line(StudyParameters(profile="smoke"))
