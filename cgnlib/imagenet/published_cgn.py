@@ -1,0 +1,129 @@
+"""Claim 1 on ImageNet itself: the authors' CGN, what it takes to judge it, Figure 7's labels, and Table 3.
+
+Their file holds BigGAN and U2-Net, too. Nothing here is downloaded; what is missing is said in words.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cgnlib.imagenet import biggan, u2net
+from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN
+from cgnlib.imagenet.cgn import ImageNetCGN, load_published
+from cgnlib.imagenet.evaluation import Inception, MaskStatistics, inception_score, mask_statistics
+from cgnlib.imagenet.sampling import Sampling, draw
+from cgnlib.imagenet.u2net import U2Net
+from cgnlib.parameters import StudyParameters
+from cgnlib.progress import tqdm
+from cgnlib.registry import find, named, require
+from cgnlib.sources import COMMAND
+
+IMAGES = 50_000  # of Table 3, as published; one split
+INCEPTION_SIZE = 299
+# Classes of Figures 8 to 12; the seed's "boat" is not a class of ImageNet.
+CLASSES = ("speedboat", "lemon", "cauliflower", "spider web", "bee", "dragonfly")
+# Figure 7, row by row: shape, texture, background, by torchvision's names. The seed's "monarch butterfly" is "monarch".
+TRIPLES = (
+    ("vase", "golden retriever", "black and gold garden spider"),
+    ("wine bottle", "king penguin", "beaver"),
+    ("hartebeest", "red wolf", "drake"),
+    ("wardrobe", "bookshop", "valley"),
+    ("mushroom", "agaric", "breakwater"),
+    ("toaster", "jack-o'-lantern", "jackfruit"),
+    ("tub", "ambulance", "valley"),
+    ("drake", "megalith", "paddle"),
+    ("tripod", "fire engine", "beaver"),
+    ("sweatshirt", "head cabbage", "cliff"),
+    ("drake", "tennis ball", "breakwater"),
+    ("ostrich", "golden retriever", "geyser"),
+    ("tripod", "plastic bag", "rock crab"),
+    ("ostrich", "monarch", "grey whale"),
+    ("orange", "analog clock", "viaduct"),
+    ("red wine", "golden retriever", "ostrich"),
+)
+NEEDED = {
+    "samples": ("authors-imagenet",),
+    "table 3": ("authors-imagenet", "inception-v3"),
+    "training": ("biggan", "u2net", "vgg16"),
+}
+
+
+def why_not(what: str, parameters: StudyParameters) -> str:
+    """Why "samples", "table 3" or "training" is not done on ImageNet, and how to get what is missing; "" if it can be.
+
+    Raises AssetError where a file is there, but damaged.
+    """
+    if parameters.profile != "paper":
+        return f"not part of scale {parameters.profile}; scale paper does it where {_listed(NEEDED[what])} are at hand"
+    missing = [name for name in NEEDED[what] if find(name, parameters.data_folder) is None]
+    if missing:
+        commands = " and ".join(f"{COMMAND} --fetch {name}" for name in missing)
+        return f"missing {_listed(missing)}; get it so: {commands}"
+    if what != "samples" and not torch.cuda.is_available():
+        return "missing a CUDA device: 256 x 256 images of four BigGAN-deep generators take days without one"
+    return ""
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(named(name).what for name in names)
+
+
+def class_index(name: str) -> int:
+    """ImageNet-1k index of a class by torchvision's name, the first where two share it. Raises ValueError."""
+    from torchvision.models import ResNet50_Weights
+
+    names = ResNet50_Weights.IMAGENET1K_V1.meta["categories"]
+    if name not in names:
+        raise ValueError(f"unknown ImageNet class {name!r}")
+    return names.index(name)
+
+
+def authors_cgn(parameters: StudyParameters, device: str = "cpu") -> ImageNetCGN:
+    """The CGN of the authors' file in eval mode. Raises AssetError where it is missing or damaged."""
+    path = require("authors-imagenet", parameters.data_folder)
+    return load_published(path, ImageNetCGN(BigGAN(BIGGAN_DEEP_256), U2Net())).to(device)
+
+
+def untrained_cgn(parameters: StudyParameters) -> ImageNetCGN:
+    """A CGN as its training on ImageNet starts: three copies of the published BigGAN, and the published U2-Net."""
+    teacher = biggan.load_published(require("biggan", parameters.data_folder))
+    return ImageNetCGN(teacher, u2net.load_published(require("u2net", parameters.data_folder)), recompute=True)
+
+
+def inception_network(path: Path, device: str = "cpu") -> nn.Module:
+    """torchvision's Inception-v3: images (B, 3, R, R) in [-1, 1] -> logits (B, 1000). Not TensorFlow's network."""
+    from torchvision.models import inception_v3
+
+    network = inception_v3(weights=None, init_weights=False, transform_input=False)
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network.eval().requires_grad_(False).to(device)
+
+
+@torch.inference_mode()
+def table_3(
+    cgn: ImageNetCGN, network: nn.Module, name: str, n: int = IMAGES, seed: int = 0, size: int | None = INCEPTION_SIZE
+) -> tuple[Inception, Inception, MaskStatistics]:
+    """Inception Score of the CGN and of its teacher, and its masks, on `n` images with tied labels at truncation 1.
+
+    network: images in [-1, 1], resized to `size`, -> logits; name: of it. No image is kept.
+    """
+    ours, theirs, areas = [], [], []
+    sampling = Sampling(n, "tied", seed=seed)
+    with tqdm(total=n, desc="Table 3", unit="image", leave=False) as progress:
+        for shard in range(sampling.shards):
+            for labels, u, parts in draw(cgn, sampling, shard):
+                x_gt = cgn.teacher(u, F.one_hot(labels[:, 0], cgn.num_classes).float(), sampling.truncation)
+                ours.append(network(_resized(parts.image, size)).cpu())
+                theirs.append(network(_resized(x_gt, size)).cpu())
+                areas.append(parts.mask.mean(dim=(1, 2, 3), keepdim=True).cpu())
+                progress.update(len(labels))
+    scores = [inception_score(torch.cat(each), network=name, truncation=1.0) for each in (ours, theirs)]
+    return scores[0], scores[1], mask_statistics(torch.cat(areas))
+
+
+def _resized(images: Tensor, size: int | None) -> Tensor:
+    if size is None:
+        return images
+    return F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
