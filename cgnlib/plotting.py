@@ -58,6 +58,16 @@ RECIPE_LABELS = {"authors": "authors' weights", "paper": "paper's recipe", "robu
 SOURCE_MARKS = {"SG21": ("#E69F00", "v"), "seed": ("#000000", "|"), "Re-CGN": ("#56B4E9", "D")}
 SOURCE_LABELS = {"SG21": "SG21 (original paper)", "seed": "seed (reproduction)", "Re-CGN": "Re-CGN (reproduction)"}
 VARIANT_LABELS = {"colored": "Colored", "double-colored": "Double-colored", "wildlife": "Wildlife"}
+GENERATOR_LABELS = {  # rows of Table 3 and of its ablations
+    "real": "real images",
+    "biggan": "BigGAN (teacher)",
+    "cgn": "CGN",
+    "cgn-without-shape": "CGN − shape",
+    "cgn-without-texture": "CGN − text",
+    "cgn-without-background": "CGN − bg",
+    "cgn-without-reconstruction": "CGN − rec",
+    "cgn-fill": "CGN, texture filled",
+}
 SMOKE_TEXT = "smoke scale: numbers mean nothing"
 
 DESKTOP_PX, PHONE_PX = 720, 350  # widths of the text column, in CSS pixels
@@ -176,6 +186,7 @@ def trellis(
     *,
     height: float = 240,
     phone_height: float | None = None,
+    columns: int | None = None,
     share_y: bool = False,
     xlabel: str = "",
     legend: Sequence[Any] = (),
@@ -183,25 +194,30 @@ def trellis(
 ) -> Figures:
     """`draw(ax, index)` for each of `count` panels: side by side on a desktop page, one below the other on a phone.
 
-    Heights are per panel in CSS pixels; xlabel: one for all panels; legend: handles, set below; smoke: watermark.
+    columns: panels in a row of the desktop page, by default all. Heights are per panel in CSS pixels; xlabel: one for
+    all panels; legend: handles, set below; smoke: watermark.
     """
     with style():
         made = []
         for phone in (False, True):
-            rows, columns = (count, 1) if phone else (1, count)
+            across = 1 if phone else columns or count
+            rows = math.ceil(count / across)
             pixels = (phone_height or height) if phone else height
             legend_columns = 2 if phone else 5
             below = 21 * math.ceil(len(legend) / legend_columns) + 8 if legend else 0
             size = (PHONE_PX if phone else DESKTOP_PX, pixels * rows + below)
             layout = ConstrainedLayoutEngine(w_pad=0.07)
             figure = Figure(figsize=(size[0] / CSS_DPI, size[1] / CSS_DPI), layout=layout)
-            panels = figure.subplots(rows, columns, squeeze=False, sharey=share_y and not phone)
+            panels = figure.subplots(rows, across, squeeze=False, sharey=share_y and not phone)
             for index, ax in enumerate(panels.flat):
-                draw(ax, index)
+                if index < count:
+                    draw(ax, index)
+                else:
+                    ax.set_axis_off()
             if phone:
                 panels[-1, 0].set_xlabel(xlabel, x=1, ha="right")  # may be longer than the panel
             else:
-                panels[0, count // 2].set_xlabel(xlabel)
+                panels[-1, (count - 1) % across // 2 if rows > 1 else count // 2].set_xlabel(xlabel)
             if legend:
                 # Matplotlib fills column by column; readers read row by row.
                 n = min(legend_columns, len(legend))
@@ -376,6 +392,20 @@ def margin_plot(
     return trellis(draw, len(shown), height=height, share_y=True, xlabel=xlabel, legend=legend, smoke=smoke)
 
 
+def loss_curves(log: pd.DataFrame, *, smoke: bool = False) -> Figures:
+    """Every column of a training log against its column "step", four panels in a row."""
+    terms = [name for name in log.columns if name != "step"]
+
+    def draw(ax: Axes, index: int) -> None:
+        ax.plot(log["step"], log[terms[index]], lw=0.8, color=ACCENT)
+        ax.set_title(terms[index])
+        ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.grid(axis="y")
+
+    return trellis(draw, len(terms), height=150, columns=4, xlabel="update", smoke=smoke)
+
+
 def control_matrix(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LABELS)) -> Figures:
     """Requested against recovered factor, in percent of counterfactuals: a matrix per variant.
 
@@ -402,7 +432,7 @@ def control_matrix(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIAN
         for ticks in (ax.get_xticklabels(), ax.get_yticklabels()):
             for tick, factor in zip(ticks, factors, strict=True):
                 tick.set(color=FACTOR_COLOURS[factor], weight="bold", fontsize=7.8)
-        ax.set(title=VARIANT_LABELS.get(variant, variant), xlim=(-0.52, 2.52), ylim=(2.52, -0.52))
+        ax.set(title=VARIANT_LABELS.get(variant, ""), xlim=(-0.52, 2.52), ylim=(2.52, -0.52))
         ax.set(ylabel="requested" if index == 0 else "", aspect="equal", anchor="N")
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
