@@ -17,8 +17,7 @@ from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.imagenet.u2net import U2Net
 from cgnlib.parameters import StudyParameters
 from cgnlib.progress import tqdm
-from cgnlib.registry import find, named, require
-from cgnlib.sources import COMMAND
+from cgnlib.registry import missing, named, require
 
 IMAGES = 50_000  # of Table 3, as published; one split
 INCEPTION_SIZE = 299
@@ -56,18 +55,14 @@ def why_not(what: str, parameters: StudyParameters) -> str:
     Raises AssetError where a file is there, but damaged.
     """
     if parameters.profile != "paper":
-        return f"not part of scale {parameters.profile}; scale paper does it where {_listed(NEEDED[what])} are at hand"
-    missing = [name for name in NEEDED[what] if find(name, parameters.data_folder) is None]
-    if missing:
-        commands = " and ".join(f"{COMMAND} --fetch {name}" for name in missing)
-        return f"missing {_listed(missing)}; get it so: {commands}"
+        parts = ", ".join(named(name).what for name in NEEDED[what])
+        return f"not part of scale {parameters.profile}; scale paper does it with {parts}"
+    lost = missing(NEEDED[what], parameters.data_folder)
+    if lost:
+        return lost
     if what != "samples" and not torch.cuda.is_available():
         return "missing a CUDA device: 256 x 256 images of four BigGAN-deep generators take days without one"
     return ""
-
-
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(named(name).what for name in names)
 
 
 def class_index(name: str) -> int:
