@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -225,7 +226,7 @@ def result_rows(
     parts = {"": found} | {f"/category/{name}": counts for name, counts in found.by_category.items()}
     common = {"experiment": EXPERIMENT, "dataset": "cue-conflict", "data": "cue-conflict", "seed": 0, "params": params}
     common |= {"method": method, "recipe": recipe, "profile": profile, "seconds": seconds, "device": device}
-    common["code"] = f"{code_version()}, rules {rules_hash()}"
+    common["code"] = f"{code_version()}, rules {rules_hash('imagenet')}"
     for name, counts in parts.items():
         if counts.decided:
             value = 100 * counts.value
@@ -243,7 +244,7 @@ def lite0_rows(
     enlarged: Sequence[bool] = (False, True),
     limit: int | None = None,
     seed: int = 0,
-) -> list[Row]:
+) -> pd.DataFrame:
     """Shape bias of EfficientNet-Lite0 for each preprocessing, on all conflicting stimuli or `limit` of them; kept."""
     rows = []
     for normalisation in normalisations:
@@ -255,8 +256,7 @@ def lite0_rows(
                 params |= {"stimuli": limit, "sample_seed": seed}
             seconds = time.perf_counter() - start
             rows += result_rows(found, method=LITE0, profile=profile, seconds=seconds, **params)
-    results.append(rows, profile, EXPERIMENT)
-    return rows
+    return results.keep(rows)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -267,12 +267,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         folder = require("cue-conflict", options.folder)
-        rows = lite0_rows(folder, options.profile)
-        for row in rows:
-            if "/category/" not in row.metric:
-                print(
-                    f"{results.canonical_params(row.params)} {row.metric}: {row.value:.4g} {row.unit} (n = {row.n:,})"
-                )
+        for line in lite0_rows(folder, options.profile).to_dict("records"):
+            if "/category/" not in line["metric"]:
+                print("{params} {metric}: {value:.4g} {unit} (n = {n:,})".format(**line))
         print(results.results_file(options.profile, EXPERIMENT))
     except (AssetError, results.ResultsError) as error:
         parser.exit(1, f"{error}\n")

@@ -7,20 +7,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from cgnlib.plotting import ACCENT, INK, LIGHT, SOURCE_MARKS, Figures, trellis
-from cgnlib.results import interval_of, select
-from cgnlib.statistics import Interval
+from cgnlib.imagenet.cue_conflict import EXPERIMENT
+from cgnlib.plotting import ACCENT, FACTOR_COLOURS, INK, LIGHT, NEUTRAL, SOURCE_MARKS, Figures, trellis
+from cgnlib.results import SOURCES, interval_of, published, select
 
+LINES = {("original", "shape-bias"): ("original", NEUTRAL)} | {
+    (method, f"shape-bias/{head}"): (f"{name}, {head} head", FACTOR_COLOURS[factor])
+    for method, name in (("original+cgn", "original + CGN"), ("original+oracle", "original + oracle"))
+    for head, factor in zip(("shape", "texture", "background"), FACTOR_COLOURS, strict=True)
+}
 _HUES = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00")  # of published networks
 _CHANCE = {"color": "#B9BEC5", "lw": 1, "ls": (0, (4, 3)), "zorder": 1}
 _PREPROCESSING = {"lite": "its own normalisation", "imagenet": "ImageNet's normalisation"}
 
 
-def shape_bias_plot(rows: pd.DataFrame, categories: Sequence[str], published: Mapping[str, float]) -> Figures:
+def shape_bias_plot(rows: pd.DataFrame, categories: Sequence[str], others: Mapping[str, float]) -> Figures:
     """Share of shape decisions by category, from all texture (left) to all shape (right), as the field draws it.
 
     rows: metrics "shape-bias" and "shape-bias/category/<name>" of one network, a mark for each of its preprocessings
-    (params "normalisation", "enlarge"); a bar is the 95 % interval of the first. published: shape bias of others.
+    (params "normalisation", "enlarge"); a bar is the 95 % interval of the first. others: shape bias of other networks.
     """
     params = [json.loads(text) for text in rows["params"]]
     kinds = list(dict.fromkeys((p["normalisation"], p["enlarge"]) for p in params))
@@ -29,7 +34,7 @@ def shape_bias_plot(rows: pd.DataFrame, categories: Sequence[str], published: Ma
     marks = [("o", INK, INK), ("o", "white", INK), ("s", ACCENT, ACCENT), ("s", "white", ACCENT)]  # mark, inside, edge
 
     def draw(ax: Axes, index: int) -> None:
-        for value, hue in zip(published.values(), _HUES, strict=False):
+        for value, hue in zip(others.values(), _HUES, strict=False):
             ax.axvline(value, color=hue, lw=1.4, zorder=1)
         for place, ((normalisation, enlarge), (mark, inside, edge)) in enumerate(zip(kinds, marks, strict=False)):
             same = select(rows, normalisation=normalisation, enlarge=enlarge)
@@ -54,7 +59,7 @@ def shape_bias_plot(rows: pd.DataFrame, categories: Sequence[str], published: Ma
         Line2D([], [], marker=mark, mfc=inside, mec=edge, lw=0, ms=5, label=_words(kind))
         for kind, (mark, inside, edge) in zip(kinds, marks, strict=False)
     ]
-    legend += [Line2D([], [], color=hue, lw=1.4, label=name) for name, hue in zip(published, _HUES, strict=False)]
+    legend += [Line2D([], [], color=hue, lw=1.4, label=name) for name, hue in zip(others, _HUES, strict=False)]
     smoke, xlabel = "smoke" in set(rows["profile"]), "decisions for the shape, of those for shape or texture (%)"
     return trellis(draw, 1, height=430, phone_height=430, xlabel=xlabel, legend=legend, smoke=smoke)
 
@@ -64,37 +69,33 @@ def _words(kind: tuple[str, bool]) -> str:
     return _PREPROCESSING.get(normalisation, normalisation) + (", enlarged" if enlarged else "")
 
 
-def heads_plot(
-    lines: Mapping[str, Interval],
-    colours: Mapping[str, str],
-    published: Mapping[str, Mapping[str, float]],
-    *,
-    xlabel: str,
-    reference: float | None = None,
-    smoke: bool = False,
-) -> Figures:
-    """One value with its interval per line, published values as ticks above it (per source, by line).
+def heads_plot(rows: pd.DataFrame) -> Figures:
+    """Shape bias of the classifier without counterfactuals, and of each head with them; published values above.
 
-    colours: per line; reference: a light line, e.g. chance.
+    rows: metrics "shape-bias" (original) and "shape-bias/<head>" (LINES), methods of the toy world's Table 4.
     """
-    names = list(lines)
-    sources = [source for source in published if any(name in lines for name in published[source])]
+    theirs = select(published(EXPERIMENT), dataset="cue-conflict", source=list(SOURCES))
+    lines, printed, colours = {}, {}, {}
+    for (method, metric), (label, colour) in LINES.items():
+        found = select(rows, method=method, metric=metric)
+        if len(found):
+            lines[label], colours[label] = interval_of(found), colour
+            same = select(theirs, method=method, metric=metric).to_dict("records")
+            printed[label] = {str(line["source"]): float(line["value"]) for line in same}
+    sources = [source for source in SOURCES if any(source in values for values in printed.values())]
 
     def draw(ax: Axes, index: int) -> None:
-        if reference is not None:
-            ax.axvline(reference, **_CHANCE)
-        for y, (name, between) in enumerate(lines.items()):
-            colour = colours.get(name, INK)
+        ax.axvline(50, **_CHANCE)
+        for y, (label, between) in enumerate(lines.items()):
+            colour = colours[label]
             ax.plot([between.low, between.high], [y, y], color=colour, lw=2.4, solid_capstyle="butt", zorder=3)
             ax.plot(between.value, y, "o", ms=6.5, color=colour, mec="white", mew=0.8, zorder=5)
-            for source in sources:
-                if name in published[source]:
-                    hue, mark = SOURCE_MARKS[source]
-                    size, edge = (9, 1.8) if mark == "|" else (4.6, 0)
-                    value = published[source][name]
-                    ax.plot(value, y - 0.3, mark, ms=size, color=hue, mew=edge, zorder=4, clip_on=False)
-        ax.set(ylim=(len(names) - 0.45, -0.7), xlim=(-3, 103))
-        ax.set_yticks(range(len(names)), names)
+            for source, value in printed[label].items():
+                hue, mark = SOURCE_MARKS[source]
+                size, edge = (9, 1.8) if mark == "|" else (4.6, 0)
+                ax.plot(value, y - 0.3, mark, ms=size, color=hue, mew=edge, zorder=4, clip_on=False)
+        ax.set(ylim=(len(lines) - 0.45, -0.7), xlim=(-3, 103))
+        ax.set_yticks(range(len(lines)), list(lines))
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x")
         ax.spines["left"].set_visible(False)
@@ -103,5 +104,6 @@ def heads_plot(
     for source in sources:
         hue, mark = SOURCE_MARKS[source]
         size, edge = (8, 1.8) if mark == "|" else (5, 0)
-        legend.append(Line2D([], [], color=hue, marker=mark, ms=size, mew=edge, lw=0, label=f"{source} (ImageNet)"))
-    return trellis(draw, 1, height=84 + 36 * len(names), xlabel=xlabel, legend=legend, smoke=smoke)
+        legend.append(Line2D([], [], color=hue, marker=mark, ms=size, mew=edge, lw=0, label=f"{source} (photographs)"))
+    smoke, xlabel = "smoke" in set(rows["profile"]), "decisions for the shape, of those for shape or texture (%)"
+    return trellis(draw, 1, height=84 + 34 * len(lines), xlabel=xlabel, legend=legend, smoke=smoke)

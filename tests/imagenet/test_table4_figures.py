@@ -7,8 +7,7 @@ from cgnlib.imagenet.cue_conflict import result_rows
 from cgnlib.imagenet.shape_bias import CATEGORIES, CueCounts, ShapeBias
 from cgnlib.imagenet.table4_figures import heads_plot, shape_bias_plot
 from cgnlib.plotting import SMOKE_TEXT
-from cgnlib.results import COLUMNS
-from cgnlib.statistics import Interval
+from cgnlib.results import COLUMNS, Row
 
 
 def rows(profile: str = "quick") -> pd.DataFrame:
@@ -48,11 +47,24 @@ def test_shape_bias_by_category_beside_published_networks() -> None:
     )
 
 
-def test_one_value_per_head() -> None:
-    lines = {"shape head": Interval(50, 45, 55, ""), "texture head": Interval(20, 15, 25, "")}
-    figures = heads_plot(lines, {}, {"seed": {"shape head": 49.6}, "SG21": {}}, xlabel="shape bias (%)", reference=50)
+def test_one_value_per_head_with_published_values_above() -> None:
+    made = [
+        Row(
+            experiment="imagenet-shape-bias", dataset="toy", method=method, metric=metric, value=value, n=400, seed=0,
+            profile="quick", data="toy-world",
+        )
+        for method, metric, value in (
+            ("original", "shape-bias", 30.0),
+            ("original+cgn", "shape-bias/shape", 60.0),
+            ("original+cgn", "shape-bias/texture", 12.0),
+            ("original+cgn", "shape-bias", 44.0),
+        )
+    ]  # fmt: skip
+    lines = [row.cells() | {"value": row.value, "n": row.n, "seed": row.seed} for row in made]
+    figures = heads_plot(pd.DataFrame(lines, columns=list(COLUMNS)))
     text = figures.data(figures.desktop).decode()
-    assert all(word in text for word in ("shape head", "texture head", "shape bias (%)", "seed (ImageNet)"))
-    assert "SG21" not in text
+    assert all(word in text for word in ("original", "original + CGN, shape head", "seed (photographs)", "SG21"))
+    assert "background head" not in text and "oracle" not in text
     (panel,) = figures.desktop.axes
-    assert 49.6 in [line.get_xdata()[0] for line in panel.lines]  # type: ignore[index]
+    values = [line.get_xdata()[0] for line in panel.lines if len(line.get_xdata()) == 1]  # type: ignore
+    assert sorted(values) == [12.0, 16.7, 18.0, 20.5, 29.1, 30.0, 49.1, 49.6, 54.8, 60.0]
