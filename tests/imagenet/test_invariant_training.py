@@ -34,7 +34,7 @@ def images(n: int, seed: int, factors: int) -> ImagesInMemory:
     stream = torch.Generator().manual_seed(seed)
     labels = torch.randint(3, (n, factors), generator=stream)
     pixels = torch.randint(256, (n, 3, 8, 8), generator=stream, dtype=torch.uint8)
-    return ImagesInMemory(pixels, labels[:, 0] if factors == 1 else labels, f"{n} images, seed {seed}, {factors}")
+    return ImagesInMemory(pixels, labels[:, 0] if factors == 1 else labels)
 
 
 REAL, COUNTERFACTUAL = images(12, 0, 1), images(9, 1, 3)
