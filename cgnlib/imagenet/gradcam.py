@@ -4,17 +4,26 @@ A head that goes by shape or texture finds its evidence on the object, the backg
 are known, the toy world, that is one number per head.
 """
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
+from matplotlib import colormaps
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from cgnlib.imagenet.invariant import InvariantEnsemble
+from cgnlib import results
+from cgnlib.imagenet.invariant import OUTPUTS, InvariantEnsemble
+from cgnlib.imagenet.invariant_study import ClassifierStudy
+from cgnlib.imagenet.shape_bias import CATEGORIES, CATEGORY_INDICES
+from cgnlib.images import to_float
+from cgnlib.results import Row
 
 BATCH = 50
+IMAGES = 200  # whose maps are measured
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,35 @@ def last_layer(network: InvariantEnsemble) -> nn.Module:
     return norms[-1] if norms else network.last_convolution
 
 
+class _Category:
+    """Mean logit of the ImageNet classes of a category of the cue-conflict stimuli."""
+
+    def __init__(self, category: int) -> None:
+        self.indices = list(CATEGORY_INDICES[CATEGORIES[category]])
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        return logits[self.indices].mean()
+
+
+def category_maps(network: nn.Module, images: Tensor, categories: Tensor) -> Tensor:
+    """GradCAM of EfficientNet-Lite0 for a category of each image: maps (N, 224, 224) in [0, 1].
+
+    images: (N, 3, 224, 224), normalised; categories: (N,) in 0..15.
+    """
+    layer = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)][-1]
+    targets: list[nn.Module] = [_Category(category) for category in categories.tolist()]  # type: ignore[misc]
+    with GradCAM(model=network.eval(), target_layers=[layer]) as cam:
+        maps = cam(input_tensor=images.clone().requires_grad_(), targets=targets)
+    return torch.from_numpy(np.asarray(maps))
+
+
+def overlay(images: Tensor, maps: Tensor, strength: float = 0.6) -> Tensor:
+    """Heat maps (N, H, W) in [0, 1] over grey versions of images (N, 3, H, W) uint8: (N, 3, H, W) uint8."""
+    grey = images.float().mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+    heat = torch.from_numpy(colormaps["viridis"](maps.numpy())[..., :3]).permute(0, 3, 1, 2).float() * 255
+    return (strength * heat + (1 - strength) * grey).round().to(torch.uint8)
+
+
 def head_maps(network: InvariantEnsemble, images: Tensor, output: str) -> HeadMaps:
     """GradCAM of one output (invariant.OUTPUTS) for images (N, 3, H, W), float in [-1, 1]; the network is in eval mode.
 
@@ -66,6 +104,7 @@ def head_maps(network: InvariantEnsemble, images: Tensor, output: str) -> HeadMa
     Raises ValueError for an unknown output.
     """
     network.eval()
+    images = images.to(next(network.parameters()).device)
     with torch.inference_mode():
         decided = torch.cat([network(part).output(output).argmax(dim=1) for part in images.split(BATCH)])
     maps = []
@@ -74,3 +113,35 @@ def head_maps(network: InvariantEnsemble, images: Tensor, output: str) -> HeadMa
             targets: list[nn.Module] = [ClassifierOutputTarget(label) for label in classes.tolist()]  # type: ignore[misc]
             maps.append(np.asarray(cam(input_tensor=part.clone().requires_grad_(), targets=targets)))
     return HeadMaps(torch.from_numpy(np.concatenate(maps)), decided.cpu())
+
+
+def looking_rows(study: ClassifierStudy, method: str) -> tuple[dict[str, HeadMaps], pd.DataFrame]:
+    """Maps of each output for the first seed, and the rows of all seeds (experiment imagenet-gradcam), kept.
+
+    On images of mixed-rand, whose background is of another class than the object, at most IMAGES. on-object/<output>:
+    mean share of the map on the object, in percent, n maps that are not empty (no row where there is none);
+    empty/<output>: percent of maps; on-object/uniform: of a map that is the same everywhere.
+    """
+    images = study.test_set("mixed-rand")
+    masks = images.masks[:IMAGES].float() / 255
+    known = study.indomain_rows(method).drop_duplicates("seed")
+    rows, shown = [], {}
+    for about in known.to_dict("records"):
+        network = study.trained(method, int(about["seed"])).last
+        maps = {name: head_maps(network, to_float(images.images[: len(masks)]), name) for name in OUTPUTS}
+        shown = shown or maps
+        columns = {
+            str(name): about[name] for name in ("dataset", "method", "recipe", "profile", "data", "device", "code")
+        }
+        columns |= {"experiment": "imagenet-gradcam", "seed": about["seed"], "seconds": about["seconds"]}
+        columns["params"] = json.loads(str(about["params"]))
+        for name, found in maps.items():
+            shares = found.on_object(masks)
+            shares = shares[~shares.isnan()]
+            empty = 100 * found.empty.float().mean().item()
+            rows.append(Row(**columns, metric=f"empty/{name}", value=empty, n=len(masks)))
+            if len(shares):
+                value = 100 * shares.mean().item()
+                rows.append(Row(**columns, metric=f"on-object/{name}", value=value, n=len(shares)))
+        rows.append(Row(**columns, metric="on-object/uniform", value=100 * masks.mean().item(), n=len(masks)))
+    return shown, results.keep(rows)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cgnlib.imagenet.gradcam import HeadMaps, head_maps, last_layer
+from cgnlib.features import efficientnet_lite0
+from cgnlib.imagenet.gradcam import HeadMaps, category_maps, head_maps, last_layer, overlay
 from cgnlib.imagenet.invariant import PLAIN, InvariantEnsemble, ensemble
 
 
@@ -77,3 +78,21 @@ def test_maps_of_a_real_backbone_leave_the_network_as_it_was() -> None:
     assert torch.equal(head_maps(network, images, "avg").maps, found.maps)
     with pytest.raises(ValueError, match="unknown output"):
         head_maps(network, images, "colour")
+
+
+def test_maps_of_a_category_differ_by_category() -> None:
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    maps = category_maps(efficientnet_lite0(), images[[0, 0]], torch.tensor([3, 10]))
+    assert maps.shape == (2, 224, 224)
+    assert maps.min() >= 0 and maps.max() <= 1
+    assert not torch.equal(maps[0], maps[1])
+
+
+def test_an_overlay_is_grey_where_it_is_shown_through() -> None:
+    images = torch.zeros(1, 3, 2, 2, dtype=torch.uint8)
+    images[:, 0] = 255
+    maps = torch.tensor([[[0.0, 1.0], [0.0, 1.0]]])
+    assert torch.equal(overlay(images, maps, strength=0.0), torch.full((1, 3, 2, 2), 85, dtype=torch.uint8))
+    full = overlay(images, maps, strength=1.0)
+    assert full[0, :, 0, 0].tolist() == [68, 1, 84]  # viridis' ends
+    assert full[0, :, 0, 1].tolist() == [253, 231, 37]
