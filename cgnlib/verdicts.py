@@ -56,6 +56,7 @@ RULES = Rules()
 class ImageNetRules:
     """Thresholds that the claims on ImageNet have beside those of `Rules`."""
 
+    chance: float = 10.0  # percent: a label of ten classes read where there is nothing to read
     texture_most: float = 50.0  # percent: a shape bias below (upper bound) is that of a classifier that goes by texture
     overlap_least: float = 0.5  # mean IoU of the masks with the true objects: what counts as found in detection
 
@@ -176,6 +177,27 @@ CLAIMS = {
         "lower one (intervals of both differences above zero); as partly when only one of them. The number is the "
         f"smaller difference. {_TOY_UNTESTED} On ImageNet the same holds for the cue-conflict stimuli; not tested "
         "without a trained classifier.",
+    ),
+    "entanglement-imagenet": Claim(
+        "Texture and background entangled",
+        "Texture maps contain traces from the background.",
+        "Appendix F, Figure 10",
+        "In the toy world the failure counts as reproduced when the oracle finds the scene of its class in more "
+        f"foregrounds than by chance, {IMAGENET_RULES.chance:g} % (lower bound of the interval).",
+    ),
+    "residue-imagenet": Claim(
+        "Residue of the object in the background",
+        "Regions, where the objects are located, are not fully in-painted.",
+        "Appendix F, Figure 11",
+        "In the toy world the failure counts as reproduced when the oracle finds the silhouette of its class in more "
+        f"backgrounds than by chance, {IMAGENET_RULES.chance:g} % (lower bound of the interval).",
+    ),
+    "realism-imagenet": Claim(
+        "Reduced realism",
+        "Generated images mostly do not look realistic.",
+        "Appendix F, Figure 12",
+        "In the toy world it counts as reproduced when counterfactuals are further from rendered images with free "
+        "factors than twice the distance between two sets of such images (FID on the oracle's features).",
     ),
     "shape-bias-baseline": Claim(
         "A classifier without counterfactuals goes by texture",
@@ -632,6 +654,30 @@ def _toy_untested(dataset: str, rows: pd.DataFrame, ours: pd.DataFrame) -> str:
     if reached.low < RULES.oracle_least:
         return f"'original+oracle' reaches {reached.text()} %, {RULES.oracle_least:g} are needed"
     return _short_of_updates(ours)
+
+
+def failure_imagenet(claim: str, rows: pd.DataFrame) -> Verdict:
+    """A failure of Figures 10 to 12 from rows of experiment imagenet-control. Raises ValueError for another claim."""
+    metrics = {
+        "entanglement-imagenet": ("entanglement", "foregrounds show the scene of their class"),
+        "residue-imagenet": ("residue/legible", "backgrounds show the silhouette of their class"),
+        "realism-imagenet": ("fid/free", ""),
+    }
+    if claim not in metrics:
+        raise ValueError(f"no failure of Figures 10 to 12: {claim!r}")
+    metric, words = metrics[claim]
+    test = select(rows, experiment="imagenet-control", dataset="toy", metric=metric)
+    ours, real = (_configuration(select(test, method=method)) for method in ("cgn", "real"))
+    if ours.empty or (claim == "realism-imagenet" and real.empty):
+        return _verdict(claim, rows, [_missing("toy", f"{metric} of a trained CGN")], "")
+    found, unit = interval_of(ours), "%"
+    holds, sentence = found.low > IMAGENET_RULES.chance, f"{found.text()} % of {words}"
+    if claim == "realism-imagenet":
+        apart, unit = _mean(real), ""
+        found = _exactly(found.value, "no interval: a distance of two sets")
+        holds, sentence = found.value > 2 * apart, f"FID {found.value:.1f}, between rendered sets {apart:.1f}"
+    finding = Finding("toy", "reproduced" if holds else "not reproduced", found, unit, "by eye (seed)", sentence)
+    return _verdict(claim, rows, [_unless_too_short(finding, _short_of_updates(ours))], _why([ours], [found.kind]))
 
 
 def shape_bias_baseline(rows: pd.DataFrame) -> Verdict:

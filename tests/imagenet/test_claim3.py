@@ -5,7 +5,7 @@ import pytest
 
 from cgnlib.imagenet.training import TOY
 from cgnlib.results import COLUMNS, Row
-from cgnlib.verdicts import claim3_imagenet, heads_imagenet, shape_bias_baseline
+from cgnlib.verdicts import claim3_imagenet, failure_imagenet, heads_imagenet, shape_bias_baseline
 
 
 def frame(*rows: Row) -> pd.DataFrame:
@@ -88,6 +88,38 @@ def test_few_decisions_show_nothing() -> None:
     assert heads_imagenet(biases(30.0, 40.0, 20.0, n=20)).status == "not reproduced"
     assert heads_imagenet(biases(30.0, 40.0, 20.0, n=2000)).status == "reproduced"
     assert heads_imagenet(frame(toy("imagenet-shape-bias", "original", "shape-bias", 30.0))).status == "not tested"
+
+
+# --- Failures of Figures 10 to 12 -------------------------------------------------------------------------------------
+
+
+def measured(metric: str, value: float, method: str = "cgn", updates: int = TOY.updates) -> Row:
+    distance = metric.startswith("fid")
+    return Row(
+        experiment="imagenet-control", dataset="toy", method=method, recipe="toy" if method == "cgn" else "-", n=1000,
+        metric=metric, value=value, unit="distance" if distance else "percent", seed=0, profile="quick",
+        data="toy-world", params={"cgn_updates": updates} if method == "cgn" else {},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("claim", "metric"), [("entanglement-imagenet", "entanglement"), ("residue-imagenet", "residue/legible")]
+)
+def test_a_failure_must_be_more_frequent_than_chance(claim: str, metric: str) -> None:
+    assert failure_imagenet(claim, frame(measured(metric, 14.0))).status == "reproduced"
+    assert failure_imagenet(claim, frame(measured(metric, 11.0))).status == "not reproduced"  # its interval holds 10
+    assert failure_imagenet(claim, frame(measured(metric, 14.0, updates=1))).status == "not tested"
+    assert failure_imagenet(claim, frame()).status == "not tested"
+
+
+def test_realism_is_a_distance_beside_that_of_real_images() -> None:
+    near, far = (frame(measured("fid/free", v), measured("fid/free", 2.0, "real")) for v in (3.9, 4.1))
+    assert failure_imagenet("realism-imagenet", near).status == "not reproduced"
+    assert failure_imagenet("realism-imagenet", far).status == "reproduced"
+    assert failure_imagenet("realism-imagenet", far).number == 4.1
+    assert failure_imagenet("realism-imagenet", frame(measured("fid/free", 9.0))).status == "not tested"
+    with pytest.raises(ValueError, match="no failure"):
+        failure_imagenet("claim1-imagenet", far)
 
 
 # --- The baseline of Table 4, on photographs -------------------------------------------------------------------------
