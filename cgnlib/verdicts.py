@@ -659,7 +659,7 @@ def _toy_untested(dataset: str, rows: pd.DataFrame, ours: pd.DataFrame) -> str:
 def failure_imagenet(claim: str, rows: pd.DataFrame) -> Verdict:
     """A failure of Figures 10 to 12 from rows of experiment imagenet-control. Raises ValueError for another claim."""
     metrics = {
-        "entanglement-imagenet": ("entanglement", "foregrounds show the scene of their class"),
+        "entanglement-imagenet": ("entangled/foreground", "foregrounds show the scene of their class"),
         "residue-imagenet": ("legible/background", "backgrounds show the silhouette of their class"),
         "realism-imagenet": ("fid/free", ""),
     }

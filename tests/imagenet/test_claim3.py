@@ -103,7 +103,7 @@ def measured(metric: str, value: float, method: str = "cgn", updates: int = TOY.
 
 
 @pytest.mark.parametrize(
-    ("claim", "metric"), [("entanglement-imagenet", "entanglement"), ("residue-imagenet", "legible/background")]
+    ("claim", "metric"), [("entanglement-imagenet", "entangled/foreground"), ("residue-imagenet", "legible/background")]
 )
 def test_a_failure_must_be_more_frequent_than_chance(claim: str, metric: str) -> None:
     assert failure_imagenet(claim, frame(measured(metric, 14.0))).status == "reproduced"
