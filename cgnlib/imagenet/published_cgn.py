@@ -4,20 +4,28 @@ Their file holds BigGAN and U2-Net, too. Nothing here is downloaded; what is mis
 """
 
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cgnlib.features import perceptual_features
 from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN
 from cgnlib.imagenet.cgn import ImageNetCGN, load_published
 from cgnlib.imagenet.evaluation import Inception, MaskStatistics, inception_score, mask_statistics
 from cgnlib.imagenet.sampling import Sampling, draw
+from cgnlib.imagenet.training import SEED, train_imagenet_cgn
 from cgnlib.imagenet.u2net import U2Net
 from cgnlib.parameters import StudyParameters
 from cgnlib.progress import tqdm
+from cgnlib.provenance import code_version
 from cgnlib.registry import missing, named, require
+from cgnlib.results import Row, keep
+from cgnlib.training import Artefact
+from cgnlib.verdicts import rules_hash
 
 IMAGES = 50_000  # of Table 3, as published; one split
 INCEPTION_SIZE = 299
@@ -45,7 +53,7 @@ TRIPLES = (
 NEEDED = {
     "samples": ("authors-imagenet",),
     "table 3": ("authors-imagenet", "inception-v3"),
-    "training": ("biggan", "u2net", "vgg16"),
+    "training": ("biggan", "u2net", "vgg16", "inception-v3"),
 }
 
 
@@ -75,16 +83,27 @@ def class_index(name: str) -> int:
     return names.index(name)
 
 
+def classes() -> tuple[list[int], list[str]]:
+    """ImageNet-1k indices and names of CLASSES."""
+    return [class_index(name) for name in CLASSES], list(CLASSES)
+
+
 def authors_cgn(parameters: StudyParameters, device: str = "cpu") -> ImageNetCGN:
     """The CGN of the authors' file in eval mode. Raises AssetError where it is missing or damaged."""
     path = require("authors-imagenet", parameters.data_folder)
     return load_published(path, ImageNetCGN(BigGAN(BIGGAN_DEEP_256), U2Net())).to(device)
 
 
-def untrained_cgn(parameters: StudyParameters) -> ImageNetCGN:
-    """A CGN as its training on ImageNet starts: three copies of the published BigGAN, and the published U2-Net."""
+def seed_cgn(parameters: StudyParameters, device: str = "cuda") -> tuple[ImageNetCGN, Artefact]:
+    """The CGN trained on ImageNet's networks with the seed's settings (trained, resumed or loaded), in eval mode.
+
+    It starts from three copies of the published BigGAN; the seed's took 30 hours on a GPU. Raises AssetError where a
+    file is missing or damaged.
+    """
     teacher = biggan.load_published(require("biggan", parameters.data_folder))
-    return ImageNetCGN(teacher, u2net.load_published(require("u2net", parameters.data_folder)), recompute=True)
+    cgn = ImageNetCGN(teacher, u2net.load_published(require("u2net", parameters.data_folder)), recompute=True)
+    features = perceptual_features("vgg16")
+    return train_imagenet_cgn(cgn, SEED, features, parameters.seed, world="imagenet", device=device)
 
 
 def inception_network(path: Path, device: str = "cpu") -> nn.Module:
@@ -122,3 +141,32 @@ def _resized(images: Tensor, size: int | None) -> Tensor:
     if size is None:
         return images
     return F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+
+
+def table_3_rows(parameters: StudyParameters, recipe: str, device: str = "cuda") -> pd.DataFrame:
+    """Table 3 on ImageNet, kept in the results (imagenet-is). recipe: "authors", or "paper" for `seed_cgn`."""
+    network = inception_network(require("inception-v3", parameters.data_folder), device)
+    cgn = authors_cgn(parameters, device) if recipe == "authors" else seed_cgn(parameters, device)[0]
+    ours, theirs, masks = table_3(cgn, network, "torchvision's Inception-v3", seed=parameters.seed)
+    values = {
+        ("cgn", recipe, "inception-score", "score"): ours.value,
+        ("biggan", "-", "inception-score", "score"): theirs.value,
+        ("cgn", recipe, "mask/mean", "fraction"): masks.mean,
+        ("cgn", recipe, "mask/deviation", "fraction"): masks.deviation,
+    }
+    params = {"cgn_seed": parameters.seed} if recipe == "paper" else {}
+    common: dict[str, Any] = {
+        "experiment": "imagenet-is",
+        "dataset": "imagenet",
+        "n": ours.n,
+        "seed": parameters.seed,
+        "profile": parameters.profile,
+        "data": "biggan-deep-256",
+        "params": params | {"splits": ours.splits, "truncation": ours.truncation, "network": ours.network},
+        "device": device,
+        "code": f"{code_version()}, rules {rules_hash('imagenet')}",
+    }
+    return keep(
+        Row(**common, method=method, recipe=origin, metric=metric, unit=unit, value=value)
+        for (method, origin, metric, unit), value in values.items()
+    )

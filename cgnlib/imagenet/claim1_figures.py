@@ -1,0 +1,237 @@
+"""Tables and image sheets of claim 1 at ImageNet: what notebook 07 shows, from rows and from a `ToyStudy`."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from cgnlib.imagenet import control
+from cgnlib.imagenet.cgn import ImageNetCGN, Parts
+from cgnlib.imagenet.control import Measured, as_images, conjecture
+from cgnlib.imagenet.sampling import FACTORS, Sampling, draw
+from cgnlib.imagenet.study import NAMES, ToyStudy
+from cgnlib.imagenet.training import sample_classes
+from cgnlib.images import to_uint8
+from cgnlib.plotting import GENERATOR_LABELS
+from cgnlib.results import interval_of, published, select
+from cgnlib.statistics import Interval
+
+# Rows of a sheet: short, since ten images of 64 pixels at twice their size leave little room beside them.
+LABELS = {
+    "premask": "pre-\nmask",
+    "mask": "mask",
+    "foreground": "fore-\nground",
+    "background": "back-\nground",
+    "image": "com-\nposed",
+}
+TRIPLES = Sampling(16, "random", seed=7)  # the labels and noise of Figure 7's toy twin, drawn once and for all
+GALLERY = 10  # images of a failure gallery
+
+
+# --- Tables -----------------------------------------------------------------------------------------------------------
+
+
+def table_3(rows: pd.DataFrame) -> pd.DataFrame:
+    """Table 3 from rows of imagenet-is and imagenet-control of the toy world: a line per kind of image."""
+    lines = []
+    for method in ("real", "biggan", "cgn"):
+        found = _values(select(rows, dataset="toy", method=method))
+        lines.append(
+            {
+                "images": GENERATOR_LABELS[method],
+                "Inception Score": found.get("inception-score", math.nan),
+                "mask mean": found.get("mask/mean", math.nan),
+                "± spread": found.get("mask/deviation", math.nan),
+                "IoU, true object": found.get("iou/true", math.nan),
+                "IoU, teacher's": found.get("iou/teacher", math.nan),
+                "FID, tied": found.get("fid/tied", math.nan),
+                "FID, free": found.get("fid/free", math.nan),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def oracle_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the oracle reads in rendered images with free factors, and in how many, beside the CGN's counterfactuals."""
+    read = {"rendered images": "oracle/{0}", "counterfactuals": "control/{0}/{0}"}
+    lines = []
+    for name, metric in read.items():
+        found = {factor: select(rows, metric=metric.format(factor)) for factor in control.HEADS}
+        cells = {f"{control.HEADS[factor]}, % [95 %]": interval_of(each).text() for factor, each in found.items()}
+        lines.append({"read in": name, **cells, "n": min(int(n) for n in found["shape"]["n"])})
+    return pd.DataFrame(lines)
+
+
+def settings_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the Inception Scores of Table 3 depend on."""
+    line = rows.to_dict("records")[0]
+    params = json.loads(line["params"])
+    return pd.DataFrame([{"n": int(line["n"])} | {name: params[name] for name in ("splits", "truncation", "network")}])
+
+
+def published_table_3() -> pd.DataFrame:
+    """Table 3 as published, with the CGN's share of its teacher's Inception Score in each source."""
+    frame = published("imagenet-is")
+    names = {
+        ("cgn", "authors"): "CGN, authors' weights",
+        ("cgn", "paper"): "CGN, the seed's own",
+        ("biggan", "-"): "BigGAN",
+    }
+    lines = []
+    for source in ("SG21", "seed"):
+        teacher = _values(select(frame, source=source, method="biggan"))["inception-score"]
+        for (method, recipe), name in names.items():
+            found = _values(select(frame, source=source, method=method, recipe=recipe))
+            if found:
+                score = found["inception-score"]
+                lines.append(
+                    {"source": source, "images": name, "Inception Score": score, "share of BigGAN's": score / teacher}
+                    | {"mask mean": found.get("mask/mean", math.nan), "± spread": found.get("mask/deviation", math.nan)}
+                )
+    return pd.DataFrame(lines)
+
+
+def ablation_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of imagenet-ablation, a line per method, with SG21's Inception Score and mask mean beside."""
+    theirs = select(published("imagenet-is"), source="SG21", dataset="imagenet")
+    lines = []
+    for method in [name for name in GENERATOR_LABELS if name in set(rows["method"])]:
+        found = _values(select(rows, method=method))
+        sg21 = _values(select(theirs, method=method))
+        lines.append(
+            {
+                "CGN": GENERATOR_LABELS[method],
+                "IS": found["inception-score"],
+                "IS, SG21": sg21.get("inception-score", math.nan),
+                "mask mean": found["mask/mean"],
+                "mask mean, SG21": sg21.get("mask/mean", math.nan),
+                "IoU, true": found["iou/true"],
+                **{f"{name}, %": found[f"control/{factor}/{factor}"] for factor, name in control.HEADS.items()},
+                "residue": found["residue/mean"],
+                "entangled, %": found["entangled/foreground"],
+                "FID, free": found["fid/free"],
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def area_table(study: ToyStudy) -> pd.DataFrame:
+    """Entangled foregrounds by mask area."""
+    found = control.by_area(study.tied.area, _entangled(study))
+    bins = [f"{low:.0%} to {high:.0%}" for low, high in zip(found["low"], found["high"], strict=True)]
+    shares = ["–" if share is None else share.text() for share in found["share"]]
+    return pd.DataFrame({"mask area": bins, "images": found["n"], "entangled, % [95 %]": shares})
+
+
+def conjecture_table(study: ToyStudy) -> pd.DataFrame:
+    """The seed's two side claims: what it says, the change that was found, verdict."""
+    growth = control.residue_growth([float(value) for value in study.residue_log()["residue"]])
+    small = control.small_mask_effect(study.tied.area, _entangled(study))
+    lines = [
+        ("background residue grows with longer training", "last fifth − middle fifth, % of the image", _scaled(growth)),
+        ("entanglement comes with masks below 10 %", "masks below − above 10 %, points", small),
+    ]
+    return pd.DataFrame(
+        {
+            "the seed says": says,
+            "measured": what,
+            "change [95 %]": "–" if found is None else found.text(2),
+            "verdict": conjecture(found),
+        }
+        for says, what, found in lines
+    )
+
+
+def _scaled(interval: Interval | None) -> Interval | None:
+    return None if interval is None else interval.scaled(100)
+
+
+def _values(rows: pd.DataFrame) -> dict[str, float]:
+    """Mean value by metric."""
+    means: dict[str, list[float]] = {}
+    for line in rows.to_dict("records"):
+        means.setdefault(str(line["metric"]), []).append(float(line["value"]))
+    return {metric: sum(values) / len(values) for metric, values in means.items()}
+
+
+def _entangled(study: ToyStudy) -> Tensor:
+    return control.entangled(study.tied.foreground, study.tied.labels[:, 1], study.parts.oracle)
+
+
+# --- Sheets -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Images (rows, columns, 3, R, R) uint8 with the names of both."""
+
+    images: Tensor
+    rows: list[str]
+    columns: list[str]
+
+
+def mechanisms(cgn: ImageNetCGN, classes: Sequence[int], names: Sequence[str]) -> Sheet:
+    """What the teacher and each mechanism draw for some classes, with tied labels (Figures 8 and 9)."""
+    parts, x_gt = sample_classes(cgn, torch.tensor(classes))
+    return _sheet({"BigGAN": to_uint8(x_gt).cpu(), **_rows_of(parts)}, names)
+
+
+def through_training(snapshots: Mapping[int, Mapping[str, Tensor]], label: int) -> Sheet:
+    """The parts of one class in the course of training: a column per snapshot, by update."""
+    columns = []
+    for tensors in snapshots.values():
+        one = Parts(*(tensors[name][label : label + 1] for name in Parts._fields))
+        columns.append(torch.cat(list(_rows_of(one).values())))
+    return Sheet(torch.stack(columns, dim=1), list(LABELS.values()), [str(step) for step in snapshots])
+
+
+def counterfactuals(cgn: ImageNetCGN) -> list[Sheet]:
+    """Figure 7's toy twin: 16 counterfactuals of fixed labels and noise, with their parts, in two sheets of eight."""
+    drawn = next(iter(draw(cgn, TRIPLES, 0)))
+    names = ["\n".join(NAMES[factor][int(i)] for factor, i in zip(FACTORS, each, strict=True)) for each in drawn.labels]
+    whole = _sheet(_rows_of(drawn.parts), names)
+    return [Sheet(whole.images[:, part], whole.rows, names[part]) for part in (slice(0, 8), slice(8, 16))]
+
+
+def failures(study: ToyStudy) -> dict[str, Sheet]:
+    """Figures 10 to 12: the images in which each failure is largest, by what was measured on all of them.
+
+    entanglement: foregrounds that show their class's scene to the oracle, those with the smallest masks; residue: those
+    backgrounds in which the U2-Net finds most; realism: images whose requested labels the oracle finds least likely.
+    """
+    tied, free, oracle = study.tied, study.free, study.parts.oracle
+    entangled = _entangled(study).nonzero()[:, 0]
+    entangled = entangled[control.most(-tied.area[entangled], GALLERY)]
+    residue = control.most(free.residue, GALLERY)
+    realism = control.realism(free.image, free.labels, oracle)
+    worst = control.most(-realism, GALLERY)
+    return {
+        "entanglement": _gallery(tied, entangled, [f"{value:.0%}" for value in tied.area[entangled]]),
+        "residue": _gallery(free, residue, [f"{value:.0%}" for value in free.residue[residue]]),
+        "realism": _gallery(free, worst, [f"{value:.1f}" for value in realism[worst]]),
+    }
+
+
+def _gallery(measured: Measured, chosen: Tensor, names: list[str]) -> Sheet:
+    rows = {
+        LABELS["mask"]: as_images(measured.mask[chosen]),
+        LABELS["foreground"]: measured.foreground[chosen],
+        LABELS["background"]: measured.background[chosen],
+        LABELS["image"]: measured.image[chosen],
+    }
+    return _sheet(rows, names)
+
+
+def _sheet(rows: Mapping[str, Tensor], columns: Sequence[str]) -> Sheet:
+    return Sheet(torch.stack(list(rows.values())), list(rows), list(columns))
+
+
+def _rows_of(parts: Parts) -> dict[str, Tensor]:
+    """Premask, mask, foreground, background and composition as uint8 images on the CPU, by label."""
+    images = {name: getattr(parts, name) for name in LABELS}
+    images["mask"] = images["mask"].expand(-1, 3, -1, -1) * 2 - 1
+    return {LABELS[name]: to_uint8(each).cpu() for name, each in images.items()}
