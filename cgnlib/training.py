@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from cgnlib.fetching import AssetError
 from cgnlib.locking import locked
+from cgnlib.memory import keep_freed_memory
 from cgnlib.paths import build_folder
 from cgnlib.progress import tqdm
 from cgnlib.randomness import generator
@@ -124,6 +125,7 @@ def run(
     """
     if steps < 1:
         raise ValueError(f"{title}: the training length is less than one batch; raise it")
+    keep_freed_memory()
     started = last_save = time.monotonic()
     spent = state.seconds
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cgnlib.composition import compose
 from cgnlib.images import LabelledImages, concatenate, to_uint8
+from cgnlib.memory import keep_freed_memory
 from cgnlib.mnist.cgn import CGN, CLASSES, draw_noise, shuffle_texture
 from cgnlib.randomness import generator
 
@@ -39,6 +40,7 @@ class CounterfactualStream:
         return f"{self.source}/{'tied' if self.tied else 'counterfactual'}"
 
     def __iter__(self) -> Iterator[LabelledImages]:
+        keep_freed_memory()
         device = next(self.cgn.parameters()).device
         stream = generator(self.seed, "counterfactuals", "tied" if self.tied else "free", self.ratio, device=device)
         remaining = self.n
