@@ -22,6 +22,7 @@ LOGS = BUILD / "logs" / PROFILE
 # need them, the others wait at their lock and load them. The scorecard and the overview read everyone's results.
 STUDY = ["01-variants", "02-claim1-mnist", "03-claim2-mnist", "04-gradcam", "05-claim3-mnist", "06-cf-ratio"]
 STUDY += ["07-claim1-imagenet"]
+STUDY += ["09-claim3-imagenet"]
 LONG = ["02-claim1-mnist", "03-claim2-mnist", "06-cf-ratio", "07-claim1-imagenet"]
 SUMMARIES = {
     "10-scorecard": STUDY,

@@ -1,10 +1,10 @@
 """Every table and figure of the seed with its verdict: items as data, verdicts computed from result rows.
 
 The scorecard page and the front page read rows that other notebooks made, at the parameters at hand. Items on ImageNet
-are listed, not tested.
+are tested in the toy world; what it takes to test them on ImageNet itself stands beside each.
 """
 
-import html
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,69 +13,125 @@ from typing import Any
 import pandas as pd
 
 from cgnlib import results
-from cgnlib.boxes import Html, badge
 from cgnlib.mnist.recipes import recipe_for
 from cgnlib.mnist.study import RATIO_EPOCHS
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import project_root
+from cgnlib.registry import missing
 from cgnlib.results import interval_of, select, split_seeds
 from cgnlib.verdicts import (
     CLAIMS,
     Status,
     Verdict,
+    claim1_imagenet,
     claim1_mnist,
+    claim2_imagenet,
     claim2_mnist,
+    claim3_imagenet,
     claim3_mnist,
+    combine,
+    failure_imagenet,
     gradcam_mnist,
+    heads_imagenet,
+    shape_bias_baseline,
 )
 
-NOT_YET = "not tested: not yet part of the report"  # every item on ImageNet
 RATIO_METRIC = "accuracy/test/last"
 
 
 @dataclass(frozen=True)
 class Item:
-    """A table or figure of the seed. rule: how it is judged, "" for not at all; recipe: "ours" or "authors"."""
+    """A table or figure of the seed. rules: how it is judged, () for not at all; recipe: "ours" or "authors"."""
 
     name: str
     shows: str
-    world: str = "ImageNet"
-    rule: str = ""
-    experiment: str = ""
+    world: str  # MNIST, toy, or ImageNet: where its numbers come from
+    rules: tuple[str, ...] = ()
+    experiments: tuple[str, ...] = ()
     recipe: str = "ours"
     notebook: str = ""
 
 
-_CONTROL = {"world": "MNIST", "rule": "claim1-mnist", "experiment": "mnist-control", "notebook": "02-claim1-mnist"}
-_OOD = {"world": "MNIST", "rule": "claim2-mnist", "experiment": "mnist-ood", "notebook": "03-claim2-mnist"}
-_RATIO = {"world": "MNIST", "rule": "cf-ratio", "experiment": "mnist-cf-ratio", "notebook": "06-cf-ratio"}
+def _mnist(rule: str, experiment: str, notebook: str, recipe: str = "ours") -> dict[str, Any]:
+    names = {"rules": (rule,), "experiments": (experiment,), "notebook": notebook}
+    return names | {"world": "MNIST", "recipe": recipe}
+
+
+def _toy(rules: Sequence[str], experiments: Sequence[str], notebook: str) -> dict[str, Any]:
+    return {"world": "toy", "rules": tuple(rules), "experiments": tuple(experiments), "notebook": notebook}
+
+
+_CONTROL = _mnist("claim1-mnist", "mnist-control", "02-claim1-mnist")
+_CGN = _toy(["claim1-imagenet"], ["imagenet-control", "imagenet-is"], "07-claim1-imagenet")
+_TABLE_4 = ["imagenet-shape-bias", "imagenet-indomain"]
 
 ITEMS = (
-    Item("Table 1", "in-domain accuracy", "MNIST", "claim3-mnist", "mnist-indomain", notebook="05-claim3-mnist"),
-    Item("Table 2", "out-of-domain accuracy, own CGN", **_OOD),
-    Item("Table 3", "inception score and mask area"),
-    Item("Table 4", "shape bias of the classifier heads"),
-    Item("Table 5", "ImageNet-9 accuracy and BG-gap"),
-    Item("Table 6", "out-of-domain accuracy, authors' CGN", recipe="authors", **_OOD),
-    Item("Table 7", "search of hyperparameters"),
-    Item("Figure 1", "architecture of the CGN"),
+    Item("Table 1", "in-domain accuracy", **_mnist("claim3-mnist", "mnist-indomain", "05-claim3-mnist")),
+    Item("Table 2", "out-of-domain accuracy, own CGN", **_mnist("claim2-mnist", "mnist-ood", "03-claim2-mnist")),
+    Item("Table 3", "inception score and mask area", **_CGN),
+    Item(
+        "Table 4",
+        "shape bias of the classifier heads, accuracy",
+        **_toy(["heads-imagenet", "claim3-imagenet"], _TABLE_4, "09-claim3-imagenet"),
+    ),
+    Item(
+        "Table 4, baseline",
+        "shape bias without counterfactuals",
+        "ImageNet",
+        ("shape-bias-baseline",),
+        ("imagenet-shape-bias",),
+        notebook="09-claim3-imagenet",
+    ),
+    Item(
+        "Table 5",
+        "ImageNet-9 accuracy and BG-gap",
+        **_toy(["claim2-imagenet"], ["imagenet-background"], "08-claim2-imagenet"),
+    ),
+    Item(
+        "Table 6",
+        "out-of-domain accuracy, authors' CGN",
+        **_mnist("claim2-mnist", "mnist-ood", "03-claim2-mnist", "authors"),
+    ),
+    Item("Table 7", "search of hyperparameters", **_toy(["grid"], ["imagenet-grid"], "08-claim2-imagenet")),
+    Item("Figure 1", "architecture of the CGN", "toy", notebook="07-claim1-imagenet"),
     Item("Figure 2", "counterfactuals and faulty masks", **_CONTROL),
-    Item("Figure 3", "GradCAM heat maps", "MNIST", "gradcam-mnist", "mnist-gradcam", notebook="04-gradcam"),
+    Item("Figure 3", "GradCAM heat maps", **_mnist("gradcam-mnist", "mnist-gradcam", "04-gradcam")),
     Item("Figure 4", "counterfactuals, more samples", **_CONTROL),
-    Item("Figure 5", "accuracy by CF ratio, own CGN", **_RATIO),
-    Item("Figure 6", "accuracy by CF ratio, authors' CGN", recipe="authors", **_RATIO),
-    Item("Figure 7", "counterfactuals with their labels"),
-    Item("Figure 8", "outputs of each mechanism"),
-    Item("Figure 9", "masks in the course of training"),
-    Item("Figure 10", "texture and background entangled"),
-    Item("Figure 11", "residue of the object in backgrounds"),
-    Item("Figure 12", "reduced realism"),
+    Item("Figure 5", "accuracy by CF ratio, own CGN", **_mnist("cf-ratio", "mnist-cf-ratio", "06-cf-ratio")),
+    Item(
+        "Figure 6",
+        "accuracy by CF ratio, authors' CGN",
+        **_mnist("cf-ratio", "mnist-cf-ratio", "06-cf-ratio", "authors"),
+    ),
+    Item("Figure 7", "counterfactuals with their labels", **_CGN),
+    Item("Figure 8", "outputs of each mechanism", **_CGN),
+    Item("Figure 9", "masks in the course of training", **_CGN),
+    *(
+        Item(name, shows, **_toy([f"{rule}-imagenet"], ["imagenet-control"], "07-claim1-imagenet"))
+        for name, shows, rule in (
+            ("Figure 10", "texture and background entangled", "entanglement"),
+            ("Figure 11", "residue of the object in backgrounds", "residue"),
+            ("Figure 12", "reduced realism", "realism"),
+        )
+    ),
 )
+SHOWN_ONLY = ("cf-ratio", "grid")  # no verdict: numbers stand beside published ones
+# What an item on ImageNet takes, to be tested there.
+NEEDS = {
+    "claim1-imagenet": ("biggan", "u2net", "authors-imagenet"),
+    "claim2-imagenet": ("authors-imagenet", "resnet50", "imagenet-mini", "imagenet-9"),
+    "claim3-imagenet": ("authors-imagenet", "resnet50", "imagenet-mini"),
+    "heads-imagenet": ("authors-imagenet", "resnet50", "imagenet-mini", "cue-conflict"),
+    "grid": ("authors-imagenet", "resnet50", "imagenet-mini", "imagenet-9"),
+}
 
 
 @dataclass(frozen=True)
 class Line:
-    """An item as judged. ours, published: in words; seconds: of training behind its rows, None where unknown."""
+    """An item as judged. ours, published: in words; seconds: of training behind its rows, None where unknown.
+
+    missing: what it takes to test it on ImageNet itself, in words, "" for nothing.
+    """
 
     item: Item
     status: Status
@@ -84,6 +140,7 @@ class Line:
     scale: str = ""
     seeds: int = 0
     seconds: float | None = None
+    missing: str = ""
 
 
 def matching_rows(parameters: StudyParameters, experiment: str, own: bool = True) -> pd.DataFrame:
@@ -92,22 +149,42 @@ def matching_rows(parameters: StudyParameters, experiment: str, own: bool = True
     Where data sources or other settings still differ, those of most rows are kept for each variant, method and recipe.
     """
     rows = results.load(parameters.profile, experiment, published=True, own=own)
-    expected = _expected(parameters, experiment)
     lines = rows.to_dict("records")
+    mnist = experiment.startswith("mnist-")
+    expected = _expected(parameters, experiment) if mnist else _expected_imagenet(parameters)
     keep = []
     for line in lines:
-        params = json.loads(line["params"] or "{}")
-        expected["cgn_images"] = [parameters.cgn_images or recipe_for(parameters.recipe, str(line["dataset"])).images]
-        skipped = {"cgn_images"} if params.get("shipped") else set()
-        keep.append(all(params.get(k, v[0]) in v for k, v in expected.items() if k not in skipped))
+        params, wanted = json.loads(line["params"] or "{}"), expected
+        if mnist:
+            length = parameters.cgn_images or recipe_for(parameters.recipe, str(line["dataset"])).images
+            wanted = expected | ({} if params.get("shipped") else {"cgn_images": [length]})
+        keep.append(all(params.get(name, values[0]) in values for name, values in wanted.items()))
     rows = rows.loc[keep].reset_index(drop=True)
     rows = _commonest(rows, ["dataset"], rows["data"].tolist())
     names = ["dataset", "method", "recipe"]
-    if experiment == "mnist-cf-ratio":
-        rows = rows.assign(point=[str([json.loads(p)[k] for k in ("generated", "cf_ratio")]) for p in rows["params"]])
+    if experiment in POINTS:
+        points = [[json.loads(text).get(name) for name in POINTS[experiment]] for text in rows["params"]]
+        rows = rows.assign(point=[str(point) for point in points])
         names.append("point")
     rows = _commonest(rows, names, [split_seeds(text)[0] for text in rows["params"]])
     return rows.drop(columns="point", errors="ignore")
+
+
+# Params that tell the points of one figure or table apart, rather than two settings of one number.
+POINTS = {
+    "mnist-cf-ratio": ("generated", "cf_ratio"),
+    "imagenet-grid": ("lr", "cf_ratio"),
+    "imagenet-shape-bias": ("normalisation", "enlarge"),
+}
+
+
+def _expected_imagenet(parameters: StudyParameters) -> dict[str, list[Any]]:
+    return {
+        "epochs": [parameters.imagenet_classifier_epochs],
+        "train_images": [parameters.imagenet_train_images],
+        "test_images": [parameters.imagenet_test_images],
+        "generated": [parameters.imagenet_counterfactuals],
+    }
 
 
 def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
@@ -136,10 +213,15 @@ def _commonest(rows: pd.DataFrame, names: Sequence[str], marks: Sequence[str]) -
     return rows.loc[[best[key] == mark for key, mark in zip(keys, marks, strict=True)]].reset_index(drop=True)
 
 
+def item_rows(item: Item, parameters: StudyParameters, own: bool = True) -> pd.DataFrame:
+    """`matching_rows` of all experiments of an item."""
+    return pd.concat([matching_rows(parameters, name, own) for name in item.experiments], ignore_index=True)
+
+
 def claim_verdicts(parameters: StudyParameters, own: bool = True) -> dict[str, Verdict]:
-    """The verdicts of every claim on MNIST from the rows of `matching_rows`; "not tested" where there are none."""
-    judged = [item for item in ITEMS if item.rule in CLAIMS and item.recipe == "ours"]
-    return {item.rule: _verdict(item, parameters, matching_rows(parameters, item.experiment, own)) for item in judged}
+    """The verdicts of every claim from the rows of `matching_rows`; "not tested" where there are none."""
+    judged = {rule: item for item in ITEMS if item.recipe == "ours" for rule in item.rules if rule in CLAIMS}
+    return {rule: _verdict(rule, item, parameters, item_rows(item, parameters, own)) for rule, item in judged.items()}
 
 
 def full_scale() -> StudyParameters:
@@ -154,8 +236,8 @@ def published_verdict(claim: str, parameters: StudyParameters, recipe: str = "ou
     """
     if parameters.profile == "paper":
         return None
-    item = next(item for item in ITEMS if item.rule == claim and item.recipe == recipe)
-    verdict = _verdict(item, full_scale(), matching_rows(full_scale(), item.experiment, own=False))
+    item = next(item for item in ITEMS if claim in item.rules and item.recipe == recipe)
+    verdict = _verdict(claim, item, full_scale(), item_rows(item, full_scale(), own=False))
     return verdict if verdict.interval else None
 
 
@@ -164,35 +246,88 @@ def scorecard(parameters: StudyParameters) -> list[Line]:
     return [_line(item, parameters) for item in ITEMS]
 
 
-def _verdict(item: Item, parameters: StudyParameters, rows: pd.DataFrame) -> Verdict:
-    rules: dict[str, Callable[..., Verdict]] = {
-        "claim1-mnist": claim1_mnist,
-        "claim2-mnist": claim2_mnist,
-        "claim3-mnist": claim3_mnist,
-    }
+def _verdict(rule: str, item: Item, parameters: StudyParameters, rows: pd.DataFrame) -> Verdict:
     recipe = parameters.recipe if item.recipe == "ours" else item.recipe
-    if item.rule == "gradcam-mnist":
-        return gradcam_mnist(rows, recipe)
-    return rules[item.rule](rows, recipe, parameters.variants)
+    without = _missing(rule, parameters)
+    rules: dict[str, Callable[[], Verdict]] = {
+        "claim1-mnist": lambda: claim1_mnist(rows, recipe, parameters.variants),
+        "claim2-mnist": lambda: claim2_mnist(rows, recipe, parameters.variants),
+        "claim3-mnist": lambda: claim3_mnist(rows, recipe, parameters.variants),
+        "gradcam-mnist": lambda: gradcam_mnist(rows, recipe),
+        "claim1-imagenet": lambda: claim1_imagenet(rows, without),
+        "claim2-imagenet": lambda: claim2_imagenet(rows, without),
+        "claim3-imagenet": lambda: claim3_imagenet(rows, without),
+        "heads-imagenet": lambda: heads_imagenet(rows, without),
+        "shape-bias-baseline": lambda: shape_bias_baseline(rows),
+    }
+    return rules[rule]() if rule in rules else failure_imagenet(rule, rows)
+
+
+def _missing(rule: str, parameters: StudyParameters) -> str:
+    """What it takes to test on ImageNet itself, in words."""
+    return _missing_words(NEEDS[rule], parameters.data_folder) if rule in NEEDS else ""
+
+
+@functools.lru_cache
+def _missing_words(names: tuple[str, ...], data_folder: str | None) -> str:
+    """Once for all items: to find an asset is to check its file, up to a gigabyte."""
+    return missing(names, data_folder) or "not part of the report"
 
 
 def _line(item: Item, parameters: StudyParameters) -> Line:
-    if not item.rule:
-        return Line(item, "not tested", ours=NOT_YET)
+    without = "; ".join(dict.fromkeys(words for rule in item.rules if (words := _missing(rule, parameters))))
+    if not item.rules:
+        return Line(item, "not tested", ours="a drawing; its parts are shown", missing=without)
     recipe = parameters.recipe if item.recipe == "ours" else item.recipe
-    matching = matching_rows(parameters, item.experiment)
-    rows = matching.loc[matching["recipe"].isin(["-", recipe])]
-    own = rows.loc[rows["recipe"] == recipe]
+    matching = item_rows(item, parameters)
+    scale = parameters.profile
+    if "shape-bias-baseline" in item.rules:  # all stimuli are measured at full scale alone, in some minutes
+        matching, scale = matching_rows(full_scale(), "imagenet-shape-bias"), "paper"
+    wanted = ["-", recipe] if item.world == "MNIST" else matching["recipe"].unique().tolist()
+    rows = matching.loc[matching["recipe"].isin(wanted)]
+    own = rows.loc[rows["recipe"] == recipe] if item.world == "MNIST" else rows.loc[_judged(item, rows)]
     if own.empty:
-        return Line(item, "not tested", ours=f"no rows at this scale: run {item.notebook}")
-    if item.rule == "cf-ratio":
-        status: Status = "not tested"
-        ours, published = ratio_ranges(own)
-    else:
-        verdict = _verdict(item, parameters, matching)
-        status, published = verdict.status, verdict.published
-        ours = f"{verdict.interval.text()} {verdict.unit}".strip() if verdict.interval else verdict.sentence
-    return Line(item, status, published, ours, parameters.profile, own["seed"].nunique(), cost(rows))
+        return Line(item, "not tested", ours=f"no rows at this scale: run {item.notebook}", missing=without)
+    seeds, seconds = own["seed"].nunique(), cost(rows)
+    if item.rules[0] in SHOWN_ONLY:
+        ours, published = ratio_ranges(own) if item.rules == ("cf-ratio",) else grid_ranges(own)
+        return Line(item, "not tested", published, ours, scale, seeds, seconds, without)
+    verdicts = [_verdict(rule, item, parameters, matching) for rule in item.rules]
+    return Line(
+        item,
+        combine([verdict.status for verdict in verdicts]),
+        "; ".join(verdict.published for verdict in verdicts if verdict.published),
+        "; ".join(_number(verdict) for verdict in verdicts),
+        scale,
+        seeds,
+        seconds,
+        without,
+    )
+
+
+def _judged(item: Item, rows: pd.DataFrame) -> list[bool]:
+    """Which rows of an item on ImageNet are those that its rule judges: of a CGN, or of the baseline."""
+    baseline = "shape-bias-baseline" in item.rules
+    return [(method == "efficientnet-lite0") if baseline else "cgn" in str(method) for method in rows["method"]]
+
+
+def _number(verdict: Verdict) -> str:
+    """The deciding number with its interval, or why there is none."""
+    if verdict.interval is None:
+        return verdict.sentence
+    between, unit = verdict.interval, verdict.unit
+    text = between.text() if between.low < between.high else f"{between.value:.1f}"
+    return f"{text} {unit}".strip()
+
+
+def grid_ranges(rows: pd.DataFrame) -> tuple[str, str]:
+    """Lowest and highest background gap over the settings of Table 7: ours and the seed's in words. No verdict."""
+    words = []
+    printed = select(results.published("imagenet-hyperparameters"), metric="bg-gap", source="seed")
+    for name, found in (("", select(rows, metric="bg-gap")), ("seed, ImageNet-9: ", printed)):
+        values = sorted(float(value) for value in found["value"])
+        words.append(f"{name}BG-gap {values[0]:.1f} to {values[-1]:.1f} points over {len(values)} settings")
+    return words[0], words[1]
 
 
 def ratio_ranges(rows: pd.DataFrame) -> tuple[str, str]:
@@ -223,25 +358,6 @@ def cost(rows: pd.DataFrame) -> float | None:
     return sum(float(value) for value in seconds) if len(seconds) else None
 
 
-def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:
-    """The scorecard as a table of HTML texts. link: the address of a notebook's page."""
-    return pd.DataFrame(
-        {
-            "item": line.item.name,
-            "shows": html.escape(line.item.shows),
-            "verdict": str(badge(line.status)),
-            "ours": html.escape(line.ours),
-            "published": html.escape(line.published or "–"),
-            "world": line.item.world,
-            "scale": line.scale or "–",
-            "seeds": str(line.seeds or "–"),
-            "cost": duration(line.seconds),
-            "page": _link(line, link, "open") if line.item.notebook else "–",
-        }
-        for line in lines
-    )
-
-
 def duration(seconds: float | None) -> str:
     """Seconds in words a reader takes in at once: "45 s", "12 min", "3.4 h", "–"."""
     if seconds is None:
@@ -253,71 +369,3 @@ def duration(seconds: float | None) -> str:
         if seconds < 5400
         else f"{seconds / 3600:.1f} h"
     )
-
-
-def claim_cards(verdicts: dict[str, Verdict], link: str = "{}.html") -> Html:
-    """The cards of the front page: words, badge, deciding number with interval, published beside, link."""
-    cards = []
-    for number, name in enumerate(("claim1-mnist", "claim2-mnist", "claim3-mnist"), start=1):
-        verdict, claim = verdicts[name], CLAIMS[name]
-        notebook = next(item.notebook for item in ITEMS if item.rule == name)
-        between = verdict.interval
-        if between:
-            figure = f"{between.value:+.1f}" if verdict.unit == "points" else f"{between.value:.1f}"
-            about = (
-                f"{html.escape(verdict.unit)}, 95 % interval {between.low:.1f} to {between.high:.1f}; "
-                f"{_NUMBERS[name]}, weakest variant. Published: {html.escape(verdict.published)}. {_tested(verdict)}"
-            )
-        elif verdict.findings and any(finding.interval for finding in verdict.findings):
-            figure, about = "–", html.escape(verdict.sentence)
-        else:
-            figure, about = "–", f"No rows at this scale: run {notebook}."
-        cards.append(
-            f'<div class="cgn-card"><p><strong>Claim {number}. {html.escape(claim.title)}</strong></p>'
-            f"<p>{badge(verdict.status)}</p>"
-            f'<span class="cgn-number">{figure}</span><p class="cgn-small">{about}</p>'
-            f'<p class="cgn-small"><em>“{html.escape(claim.words)}”</em></p>'
-            f'<p><a href="{link.format(notebook)}">Evidence</a></p></div>'
-        )
-    return Html(f'<div class="cgn-cards">{"".join(cards)}</div>')
-
-
-def _tested(verdict: Verdict) -> str:
-    """How many variants the verdict rests on, where it does not rest on all."""
-    tested = [finding.variant for finding in verdict.findings if finding.status != "not tested"]
-    return "" if len(tested) == len(verdict.findings) else f"Tested: {', '.join(tested)} only."
-
-
-_NUMBERS = {
-    "claim1-mnist": "share of images with the requested factor",
-    "claim2-mnist": "gain in out-of-domain accuracy",
-    "claim3-mnist": "change of in-domain accuracy",
-}
-_MARKS = {"reproduced": "✓", "partly": "◐", "not reproduced": "✗", "not tested": "–"}
-
-
-def teaser(lines: Sequence[Line], link: str = "{}.html") -> Html:
-    """Every item as a small mark that links to its page."""
-    marks = []
-    for line in lines:
-        name = f"cgn-mark cgn-mark-{line.status.replace(' ', '-')}"
-        words = html.escape(f"{line.item.name}, {line.item.shows}: {line.status}")
-        short = f"{line.item.name[0]}{line.item.name.split()[1]}"
-        address = link.format(line.item.notebook or "10-scorecard")
-        sign = f'<span aria-hidden="true">{_MARKS[line.status]}</span>'
-        marks.append(f'<a class="{name}" href="{address}" title="{words}" aria-label="{words}">{short} {sign}</a>')
-    return Html(f'<div class="cgn-marks">{"".join(marks)}</div>')
-
-
-def tally(lines: Sequence[Line], profile: str) -> Html:
-    """How many items have which verdict, and which notebooks would make rows that are missing."""
-    statuses = [line.status for line in lines]
-    text = ", ".join(f"{statuses.count(status)} {status}" for status in _MARKS) + f" (of {len(lines)})."
-    missing = sorted({line.item.notebook for line in lines if line.item.notebook and not line.seeds})
-    if missing:
-        text += f" No rows at scale {profile} for some items; these notebooks make them: {', '.join(missing)}."
-    return Html(f"<p>{html.escape(text)}</p>")
-
-
-def _link(line: Line, link: str, text: str) -> str:
-    return f'<a href="{link.format(line.item.notebook)}">{text}</a>'

@@ -1,0 +1,129 @@
+"""The scorecard in HTML: the table, the front page's cards and marks."""
+
+import html
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cgnlib.boxes import Html, badge
+from cgnlib.scorecard import ITEMS, Line, duration
+from cgnlib.verdicts import CLAIMS, Verdict
+
+
+def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:
+    """The scorecard as a table of HTML texts. link: the address of a notebook's page."""
+    return pd.DataFrame(
+        {
+            "item": line.item.name,
+            "shows": html.escape(line.item.shows),
+            "verdict": str(badge(line.status)),
+            "ours": html.escape(line.ours),
+            "published": html.escape(line.published or "–"),
+            "on ImageNet": _on_imagenet(line),
+            "world": line.item.world,
+            "scale": line.scale or "–",
+            "seeds": str(line.seeds or "–"),
+            "cost": duration(line.seconds),
+            "page": _link(line, link, "open") if line.item.notebook else "–",
+        }
+        for line in lines
+    )
+
+
+def _on_imagenet(line: Line) -> str:
+    """Whether an item is tested on photographs, else what is missing; how to get it stands in `to_be_tested`."""
+    if line.item.world == "MNIST" or not line.item.rules:
+        return "–"
+    if line.item.world == "ImageNet":
+        return "tested"
+    what = line.missing.partition(", get it so")[0]
+    return html.escape(f"not tested: {what}" if what else "not tested")
+
+
+def to_be_tested(lines: Sequence[Line]) -> Html:
+    """What it takes to test the items on ImageNet itself, each way once, with the items that need it."""
+    ways: dict[str, list[str]] = {}
+    for line in lines:
+        if line.missing:
+            ways.setdefault(line.missing, []).append(line.item.name)
+    rows = [
+        f"<li><strong>{html.escape(', '.join(names))}</strong>: {html.escape(way)}.</li>" for way, names in ways.items()
+    ]
+    return Html(f"<ul>{''.join(rows)}</ul>" if rows else "<p>Nothing is missing.</p>")
+
+
+def claim_cards(verdicts: dict[str, Verdict], link: str = "{}.html") -> Html:
+    """The cards of the front page, a claim a row, MNIST beside the toy world: words, badge, number, published, link."""
+    cards = []
+    for number in (1, 2, 3):
+        for half, world in (("mnist", "MNIST"), ("imagenet", "ImageNet, in the toy world")):
+            name = f"claim{number}-{half}"
+            if name in verdicts:
+                cards.append(_card(name, f"Claim {number}, {world}", verdicts[name], link))
+    return Html(f'<div class="cgn-cards">{"".join(cards)}</div>')
+
+
+def _card(name: str, heading: str, verdict: Verdict, link: str) -> str:
+    claim, between = CLAIMS[name], verdict.interval
+    notebook = next(item.notebook for item in ITEMS if name in item.rules)
+    if between:
+        figure = f"{between.value:+.1f}" if verdict.unit == "points" else f"{between.value:.1f}"
+        about = (
+            f"{html.escape(verdict.unit)}, 95 % interval {between.low:.1f} to {between.high:.1f}; "
+            f"{_NUMBERS[name]}. Published: {html.escape(verdict.published)}. {_tested(verdict)}"
+        )
+    elif verdict.findings and any(finding.interval for finding in verdict.findings):
+        figure, about = "–", html.escape(verdict.sentence)
+    else:
+        figure, about = "–", f"No rows at this scale: run {notebook}."
+    return (
+        f'<div class="cgn-card"><p><strong>{heading}. {html.escape(claim.title.partition(":")[0])}</strong></p>'
+        f"<p>{badge(verdict.status)}</p>"
+        f'<span class="cgn-number">{figure}</span><p class="cgn-small">{about}</p>'
+        f'<p class="cgn-small"><em>“{html.escape(claim.words)}”</em></p>'
+        f'<p><a href="{link.format(notebook)}">Evidence</a></p></div>'
+    )
+
+
+def _tested(verdict: Verdict) -> str:
+    """How many variants the verdict rests on, where it does not rest on all."""
+    tested = [finding.variant for finding in verdict.findings if finding.status != "not tested"]
+    return "" if len(tested) == len(verdict.findings) else f"Tested: {', '.join(tested)} only."
+
+
+_NUMBERS = {
+    "claim1-mnist": "share of images with the requested factor, weakest variant",
+    "claim2-mnist": "gain in out-of-domain accuracy, weakest variant",
+    "claim3-mnist": "change of in-domain accuracy, weakest variant",
+    "claim1-imagenet": "share of images with the requested factor, weakest factor",
+    "claim2-imagenet": "change of the background gap",
+    "claim3-imagenet": "change of in-domain accuracy",
+}
+_MARKS = {"reproduced": "✓", "partly": "◐", "not reproduced": "✗", "not tested": "–"}
+
+
+def teaser(lines: Sequence[Line], link: str = "{}.html") -> Html:
+    """Every item as a small mark that links to its page."""
+    marks = []
+    for line in lines:
+        name = f"cgn-mark cgn-mark-{line.status.replace(' ', '-')}"
+        words = html.escape(f"{line.item.name}, {line.item.shows}: {line.status}")
+        short = f"{line.item.name[0]}{line.item.name.split()[1]}".replace(",", "*")
+        address = link.format(line.item.notebook or "10-scorecard")
+        sign = f'<span aria-hidden="true">{_MARKS[line.status]}</span>'
+        marks.append(f'<a class="{name}" href="{address}" title="{words}" aria-label="{words}">{short} {sign}</a>')
+    return Html(f'<div class="cgn-marks">{"".join(marks)}</div>')
+
+
+def tally(lines: Sequence[Line], profile: str) -> Html:
+    """How many items have which verdict, and which notebooks would make rows that are missing."""
+    statuses = [line.status for line in lines]
+    text = ", ".join(f"{statuses.count(status)} {status}" for status in _MARKS) + f" (of {len(lines)})."
+    missing = sorted({line.item.notebook for line in lines if line.item.notebook and not line.seeds})
+    if missing:
+        text += f" No rows at scale {profile} for some items; these notebooks make them: {', '.join(missing)}."
+    return Html(f"<p>{html.escape(text)}</p>")
+
+
+def _link(line: Line, link: str, text: str) -> str:
+    return f'<a href="{link.format(line.item.notebook)}">{text}</a>'
