@@ -22,6 +22,8 @@ NAMES = (
     "05-claim3-mnist",
     "06-cf-ratio",
     "07-claim1-imagenet",
+    "08-claim2-imagenet",
+    "09-claim3-imagenet",
     "10-scorecard",
 )
 
