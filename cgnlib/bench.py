@@ -9,7 +9,7 @@ import functools
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import functional as transforms
 
@@ -25,6 +26,9 @@ from cgnlib.assets import Digits, Textures, embedded_digits, find_digits, find_t
 from cgnlib.composition import compose
 from cgnlib.features import PerceptualFeatures, perceptual_features, random_vgg16_features
 from cgnlib.imagenet.folders import FolderSet, folder_set
+from cgnlib.imagenet.invariant import ensemble
+from cgnlib.imagenet.invariant_training import TOY as ENSEMBLE
+from cgnlib.imagenet.invariant_training import EnsembleTrainer, ImagesInMemory
 from cgnlib.imagenet.texture_targets import PUBLISHED, PatchGrid, patch_grid
 from cgnlib.images import to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, LATENT, InstanceNorm, UpsampledConv2d, initialise
@@ -303,6 +307,29 @@ def texture_targets() -> list[Measurement]:
     return [Measurement("patch grid", "images/s", ours, theirs, note)]
 
 
+def ensemble_step() -> list[Measurement]:
+    """Training of the invariant classifier, and what share of the machine's matrix product it reaches."""
+    peak = machine()[0].rate
+    measurements = []
+    for name, size, batch in (("toy", 64, 32), ("resnet50", 224, 8)):
+        network = ensemble(name, 0, pretrained=False)
+        recipe = replace(ENSEMBLE, backbone=name, batch_size=batch // 2, cf_ratio=1.0)
+        stream = generator(0, "bench", name)
+        images = torch.randint(256, (batch, 3, size, size), generator=stream, dtype=torch.uint8)
+        labels = torch.randint(network.num_classes, (batch, 3), generator=stream)
+        sources = ImagesInMemory(images, labels[:, 0]), ImagesInMemory(images, labels)
+        with FlopCounterMode(display=False) as counted, torch.no_grad():
+            network(to_float(images))
+        trainer = EnsembleTrainer(network, recipe, *sources, seed=0)
+        trainer.step(0)
+        seconds = best_seconds(lambda trainer=trainer: [trainer.step(step) for step in range(STEPS)], repeats=2) / STEPS
+        # A step costs three times the forward pass: two products for each one of it going back.
+        reached = 3 * counted.get_total_flops() / seconds / 1e9
+        note = f"{name}, {size} pixels, batch {batch}, {reached / peak:.0%} of the matrix product"
+        measurements.append(Measurement("ImageNet classifier training", "images/s", batch / seconds, note=note))
+    return measurements
+
+
 def toy_world() -> list[Measurement]:
     """Rendering the toy world's test images, factors drawn independently."""
     seconds = best_seconds(lambda: toy_sets.build(toy_sets.FREE, SAMPLES, 0))
@@ -343,6 +370,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "counterfactuals": counterfactuals,
     "cgn-step": cgn_step,
     "texture-targets": texture_targets,
+    "ensemble-step": ensemble_step,
     "toy-world": toy_world,
     "photographs": photographs,
 }

@@ -54,7 +54,16 @@ def test_reference_counterfactuals(cgn: CGN):
 
 
 @pytest.mark.parametrize(
-    "name", ["machine", "upsampled-convolution", "classifier-step", "counterfactuals", "toy-world", "photographs"]
+    "name",
+    [
+        "machine",
+        "upsampled-convolution",
+        "classifier-step",
+        "counterfactuals",
+        "toy-world",
+        "photographs",
+        pytest.param("ensemble-step", marks=pytest.mark.slow),
+    ],
 )
 def test_benchmarks_measure(name: str, monkeypatch):
     monkeypatch.setattr(bench, "best_seconds", lambda action, repeats=3: action() is None or 2.0)
