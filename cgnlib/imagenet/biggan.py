@@ -379,6 +379,17 @@ def sample_latents(n: int, z_dim: int, truncation: float, stream: torch.Generato
     return normal.clamp(-LATENT_BOUND, LATENT_BOUND) * truncation
 
 
+def renew_singular_vectors(gan: BigGAN, steps: int = 100) -> None:
+    """Find the singular vectors of every weight anew, after the weights were changed by other means than training.
+
+    The average of unit vectors over training is shorter than 1: averaged weights divided by what it gives for their
+    singular value are too large, and the generator changes as soon as it is trained on.
+    """
+    for part in gan.modules():
+        if isinstance(part, SpectralNorm):
+            part.iterate(steps)
+
+
 @torch.no_grad()
 def measure_statistics(gan: BigGAN, images: int, batch_size: int, stream: torch.Generator) -> None:
     """Fill the stored statistics of every batch norm, for each stored truncation, from `images` samples of all classes.

@@ -139,6 +139,7 @@ def train_biggan(
                 title=f"BigGAN of the toy world seed {seed}",
             )
             network = trainer.averaged
+            biggan.renew_singular_vectors(network)
             stream = generator(seed, "toyworld", "biggan", "statistics")
             measure_statistics(network, recipe.statistics_images, 256, stream)
             artefact.finish(network, _record(device, trainer.state), pd.DataFrame(trainer.state.log))

@@ -37,6 +37,17 @@ def test_the_biggan_is_trained_measured_and_found_again(tmp_path: Path) -> None:
     assert torch.equal(again(z, y), network(z, y))
 
 
+def test_the_biggan_stays_what_it_is_when_it_is_trained_on(tmp_path: Path) -> None:
+    network, _ = train_biggan(replace(GAN, ema=0.9), 0, root=tmp_path)
+    vectors = [t for name, t in network.state_dict().items() if name.endswith(("weight_u", "weight_v"))]
+    assert all(vector.norm().item() == pytest.approx(1, abs=1e-5) for vector in vectors)
+    z, y = biggan.sample_latents(4, TINY.z_dim, 1.0, generator(0, "test")), torch.eye(10)[:4]
+    with torch.no_grad():
+        before = network(z, y)
+        network.train()
+        assert (network(z, y) - before).abs().mean() < 0.01
+
+
 def test_a_resumed_biggan_is_the_same_as_an_uninterrupted_one() -> None:
     whole, first, second = (BigGANTrainer(GAN, 0) for _ in range(3))
     for step in range(4):
