@@ -5,7 +5,6 @@ The backbone is pre-trained, as published; its batch norms keep the statistics o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cgnlib.features import efficientnet_lite0
+from cgnlib.imagenet.cue_conflict import IMAGENET, LITE, Normalisation
 from cgnlib.images import to_float
 from cgnlib.randomness import derive_seed
 from cgnlib.registry import require
@@ -24,22 +24,15 @@ HEADS = ("shape", "texture", "background")
 EVALUATION_BATCH = 250
 
 
-@dataclass(frozen=True)
-class Normalisation:
-    """Mean and deviation of each channel, of images in [0, 1]."""
-
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in [-1, 1] -> standardised."""
-        mean, deviation = (images.new_tensor(each)[:, None, None] for each in (self.mean, self.deviation))
-        return ((images + 1) / 2 - mean) / deviation
+# Of ImageNet-9's published evaluation.
+IMAGENET_9 = Normalisation("imagenet-9", (0.4717, 0.4499, 0.3837), (0.2600, 0.2516, 0.2575))
+PLAIN = Normalisation("plain", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # leaves [-1, 1] as it is: the toy world's networks
 
 
-IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-IMAGENET_9 = Normalisation((0.4717, 0.4499, 0.3837), (0.2600, 0.2516, 0.2575))  # of its published evaluation
-PLAIN = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # leaves [-1, 1] as it is: the toy world's networks
+def standardise(images: Tensor, normalisation: Normalisation) -> Tensor:
+    """Images (B, 3, H, W) in [-1, 1] -> less mean, over deviation of each channel, which are of images in [0, 1]."""
+    mean, std = (images.new_tensor(each)[:, None, None] for each in (normalisation.mean, normalisation.std))
+    return ((images + 1) / 2 - mean) / std
 
 
 class Logits(NamedTuple):
@@ -84,7 +77,7 @@ class InvariantEnsemble(nn.Module):
 
     def forward(self, images: Tensor, normalisation: Normalisation | None = None) -> Logits:
         """normalisation: in place of that of the backbone's training, e.g. IMAGENET_9."""
-        standard = (normalisation or self.normalisation)(images)
+        standard = standardise(images, normalisation or self.normalisation)
         features = self.backbone(standard.contiguous(memory_format=torch.channels_last))
         return Logits(*(self.heads[name](features) for name in HEADS))
 
@@ -176,7 +169,7 @@ def _efficientnet_lite0(pretrained: bool) -> Backbone:
     network._global_params = network._global_params._replace(drop_connect_rate=None)  # it draws unseeded numbers
     if not pretrained:
         _reset(network)
-    return Backbone(_LiteFeatures(network), features, IMAGENET, 1000)
+    return Backbone(_LiteFeatures(network), features, LITE, 1000)
 
 
 def _toy(pretrained: bool) -> Backbone:

@@ -3,9 +3,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from cgnlib.imagenet.cue_conflict import IMAGENET, LITE
 from cgnlib.imagenet.invariant import (
     HEADS,
-    IMAGENET,
     IMAGENET_9,
     OUTPUTS,
     PLAIN,
@@ -14,7 +14,9 @@ from cgnlib.imagenet.invariant import (
     counterfactual_loss,
     ensemble,
     real_loss,
+    standardise,
 )
+from cgnlib.images import to_float
 
 LABELS = torch.tensor([0, 1])
 
@@ -87,15 +89,17 @@ def test_reading_in_parts_is_reading_at_once(monkeypatch: pytest.MonkeyPatch) ->
     assert not network.training
 
 
-def test_normalisation() -> None:
+def test_standardising() -> None:
     images = torch.full((1, 3, 2, 2), 1.0)
-    torch.testing.assert_close(IMAGENET(images)[0, 0, 0, 0].item(), (1 - 0.485) / 0.229)
-    torch.testing.assert_close(IMAGENET_9(images)[0, 2, 1, 1].item(), (1 - 0.3837) / 0.2575)
+    torch.testing.assert_close(standardise(images, IMAGENET)[0, 0, 0, 0].item(), (1 - 0.485) / 0.229)
+    torch.testing.assert_close(standardise(images, IMAGENET_9)[0, 2, 1, 1].item(), (1 - 0.3837) / 0.2575)
     half = torch.rand(2, 3, 4, 4)
-    torch.testing.assert_close(PLAIN(half), half)
+    torch.testing.assert_close(standardise(half, PLAIN), half)
+    pixels = torch.randint(256, (2, 3, 4, 4), dtype=torch.uint8)
+    torch.testing.assert_close(standardise(to_float(pixels), LITE), LITE(pixels), atol=1e-5, rtol=0)
     network = small()
     with torch.no_grad():
-        torch.testing.assert_close(network(half, IMAGENET).avg, network(IMAGENET(half)).avg)
+        torch.testing.assert_close(network(half, IMAGENET).avg, network(standardise(half, IMAGENET)).avg)
 
 
 @pytest.mark.parametrize(("name", "features", "classes"), [("efficientnet-lite0", 1280, 1000), ("toy", 96, 10)])
