@@ -109,5 +109,6 @@ def test_what_cannot_judge_is_not_tested() -> None:
 
 
 def test_photographs_are_judged_alike() -> None:
-    verdict = claim2_imagenet(frame(20.0, 60.0, dataset="imagenet-9"))
+    rows = frame(20.0, 60.0, dataset="imagenet-9")
+    verdict = claim2_imagenet(rows.loc[rows["method"] != "original+oracle"])
     assert [(f.variant, f.status) for f in verdict.findings] == [("toy", "not tested"), ("imagenet-9", "reproduced")]
