@@ -55,6 +55,7 @@ def test_items_on_imagenet_are_judged_in_the_toy_world_and_say_what_is_missing(b
     for method, params in (("original", common), ("original+oracle", common), ("original+cgn", ours)):
         keep_toy("imagenet-indomain", method, {"accuracy/top1": 97.0}, **params)
     keep_toy("imagenet-shape-bias", "original", {"shape-bias": 30.0}, **common)
+    keep_toy("imagenet-shape-bias", "original+oracle", {"shape-bias/shape": 95.0, "shape-bias/texture": 5.0}, **common)
     keep_toy("imagenet-shape-bias", "original+cgn", {"shape-bias/shape": 80.0, "shape-bias/texture": 10.0}, **ours)
     keep_toy("imagenet-indomain", "original+cgn", {"accuracy/top1": 20.0}, **(ours | {"epochs": 9}))  # another scale
     keep_toy("imagenet-control", "cgn", {"entangled/foreground": 40.0}, cgn_updates=TOY.updates)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from cgnlib.imagenet.cue_conflict import EXPERIMENT
-from cgnlib.plotting import ACCENT, FACTOR_COLOURS, INK, LIGHT, NEUTRAL, SOURCE_MARKS, Figures, trellis
+from cgnlib.plotting import FACTOR_COLOURS, INK, LIGHT, NEUTRAL, SOURCE_MARKS, Figures, trellis
 from cgnlib.results import SOURCES, interval_of, published, select
 
 LINES = {("original", "shape-bias"): ("original", NEUTRAL)} | {
@@ -18,7 +18,7 @@ LINES = {("original", "shape-bias"): ("original", NEUTRAL)} | {
 }
 _HUES = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00")  # of published networks
 _CHANCE = {"color": "#B9BEC5", "lw": 1, "ls": (0, (4, 3)), "zorder": 1}
-_PREPROCESSING = {"lite": "its own normalisation", "imagenet": "ImageNet's normalisation"}
+_PREPROCESSING = {"lite": "own normalisation", "imagenet": "ImageNet's"}
 
 
 def shape_bias_plot(rows: pd.DataFrame, categories: Sequence[str], others: Mapping[str, float]) -> Figures:
@@ -31,7 +31,12 @@ def shape_bias_plot(rows: pd.DataFrame, categories: Sequence[str], others: Mappi
     kinds = list(dict.fromkeys((p["normalisation"], p["enlarge"]) for p in params))
     kinds.sort(key=lambda kind: (kind[0] != "lite", kind[0], kind[1]))
     names = [*categories, ""]
-    marks = [("o", INK, INK), ("o", "white", INK), ("s", ACCENT, ACCENT), ("s", "white", ACCENT)]  # mark, inside, edge
+    marks = [
+        ("o", INK, INK),
+        ("o", "white", INK),
+        ("s", NEUTRAL, NEUTRAL),
+        ("s", "white", NEUTRAL),
+    ]  # mark, inside, edge
 
     def draw(ax: Axes, index: int) -> None:
         for value, hue in zip(others.values(), _HUES, strict=False):
@@ -60,13 +65,26 @@ def shape_bias_plot(rows: pd.DataFrame, categories: Sequence[str], others: Mappi
         for kind, (mark, inside, edge) in zip(kinds, marks, strict=False)
     ]
     legend += [Line2D([], [], color=hue, lw=1.4, label=name) for name, hue in zip(others, _HUES, strict=False)]
-    smoke, xlabel = "smoke" in set(rows["profile"]), "decisions for the shape, of those for shape or texture (%)"
+    smoke, xlabel = "smoke" in set(rows["profile"]), "shape bias (%)"
     return trellis(draw, 1, height=430, phone_height=430, xlabel=xlabel, legend=legend, smoke=smoke)
 
 
 def _words(kind: tuple[str, bool]) -> str:
     normalisation, enlarged = kind
     return _PREPROCESSING.get(normalisation, normalisation) + (", enlarged" if enlarged else "")
+
+
+def preprocessing_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Shape bias of a network with its interval and both counts, a line per preprocessing, as strings."""
+    lines = []
+    for line in select(rows, metric="shape-bias").to_dict("records"):
+        same = select(rows, params=line["params"])
+        params = json.loads(str(line["params"]))
+        counts = {cue: int(select(same, metric=f"decisions/{cue}")["value"].iloc[0]) for cue in ("shape", "texture")}
+        shown = {"preprocessing": _words((params["normalisation"], params["enlarge"]))}
+        shown |= {f"for the {cue}": str(count) for cue, count in counts.items()}
+        lines.append(shown | {"shape bias, %": interval_of(select(same, metric="shape-bias")).text()})
+    return pd.DataFrame(lines)
 
 
 def heads_plot(rows: pd.DataFrame) -> Figures:
@@ -105,5 +123,5 @@ def heads_plot(rows: pd.DataFrame) -> Figures:
         hue, mark = SOURCE_MARKS[source]
         size, edge = (8, 1.8) if mark == "|" else (5, 0)
         legend.append(Line2D([], [], color=hue, marker=mark, ms=size, mew=edge, lw=0, label=f"{source} (photographs)"))
-    smoke, xlabel = "smoke" in set(rows["profile"]), "decisions for the shape, of those for shape or texture (%)"
+    smoke, xlabel = "smoke" in set(rows["profile"]), "shape bias (%)"
     return trellis(draw, 1, height=84 + 34 * len(lines), xlabel=xlabel, legend=legend, smoke=smoke)

@@ -60,10 +60,13 @@ def test_short_trainings_and_a_failed_oracle_judge_nothing() -> None:
 # --- Heads ------------------------------------------------------------------------------------------------------------
 
 
-def biases(original: float, shape: float, texture: float, n: int = 800) -> pd.DataFrame:
+def biases(
+    original: float, shape: float, texture: float, n: int = 800, oracle: tuple[float, float] = (90.0, 5.0)
+) -> pd.DataFrame:
     ours = {"shape-bias/shape": shape, "shape-bias/texture": texture, "shape-bias": original}
     rows = [toy("imagenet-shape-bias", "original+cgn", metric, value, n) for metric, value in ours.items()]
-    rows.append(toy("imagenet-indomain", "original+oracle", "accuracy/top1", 95.0))
+    for head, value in zip(("shape", "texture"), oracle, strict=True):
+        rows.append(toy("imagenet-shape-bias", "original+oracle", f"shape-bias/{head}", value, n))
     return frame(toy("imagenet-shape-bias", "original", "shape-bias", original, n), *rows)
 
 
@@ -84,8 +87,16 @@ def test_heads_move_away_from_the_baseline(values: tuple[float, float, float], s
     assert verdict.findings[1].sentence == "not tested: a trained classifier"
 
 
+def test_heads_judge_nothing_where_those_of_the_oracle_do_not_part() -> None:
+    blind = heads_imagenet(biases(30.0, 50.0, 15.0, oracle=(31.0, 5.0)))
+    assert blind.status == "not tested" and "'original+oracle' do not part: 31.0" in blind.findings[0].sentence
+    alone = biases(30.0, 50.0, 15.0)
+    alone = alone.loc[alone["method"] != "original+oracle"]
+    assert "no rows of 'original+oracle'" in heads_imagenet(alone).findings[0].sentence
+
+
 def test_few_decisions_show_nothing() -> None:
-    assert heads_imagenet(biases(30.0, 40.0, 20.0, n=20)).status == "not reproduced"
+    assert heads_imagenet(biases(30.0, 40.0, 20.0, n=30)).status == "not reproduced"
     assert heads_imagenet(biases(30.0, 40.0, 20.0, n=2000)).status == "reproduced"
     assert heads_imagenet(frame(toy("imagenet-shape-bias", "original", "shape-bias", 30.0))).status == "not tested"
 

@@ -5,7 +5,7 @@ import pytest
 
 from cgnlib.imagenet.cue_conflict import result_rows
 from cgnlib.imagenet.shape_bias import CATEGORIES, CueCounts, ShapeBias
-from cgnlib.imagenet.table4_figures import heads_plot, shape_bias_plot
+from cgnlib.imagenet.table4_figures import heads_plot, preprocessing_table, shape_bias_plot
 from cgnlib.plotting import SMOKE_TEXT
 from cgnlib.results import COLUMNS, Row
 
@@ -30,7 +30,7 @@ def test_shape_bias_by_category_beside_published_networks() -> None:
     figures = shape_bias_plot(rows(), CATEGORIES, {"ResNet-50": 22.1, "seed, Table 4": 29.1})
     for figure in (figures.desktop, figures.phone):
         text = figures.data(figure).decode()
-        for word in (*CATEGORIES, "all", "ResNet-50", "seed, Table 4", "its own normalisation"):
+        for word in (*CATEGORIES, "all", "ResNet-50", "seed, Table 4", "own normalisation"):
             assert word in text
         assert SMOKE_TEXT not in text
     (panel,) = figures.desktop.axes
@@ -45,6 +45,13 @@ def test_shape_bias_by_category_beside_published_networks() -> None:
         .data(shape_bias_plot(rows("smoke"), CATEGORIES, {}).desktop)
         .decode()
     )
+
+
+def test_counts_stand_beside_every_share() -> None:
+    found = preprocessing_table(rows())
+    assert found["preprocessing"].tolist() == ["own normalisation", "ImageNet's"]
+    assert found["for the shape"].tolist() == ["105", "105"] and found["for the texture"].tolist() == ["195", "195"]
+    assert found["shape bias, %"].str.startswith("35.0 [").all()
 
 
 def test_one_value_per_head_with_published_values_above() -> None:
