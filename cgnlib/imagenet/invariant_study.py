@@ -208,11 +208,11 @@ class ClassifierStudy:
         values: dict[str, tuple[float, int, str]] = {}
         for output, suffix in (("avg" if method == "original" else "shape_texture", ""), ("avg", "/avg")):
             right = {name: reading.correct(output) for name, reading in readings.items()}
-            values |= _gap(right, suffix)
+            values |= gap_values(right, suffix)
             if method != "original":
                 base = self._original_right(seed, at)
                 change = gap_change(right, base)
-                values |= _with_bounds("bg-gap/change", change.scaled(100), len(base["mixed-same"]), suffix)
+                values |= with_bounds("bg-gap/change", change.scaled(100), len(base["mixed-same"]), suffix)
         return values
 
     @functools.cache  # noqa: B019
@@ -234,8 +234,8 @@ class ClassifierStudy:
         (reading,) = self.readings(getattr(self.trained(method, seed), at), ["original"]).values()
         labels, n = reading.images.shape, len(reading.images)
         top5 = (reading.logits.avg.topk(5, dim=1).indices == labels[:, None]).any(dim=1)
-        values = {"accuracy/top1": _percent(reading.correct("avg")), "accuracy/top5": _percent(top5)}
-        values |= {f"accuracy/top1/{head}": _percent(reading.correct(head)) for head in Logits._fields}
+        values = {"accuracy/top1": percent(reading.correct("avg")), "accuracy/top5": percent(top5)}
+        values |= {f"accuracy/top1/{head}": percent(reading.correct(head)) for head in Logits._fields}
         return {metric: (value, n, "percent") for metric, value in values.items()}
 
     def shape_bias_rows(self, method: str) -> pd.DataFrame:
@@ -248,15 +248,8 @@ class ClassifierStudy:
 
     def _bias_values(self, method: str, seed: int, at: str) -> dict[str, tuple[float, int, str]]:
         (reading,) = self.readings(getattr(self.trained(method, seed), at), ["cue-conflict"]).values()
-        values: dict[str, tuple[float, int, str]] = {}
-        for output, suffix in (("avg", ""), *((head, f"/{head}") for head in Logits._fields)):
-            decided = reading.logits.output(output).argmax(dim=1)
-            for_cue = (decided == reading.images.shape) | (decided == reading.images.texture)
-            values[f"decided{suffix}"] = (_percent(for_cue), len(decided), "percent")
-            if for_cue.any():
-                found = shape_bias(decided, reading.images.shape, reading.images.texture)
-                values[f"shape-bias{suffix}"] = (100 * found.value, found.decided, "percent")
-        return values
+        decided = {name: reading.logits.output(name).argmax(dim=1) for name in ("avg", *Logits._fields)}
+        return bias_values(decided, reading.images.shape, reading.images.texture)
 
     # --- Table 7 ----------------------------------------------------------------------------------------------------
 
@@ -281,8 +274,8 @@ class ClassifierStudy:
             for at, end in (("last", ""), ("best", "/best")):
                 readings = self.readings(getattr(trained, at), GAP_SETS)
                 output = "shape_texture" if ratio else "avg"
-                values |= _gap({name: each.correct(output) for name, each in readings.items()}, end)
-            tables.append(results.keep(_rows(about, values, seed, trained.seconds)))
+                values |= gap_values({name: each.correct(output) for name, each in readings.items()}, end)
+            tables.append(results.keep(rows_of(about, values, seed, trained.seconds)))
         return pd.concat(tables, ignore_index=True)
 
     # --- rows -------------------------------------------------------------------------------------------------------
@@ -297,7 +290,7 @@ class ClassifierStudy:
         for seed in self.seeds:
             found = values(method, seed, "last")
             found |= {f"{metric}/best": value for metric, value in values(method, seed, "best").items()}
-            rows += _rows(about, found, seed, self.trained(method, seed).seconds)
+            rows += rows_of(about, found, seed, self.trained(method, seed).seconds)
         return results.keep(rows)
 
     def _about(self, experiment: str, method: str, recipe: EnsembleRecipe) -> dict[str, Any]:
@@ -354,23 +347,36 @@ def gap_change(ours: Mapping[str, Tensor], base: Mapping[str, Tensor], seed: int
     return Interval(differences.double().mean().item(), float(low), float(high), "paired bootstrap over images")
 
 
-def _gap(right: Mapping[str, Tensor], suffix: str) -> dict[str, tuple[float, int, str]]:
+def bias_values(decided: Mapping[str, Tensor], shapes: Tensor, textures: Tensor) -> dict[str, tuple[float, int, str]]:
+    """Shape bias and share of decided images from decisions (N,) by output ("avg" or a head), for rows."""
+    values: dict[str, tuple[float, int, str]] = {}
+    for output, each in decided.items():
+        suffix = "" if output == "avg" else f"/{output}"
+        for_cue = (each == shapes) | (each == textures)
+        values[f"decided{suffix}"] = (percent(for_cue), len(each), "percent")
+        if for_cue.any():
+            found = shape_bias(each, shapes, textures)
+            values[f"shape-bias{suffix}"] = (100 * found.value, found.decided, "percent")
+    return values
+
+
+def gap_values(right: Mapping[str, Tensor], suffix: str) -> dict[str, tuple[float, int, str]]:
     """Accuracies and BG-gap from what was right (N,) bool by set; suffix: appended to every metric."""
     gap = background_gap(right["mixed-same"], right["mixed-rand"], paired=True, resamples=RESAMPLES).scaled(100)
-    values = {f"accuracy/{name}{suffix}": (_percent(each), len(each), "percent") for name, each in right.items()}
-    return values | _with_bounds("bg-gap", gap, len(right["mixed-same"]), suffix)
+    values = {f"accuracy/{name}{suffix}": (percent(each), len(each), "percent") for name, each in right.items()}
+    return values | with_bounds("bg-gap", gap, len(right["mixed-same"]), suffix)
 
 
-def _with_bounds(metric: str, interval: Interval, n: int, suffix: str) -> dict[str, tuple[float, int, str]]:
+def with_bounds(metric: str, interval: Interval, n: int, suffix: str) -> dict[str, tuple[float, int, str]]:
     ends = {"": interval.value, "/low": interval.low, "/high": interval.high}
     return {f"{metric}{end}{suffix}": (value, n, "points") for end, value in ends.items()}
 
 
-def _percent(right: Tensor) -> float:
+def percent(right: Tensor) -> float:
     return 100 * right.double().mean().item()
 
 
-def _rows(
+def rows_of(
     about: Mapping[str, Any], values: Mapping[str, tuple[float, int, str]], seed: int, seconds: float
 ) -> list[Row]:
     return [

@@ -98,13 +98,14 @@ def gap_plot(rows: pd.DataFrame) -> Figures:
 
 
 def table_5(rows: pd.DataFrame, output: str = "", at: str = "") -> pd.DataFrame:
-    """Table 5 of the toy world, a line per method. output: "" as published, "/avg" all heads; at: "" last, "/best"."""
+    """Table 5 from rows of one data set, a line per method. output: "" as published, "/avg" all heads; at: "" last, "/best"."""
     lines = []
     for method in methods_of(rows):
         line: dict[str, object] = {"training data": LABELS[method]}
         for name in GAP_SETS:
             found = select(rows, method=method, metric=f"accuracy/{name}{output}{at}")
-            line[name.replace("original", "original images")] = sum(found["value"]) / len(found)
+            if len(found):
+                line[name.replace("original", "original images")] = sum(found["value"]) / len(found)
         ends = {end: f"{end}{output}{at}" for end in ("", "/low", "/high")}
         for metric, name in (("bg-gap", "BG-gap [95 %]"), ("bg-gap/change", "change [95 %]")):
             own = rows.loc[rows["metric"].isin([f"{metric}{end}" for end in ends.values()])]
