@@ -98,7 +98,10 @@ def gap_plot(rows: pd.DataFrame) -> Figures:
 
 
 def table_5(rows: pd.DataFrame, output: str = "", at: str = "") -> pd.DataFrame:
-    """Table 5 from rows of one data set, a line per method. output: "" as published, "/avg" all heads; at: "" last, "/best"."""
+    """Table 5 from rows of one data set, a line per method.
+
+    output: "" for the heads that are read as published, "/avg" for all heads; at: "" for the last epoch, or "/best".
+    """
     lines = []
     for method in methods_of(rows):
         line: dict[str, object] = {"training data": LABELS[method]}
