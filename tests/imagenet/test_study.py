@@ -1,0 +1,120 @@
+"""Claim 1 in the toy world from CGN to rows and sheets: every step real, networks with random weights."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cgnlib.imagenet import claim1_figures, study
+from cgnlib.imagenet.biggan import BigGAN, measure_statistics
+from cgnlib.imagenet.control import HEADS
+from cgnlib.imagenet.study import ABLATIONS, ToyStudy, cgn_params, toy_cgn
+from cgnlib.imagenet.training import TERMS, TOY
+from cgnlib.imagenet.u2net import U2Net
+from cgnlib.parameters import StudyParameters
+from cgnlib.results import published, select
+from cgnlib.toyworld.parts import CLASSIFIER, ORACLE, BigGANRecipe, SaliencyRecipe, ToyParts
+from cgnlib.toyworld.reader import Reader
+from cgnlib.training import freeze
+from cgnlib.verdicts import claim1_imagenet
+
+SMALL = StudyParameters(
+    profile="smoke",
+    imagenet_updates=2,
+    imagenet_samples=200,
+    imagenet_ablations=("fill",),
+    imagenet_ablation_updates=1,
+)
+
+
+def random_parts() -> ToyParts:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        gan, u2net = BigGAN(BigGANRecipe().generator), U2Net(SaliencyRecipe().network)
+        classifier, oracle = Reader(CLASSIFIER.heads), Reader(ORACLE.heads)
+    measure_statistics(gan, 16, 16, torch.Generator().manual_seed(0))
+    return ToyParts(freeze(gan), freeze(u2net), freeze(classifier), freeze(oracle))
+
+
+@pytest.fixture
+def toy(build, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ToyStudy]:
+    monkeypatch.setattr(study, "toy_parts", random_parts)
+    return lambda **changes: ToyStudy(replace(SMALL, **changes), device="cpu")
+
+
+def test_ablations_have_the_names_of_the_published_table() -> None:
+    named = set(select(published("imagenet-is"), source="SG21")["method"])
+    for term in TERMS:
+        method, recipe = ABLATIONS[term]
+        assert method in named
+        assert recipe.name == f"toy -{term}"
+    assert ABLATIONS["fill"][1] == replace(TOY, name="toy, fill", texture_target="fill")
+
+
+def test_published_table_3_has_the_share_that_the_rule_asks_for() -> None:
+    table = claim1_figures.published_table_3()
+    shares = dict(zip(table["source"] + " " + table["images"], table["share of BigGAN's"], strict=True))
+    assert shares["SG21 CGN, authors' weights"] == pytest.approx(0.6417, abs=1e-4)
+    assert shares["seed CGN, the seed's own"] == pytest.approx(115.5 / 195.9)
+    assert shares["seed BigGAN"] == 1
+
+
+@pytest.mark.slow
+def test_a_cgn_is_trained_once_and_told_from_others(toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = toy()
+    first = made.artefact
+    _, again = toy_cgn(SMALL, device="cpu")
+    assert again.folder == first.folder
+    params = cgn_params(first)
+    assert (params["cgn_updates"], params["cgn_seed"], params["features"]) == (2, 0, "efficientnet-lite0")
+    _, other = toy_cgn(SMALL, ABLATIONS["bg"][1], updates=1, device="cpu")
+    assert cgn_params(other)["cgn_recipe"] != params["cgn_recipe"]
+    assert list(made.snapshots()) == [0, 1, 2]
+    log = made.residue_log()
+    assert list(log.columns) == ["step", "residue"] and log["residue"].between(0, 1).all()
+    assert np.isfinite(made.unpainted_through_training()["unpainted"]).all()
+
+
+@pytest.mark.slow
+def test_rows_tables_and_sheets(toy) -> None:
+    made = toy()
+    scores, found = made.inception_rows(), made.control_rows()
+    assert {*scores["method"], *found["method"]} == {"real", "biggan", "cgn"}
+    assert select(scores, metric="inception-score")["value"].between(1, 10).all()
+    assert len(select(found, method="cgn", metric=[f"control/{a}/{b}" for a in HEADS for b in HEADS])) == 9
+    assert set(select(found, metric=[f"oracle/{factor}" for factor in HEADS])["n"]) == {400}
+    params = json.loads(select(scores, method="cgn")["params"].iloc[0])
+    assert (params["splits"], params["truncation"], params["network"]) == (1, 1.0, "toy classifier")
+    verdict = claim1_imagenet(pd.concat([scores, found]), "missing X")
+    assert verdict.status == "not tested"
+    assert "made 2 updates" in verdict.findings[0].sentence
+
+    assert claim1_figures.table_3(pd.concat([scores, found]))["images"].tolist()[0] == "real images"
+    assert claim1_figures.oracle_table(found)["n"].tolist() == [400, 200]
+    assert claim1_figures.area_table(made)["images"].sum() == 200
+    assert claim1_figures.conjecture_table(made)["verdict"].isin(["reproduced", "not reproduced", "not tested"]).all()
+    assert claim1_figures.mechanisms(made.cgn, [0, 1], ["a", "b"]).images.shape == (6, 2, 3, 64, 64)
+    assert claim1_figures.through_training(made.snapshots(), 3).images.shape == (5, 3, 3, 64, 64)
+    first, second = claim1_figures.counterfactuals(made.cgn)
+    assert first.images.shape == second.images.shape == (5, 8, 3, 64, 64)
+    assert first.columns != second.columns
+    galleries = claim1_figures.failures(made)
+    assert galleries["residue"].images.shape == (4, 10, 3, 64, 64)
+    sizes = [float(name.rstrip("%")) for name in galleries["residue"].columns]
+    assert sizes == sorted(sizes, reverse=True)
+    assert set(made.interpolations(3)) == {"shape", "texture", "background", "all"}
+
+
+@pytest.mark.slow
+def test_ablations_at_one_length(toy) -> None:
+    rows, stopped = toy().ablation_rows()
+    assert not stopped
+    assert set(rows["method"]) == {"cgn", "cgn-fill"}
+    assert {json.loads(text)["cgn_updates"] for text in rows["params"]} == {1}
+    table = claim1_figures.ablation_table(rows)
+    assert table["CGN"].tolist() == ["CGN", "CGN, texture filled"]
+    assert table["IS, SG21"].tolist()[0] == pytest.approx(130.2)
