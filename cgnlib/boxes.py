@@ -28,6 +28,8 @@ _SOURCE_WORDS = {
     "mnist-5000": "the 5,000 embedded MNIST digits",
     "dtd": "DTD textures",
     "procedural": "procedural stand-in textures",
+    "toy-world": "the toy world",
+    "cue-conflict": "cue-conflict photographs",
 }
 _WORLDS = {
     "toy": "Toy world",
