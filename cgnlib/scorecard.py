@@ -312,9 +312,10 @@ def _judged(item: Item, rows: pd.DataFrame) -> list[bool]:
 
 
 def _number(verdict: Verdict) -> str:
-    """The deciding number with its interval, or why there is none."""
+    """The deciding number with its interval, or why there is none; what ImageNet itself takes stands elsewhere."""
     if verdict.interval is None:
-        return verdict.sentence
+        toy = [finding.sentence for finding in verdict.findings if finding.variant == "toy"]
+        return toy[0] if toy else verdict.sentence
     between, unit = verdict.interval, verdict.unit
     text = between.text() if between.low < between.high else f"{between.value:.1f}"
     return f"{text} {unit}".strip()
