@@ -17,6 +17,7 @@ from cgnlib.imagenet.invariant import (
     standardise,
 )
 from cgnlib.images import to_float
+from cgnlib.toyworld.parts import toy_parts
 
 LABELS = torch.tensor([0, 1])
 
@@ -110,6 +111,13 @@ def test_backbones(name: str, features: int, classes: int) -> None:
     assert head(network, "shape").in_features == features
     assert [tuple(each.shape) for each in found] == [(1, classes)] * 3
     assert isinstance(network.last_convolution, nn.Conv2d)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_toy_backbone_is_the_shipped_classifier_with_fresh_heads() -> None:
+    images = torch.rand(2, 3, 64, 64) * 2 - 1
+    network, reader = ensemble("toy", 0).eval(), toy_parts().classifier
+    torch.testing.assert_close(network.backbone(images), reader.features(images))
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
