@@ -56,11 +56,15 @@ def table_3(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def oracle_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """What the oracle reads in rendered images with free factors, and in how many, beside the CGN's counterfactuals."""
-    read = {"rendered images": "oracle/{0}", "counterfactuals": "control/{0}/{0}"}
+    """What the oracle reads in rendered images with free factors, in the teacher's images, and in counterfactuals."""
+    read = {
+        "rendered images": ("cgn", "oracle/{0}"),
+        "teacher's images": ("biggan", "oracle/{0}"),
+        "counterfactuals": ("cgn", "control/{0}/{0}"),
+    }
     lines = []
-    for name, metric in read.items():
-        found = {factor: select(rows, metric=metric.format(factor)) for factor in control.HEADS}
+    for name, (method, metric) in read.items():
+        found = {factor: select(rows, method=method, metric=metric.format(factor)) for factor in control.HEADS}
         cells = {f"{control.HEADS[factor]}, % [95 %]": interval_of(each).text() for factor, each in found.items()}
         lines.append({"read in": name, **cells, "n": min(int(n) for n in found["shape"]["n"])})
     return pd.DataFrame(lines)

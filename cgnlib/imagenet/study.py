@@ -168,11 +168,11 @@ class ToyStudy:
     def control_rows(self) -> pd.DataFrame:
         """What the papers could not measure (experiment imagenet-control), with the same on real images beside.
 
-        control/<requested>/<recovered>: percent of free images; oracle/<factor>: percent of real ones; iou/teacher:
-        with what the U2-Net finds in the teacher's image; iou/true: with the true object (of the U2-Net itself for real
-        images and the teacher's); residue/mean: of the U2-Net's mask of the background; legible/background: percent of
-        backgrounds that show their class's silhouette; entangled/foreground: percent of foregrounds that show their
-        class's scene; fid: on the oracle's features, with tied and with free labels.
+        control/<requested>/<recovered>: percent of free images; oracle/<factor>: percent of real ones, and of the
+        teacher's; iou/teacher: with what the U2-Net finds in the teacher's image; iou/true: with the true object (of
+        the U2-Net itself for real images and the teacher's); residue/mean: of the U2-Net's mask of the background;
+        legible/background: percent of backgrounds that show their class's silhouette; entangled/foreground: percent of
+        foregrounds that show their class's scene; fid: on the oracle's features, with tied and with free labels.
         """
         real, features = self.real, self._real_features
         tied_truth = control.true_scenes(self.tied.u, self.tied.labels[:, 0]).mask
@@ -189,12 +189,15 @@ class ToyStudy:
                 "fid/free": self._distance(features["free"][real.n :], "free"),
             },
         )
+        drawn, drawn_features = self.parts.oracle.read(self.teacher[0])
+        own = control.control_matrix(drawn, self.tied.labels)
         rows += self._rows(
             "imagenet-control",
             "biggan",
             {
                 "iou/true": control.overlap(self.teacher[1], tied_truth),
-                "fid/tied": self._distance(self.parts.oracle.read(self.teacher[0])[1], "tied"),
+                "fid/tied": self._distance(drawn_features, "tied"),
+                **{f"oracle/{factor}": own[factor][factor] for factor in HEADS},
             },
         )
         rows += self._rows("imagenet-control", "cgn", self._control_values(self.tied, self.free), self.artefact)
