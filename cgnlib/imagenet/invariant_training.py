@@ -67,7 +67,7 @@ class EnsembleRecipe:
 AUTHORS = EnsembleRecipe()
 SEED = replace(AUTHORS, name="seed", epochs=30, decay_epochs=10)
 # Fewer steps than on ImageNet, so larger ones; one counterfactual per real image to save time.
-TOY = replace(AUTHORS, name="toy", backbone="toy", epochs=6, cf_ratio=1.0, decay_epochs=4, learning_rate=1e-2)
+TOY = replace(AUTHORS, name="toy", backbone="toy", epochs=6, cf_ratio=1.0, decay_epochs=4, learning_rate=3e-3)
 
 
 class LabelledBatches(Protocol):

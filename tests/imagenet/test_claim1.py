@@ -70,7 +70,7 @@ def test_a_cgn_that_meets_every_condition() -> None:
         ({"score": 6.4}, "inception-score/share"),  # 130.2 / 202.9 is 0.6417
     ],
 )
-def test_each_condition_counts(change: dict[str, float], failed: str) -> None:
+def test_each_condition_counts(change: dict[str, Any], failed: str) -> None:
     finding = claim1_imagenet(frame(*run(**change)), MISSING).findings[0]
     assert finding.status == "not reproduced"
     assert failed in finding.sentence

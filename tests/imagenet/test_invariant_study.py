@@ -159,8 +159,10 @@ def test_counterfactuals_of_a_short_and_of_the_whole_training(study: ClassifierS
 def test_the_grid_has_every_cell(study: ClassifierStudy) -> None:
     assert study.grid_rows() is None
     tiny = replace(SMALL, imagenet_grid=True, imagenet_counterfactuals=64)
-    rows = ClassifierStudy(tiny).grid_rows()
-    assert rows is not None
+    made = ClassifierStudy(tiny).grid_rows()
+    assert made is not None
+    rows, stopped = made
+    assert not stopped
     cells = [(rate, ratio) for rate in GRID_RATES for ratio in GRID_RATIOS]
     for rate, ratio in cells:
         cell = select(rows, lr=rate, cf_ratio=ratio)

@@ -95,8 +95,8 @@ def test_rows_tables_and_sheets(toy) -> None:
 
     assert claim1_figures.table_3(pd.concat([scores, found]))["images"].tolist()[0] == "real images"
     assert claim1_figures.oracle_table(found)["n"].tolist() == [400, 200, 200]
-    assert claim1_figures.area_table(made)["images"].sum() == 200
-    assert claim1_figures.conjecture_table(made)["verdict"].isin(["reproduced", "not reproduced", "not tested"]).all()
+    assert sum(claim1_figures.area_table(made)["images"].tolist()) == 200
+    assert {*claim1_figures.conjecture_table(made)["verdict"]} <= {"reproduced", "not reproduced", "not tested"}
     assert claim1_figures.mechanisms(made.cgn, [0, 1], ["a", "b"]).images.shape == (6, 2, 3, 64, 64)
     assert claim1_figures.through_training(made.snapshots(), 3).images.shape == (5, 3, 3, 64, 64)
     first, second = claim1_figures.counterfactuals(made.cgn)

@@ -73,5 +73,5 @@ def test_one_value_per_head_with_published_values_above() -> None:
     assert all(word in text for word in ("original", "original + CGN, shape head", "seed (photographs)", "SG21"))
     assert "background head" not in text and "oracle" not in text
     (panel,) = figures.desktop.axes
-    values = [line.get_xdata()[0] for line in panel.lines if len(line.get_xdata()) == 1]  # type: ignore
+    values = [float(line.get_xdata()[0]) for line in panel.lines if len(line.get_xdata()) == 1]  # type: ignore
     assert sorted(values) == [12.0, 16.7, 18.0, 20.5, 29.1, 30.0, 49.1, 49.6, 54.8, 60.0]
