@@ -24,11 +24,16 @@ from torchvision.transforms import functional as transforms
 from cgnlib.assets import Digits, Textures, embedded_digits, find_digits, find_textures
 from cgnlib.composition import compose
 from cgnlib.features import PerceptualFeatures, perceptual_features, random_vgg16_features
+from cgnlib.imagenet.biggan import sample_latents
+from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.folders import FolderSet, folder_set
 from cgnlib.imagenet.invariant import ensemble
 from cgnlib.imagenet.invariant_training import TOY as ENSEMBLE
 from cgnlib.imagenet.invariant_training import EnsembleTrainer, ImagesInMemory
+from cgnlib.imagenet.sampling import Sampling, sample_shard
 from cgnlib.imagenet.texture_targets import PUBLISHED, PatchGrid, patch_grid
+from cgnlib.imagenet.training import TOY as IMAGENET_TOY
+from cgnlib.imagenet.training import ImageNetTrainer
 from cgnlib.images import to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, LATENT, InstanceNorm, UpsampledConv2d, initialise
 from cgnlib.mnist.classifier import Classifier
@@ -38,6 +43,7 @@ from cgnlib.mnist.training import trainer_for
 from cgnlib.mnist.variants import MASK_LEVEL, PADDING, SIZE, Factors, draw_factors, make_variant, select_digits
 from cgnlib.randomness import generator
 from cgnlib.toyworld import sets as toy_sets
+from cgnlib.toyworld.parts import toy_parts
 
 LOOP_IMAGES = 1000  # the plain loops are timed on this many images
 SAMPLES = 2000  # counterfactual or toy images made per timing
@@ -306,6 +312,40 @@ def texture_targets() -> list[Measurement]:
     return [Measurement("patch grid", "images/s", ours, theirs, note)]
 
 
+def imagenet_cgn_step() -> list[Measurement]:
+    """A training step of the toy world's ImageNet CGN, and its parts; and sampling from it."""
+    peak, parts = machine()[0].rate, toy_parts()
+    cgn = ImageNetCGN(parts.biggan, parts.u2net)
+    features = perceptual_features("efficientnet-lite0")
+    trainer = ImageNetTrainer(cgn, IMAGENET_TOY, features, seed=0)
+    recipe, n = trainer.recipe, trainer.recipe.batch_size * trainer.recipe.accumulation
+    u = sample_latents(n, cgn.z_dim, 1.0, generator(0, "bench", "latents"))
+    y = F.one_hot(torch.arange(n) % cgn.num_classes, cgn.num_classes).float()
+    images = cgn.teacher(u, y)
+    with FlopCounterMode(display=False) as counted:
+        trainer.step(0)
+    seconds = best_seconds(lambda: [trainer.step(step) for step in range(STEPS)], repeats=2) / STEPS
+    forward: dict[str, Callable[[], object]] = {
+        "teacher": lambda: cgn.teacher(u, y),
+        "mechanisms": lambda: [mechanism(u, y) for mechanism in (cgn.f_shape, cgn.f_text, cgn.f_bg)],
+        "U2-Net": lambda: [cgn.saliency(images) for _ in ("premask", "background")],
+        "features": lambda: [
+            features.style_loss(images, images, weights) for weights in (recipe.style_weights, recipe.texture_weights)
+        ],
+    }
+    with torch.no_grad():
+        spent = {name: best_seconds(action) for name, action in forward.items()}
+    spent["backward and update"] = seconds - sum(spent.values())
+    note = ", ".join(f"{name} {1000 * each:.0f} ms" for name, each in spent.items())
+    reached = f"{counted.get_total_flops() / seconds / 1e9 / peak:.0%} of the matrix product"
+    cgn.eval()
+    drawn = SAMPLES / best_seconds(lambda: sample_shard(cgn, Sampling(SAMPLES, shard=SAMPLES), 0), repeats=2)
+    return [
+        Measurement("ImageNet CGN training", "images/s", n / seconds, note=f"toy, 64 pixels, {reached}; {note}"),
+        Measurement("ImageNet CGN sampling", "images/s", drawn, note="toy, 64 pixels"),
+    ]
+
+
 def ensemble_step() -> list[Measurement]:
     """Training of the invariant classifier, and what share of the machine's matrix product it reaches."""
     peak = machine()[0].rate
@@ -369,6 +409,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "counterfactuals": counterfactuals,
     "cgn-step": cgn_step,
     "texture-targets": texture_targets,
+    "imagenet-cgn-step": imagenet_cgn_step,
     "ensemble-step": ensemble_step,
     "toy-world": toy_world,
     "photographs": photographs,

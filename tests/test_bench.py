@@ -62,6 +62,7 @@ def test_reference_counterfactuals(cgn: CGN):
         "counterfactuals",
         "toy-world",
         "photographs",
+        pytest.param("imagenet-cgn-step", marks=pytest.mark.slow),
         pytest.param("ensemble-step", marks=pytest.mark.slow),
     ],
 )
