@@ -1,4 +1,6 @@
-"""A small CGN with random weights: every part real, nothing trained."""
+"""A small CGN, and the toy world's parts, with random weights: every part real, nothing trained."""
+
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -7,6 +9,9 @@ from cgnlib.features import PerceptualFeatures, perceptual_features
 from cgnlib.imagenet.biggan import BigGAN, BigGANConfig, measure_statistics
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.u2net import U2Net, uniform
+from cgnlib.toyworld.parts import CLASSIFIER, ORACLE, BigGANRecipe, SaliencyRecipe, ToyParts
+from cgnlib.toyworld.reader import Reader
+from cgnlib.training import freeze
 
 SMALL = BigGANConfig(
     resolution=32,
@@ -36,3 +41,17 @@ def cgn() -> ImageNetCGN:
 @pytest.fixture(scope="session")
 def features() -> PerceptualFeatures:
     return perceptual_features("efficientnet-lite0")
+
+
+@pytest.fixture
+def random_parts() -> Callable[[], ToyParts]:
+    return _random_parts
+
+
+def _random_parts() -> ToyParts:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        gan, u2net = BigGAN(BigGANRecipe().generator), U2Net(SaliencyRecipe().network)
+        classifier, oracle = Reader(CLASSIFIER.heads), Reader(ORACLE.heads)
+    measure_statistics(gan, 16, 16, torch.Generator().manual_seed(0))
+    return ToyParts(freeze(gan), freeze(u2net), freeze(classifier), freeze(oracle))

@@ -7,14 +7,9 @@ import pytest
 import torch
 
 from cgnlib.imagenet import invariant_study
-from cgnlib.imagenet.biggan import BigGAN, measure_statistics
 from cgnlib.imagenet.invariant_study import GRID_RATES, GRID_RATIOS, SHORT, ClassifierStudy, gap_change
-from cgnlib.imagenet.u2net import U2Net
 from cgnlib.parameters import StudyParameters
 from cgnlib.results import select
-from cgnlib.toyworld.parts import CLASSIFIER, ORACLE, BigGANRecipe, SaliencyRecipe, ToyParts
-from cgnlib.toyworld.reader import Reader
-from cgnlib.training import freeze
 
 SMALL = StudyParameters(
     profile="smoke",
@@ -27,17 +22,8 @@ SMALL = StudyParameters(
 )
 
 
-def random_parts() -> ToyParts:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        gan, u2net = BigGAN(BigGANRecipe().generator), U2Net(SaliencyRecipe().network)
-        classifier, oracle = Reader(CLASSIFIER.heads), Reader(ORACLE.heads)
-    measure_statistics(gan, 16, 16, torch.Generator().manual_seed(0))
-    return ToyParts(freeze(gan), freeze(u2net), freeze(classifier), freeze(oracle))
-
-
 @pytest.fixture
-def study(build, monkeypatch: pytest.MonkeyPatch) -> ClassifierStudy:
+def study(build, random_parts, monkeypatch: pytest.MonkeyPatch) -> ClassifierStudy:
     for module in ("study", "invariant", "invariant_study"):
         monkeypatch.setattr(f"cgnlib.imagenet.{module}.toy_parts", random_parts)
     return ClassifierStudy(SMALL)

@@ -7,19 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from cgnlib.imagenet import claim1_figures, study
-from cgnlib.imagenet.biggan import BigGAN, measure_statistics
 from cgnlib.imagenet.control import HEADS
 from cgnlib.imagenet.study import ABLATIONS, ToyStudy, cgn_params, toy_cgn
 from cgnlib.imagenet.training import TERMS, TOY
-from cgnlib.imagenet.u2net import U2Net
 from cgnlib.parameters import StudyParameters
 from cgnlib.results import published, select
-from cgnlib.toyworld.parts import CLASSIFIER, ORACLE, BigGANRecipe, SaliencyRecipe, ToyParts
-from cgnlib.toyworld.reader import Reader
-from cgnlib.training import freeze
 from cgnlib.verdicts import claim1_imagenet
 
 SMALL = StudyParameters(
@@ -31,17 +25,8 @@ SMALL = StudyParameters(
 )
 
 
-def random_parts() -> ToyParts:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        gan, u2net = BigGAN(BigGANRecipe().generator), U2Net(SaliencyRecipe().network)
-        classifier, oracle = Reader(CLASSIFIER.heads), Reader(ORACLE.heads)
-    measure_statistics(gan, 16, 16, torch.Generator().manual_seed(0))
-    return ToyParts(freeze(gan), freeze(u2net), freeze(classifier), freeze(oracle))
-
-
 @pytest.fixture
-def toy(build, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ToyStudy]:
+def toy(build, random_parts, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ToyStudy]:
     monkeypatch.setattr(study, "toy_parts", random_parts)
     return lambda **changes: ToyStudy(replace(SMALL, **changes), device="cpu")
 
