@@ -6,13 +6,15 @@ other objects, textures and scenes than the ten classes', the classifiers on the
 
 import copy
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgnlib import losses
 from cgnlib.features import perceptual_features
@@ -160,30 +162,19 @@ def train_saliency(
     recipe: SaliencyRecipe, seed: int, *, device: str = "cpu", root: Path | None = None
 ) -> tuple[U2Net, Artefact]:
     """The toy world's U2-Net, frozen: trained, resumed or loaded. Every step sees new images."""
-    config = {"recipe": asdict(recipe), "seed": seed, "version": METHOD_VERSION}
-    artefact = Artefact("toy-u2net", config, root)
+    artefact = Artefact("toy-u2net", {"recipe": asdict(recipe), "seed": seed, "version": METHOD_VERSION}, root)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "toyworld", "u2net", "initialisation"))
         network = U2Net(recipe.network)
-    with artefact.lock():
-        if artefact.load(network) is None:
-            network.to(device).to(memory_format=torch.channels_last).train()
-            optimizer = torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
-            stream = generator(seed, "toyworld", "u2net", "images")
-            state = TrainingState({"u2net": network}, {"adam": optimizer}, {"images": stream})
-            artefact.resume(state)
+    stream = generator(seed, "toyworld", "u2net", "images")
 
-            def step(index: int) -> dict[str, Tensor]:
-                set_rate(optimizer, recipe.learning_rate, index / recipe.steps)
-                scenes = salient_scenes(recipe.batch_size, stream)
-                logits = network.side_logits(scenes.image.to(device))
-                loss = u2net.saliency_loss(logits, scenes.mask.to(device))
-                update(optimizer, loss)
-                return {"loss": loss.detach()}
+    def loss(index: int) -> Tensor:
+        scenes = salient_scenes(recipe.batch_size, stream)
+        return u2net.saliency_loss(network.side_logits(scenes.image.to(device)), scenes.mask.to(device))
 
-            run(state, recipe.steps, step, artefact.checkpoint, title=f"U2-Net of the toy world seed {seed}")
-            artefact.finish(network, _record(device, state), pd.DataFrame(state.log))
-    return freeze(network.to(device).to(memory_format=torch.channels_last)), artefact
+    title = f"U2-Net of the toy world seed {seed}"
+    _fit(network, lambda: loss, recipe.learning_rate, recipe.steps, artefact, device, title, {"images": stream})
+    return freeze(network), artefact
 
 
 @dataclass(frozen=True)
@@ -206,33 +197,62 @@ def train_reader(
     recipe: ReaderRecipe, seed: int, *, device: str = "cpu", root: Path | None = None
 ) -> tuple[Reader, Artefact]:
     """A reader in eval mode: trained, resumed or loaded."""
-    config = {"recipe": asdict(recipe), "seed": seed, "version": METHOD_VERSION}
-    artefact = Artefact("toy-reader", config, root)
+    artefact = Artefact("toy-reader", {"recipe": asdict(recipe), "seed": seed, "version": METHOD_VERSION}, root)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "toyworld", "reader", "initialisation"))
         reader = Reader(recipe.heads)
+    batches = Batches(recipe.images, recipe.batch_size, seed, "toyworld", "reader", "order")
+
+    def prepared() -> Callable[[int], Tensor]:
+        data = build(recipe.data, recipe.images, derive_seed(seed, "toyworld", "reader"))
+
+        def loss(index: int) -> Tensor:
+            chosen = batches[index]
+            logits = reader(to_float(data.images[chosen]).to(device))
+            terms = [F.cross_entropy(each, getattr(data, name)[chosen].to(device)) for name, each in logits.items()]
+            return torch.stack(terms).sum()
+
+        return loss
+
+    title, steps = f"reader of {', '.join(recipe.heads)} seed {seed}", recipe.epochs * batches.per_epoch
+    _fit(reader, prepared, recipe.learning_rate, steps, artefact, device, title)
+    return reader.eval(), artefact
+
+
+def _fit(
+    network: nn.Module,
+    prepared: Callable[[], Callable[[int], Tensor]],
+    learning_rate: float,
+    steps: int,
+    artefact: Artefact,
+    device: str,
+    title: str,
+    generators: Mapping[str, torch.Generator] = MappingProxyType({}),
+) -> None:
+    """Train a network by Adam, resume, or load what the artefact holds; it is on `device` then, in channels-last.
+
+    prepared: gives the loss of a step by index; called where there is something to train. generators: that it draws
+    from.
+    """
     with artefact.lock():
-        if artefact.load(reader) is None:
-            reader.to(device).to(memory_format=torch.channels_last).train()
-            data = build(recipe.data, recipe.images, derive_seed(seed, "toyworld", "reader"))
-            optimizer = torch.optim.Adam(reader.parameters(), recipe.learning_rate, fused=True)
-            state = TrainingState({"reader": reader}, {"adam": optimizer}, {})
-            artefact.resume(state)
-            batches = Batches(len(data), recipe.batch_size, seed, "toyworld", "reader", "order")
-            steps = recipe.epochs * batches.per_epoch
+        finished = artefact.load(network) is not None
+        network.to(device).to(memory_format=torch.channels_last)
+        if finished:
+            return
+        network.train()
+        optimizer = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
+        state = TrainingState({"network": network}, {"adam": optimizer}, dict(generators))
+        artefact.resume(state)
+        loss = prepared()
 
-            def step(index: int) -> dict[str, Tensor]:
-                set_rate(optimizer, recipe.learning_rate, index / steps)
-                chosen = batches[index]
-                logits = reader(to_float(data.images[chosen]).to(device))
-                terms = [F.cross_entropy(each, getattr(data, name)[chosen].to(device)) for name, each in logits.items()]
-                loss = torch.stack(terms).sum()
-                update(optimizer, loss)
-                return {"loss": loss.detach()}
+        def step(index: int) -> dict[str, Tensor]:
+            set_rate(optimizer, learning_rate, index / steps)
+            value = loss(index)
+            update(optimizer, value)
+            return {"loss": value.detach()}
 
-            run(state, steps, step, artefact.checkpoint, title=f"reader of {', '.join(recipe.heads)} seed {seed}")
-            artefact.finish(reader, _record(device, state), pd.DataFrame(state.log))
-    return reader.to(device).to(memory_format=torch.channels_last).eval(), artefact
+        run(state, steps, step, artefact.checkpoint, title=title)
+        artefact.finish(network, _record(device, state), pd.DataFrame(state.log))
 
 
 def _record(device: str, state: TrainingState) -> dict[str, str | float]:
