@@ -1,7 +1,7 @@
 """Claims 2 and 3 at ImageNet as steps that any notebook can call: the toy world's Tables 4, 5 and 7.
 
 Every step is found or made: what an earlier notebook trained with the same parameters is loaded. One classifier of
-several processes: `torchrun --nproc-per-node 2 -m cgnlib.imagenet.invariant_study --profile paper`.
+several processes: `torchrun --nproc-per-node 2 -m cgnlib.imagenet.invariant_study --profile paper`, or by srun.
 """
 
 import argparse
@@ -25,11 +25,10 @@ from cgnlib.imagenet.invariant_training import (
     TOY,
     EnsembleRecipe,
     ImagesInMemory,
-    Processes,
     TrainedEnsemble,
-    processes,
     train_ensemble,
 )
+from cgnlib.imagenet.processes import Launch, alone, launched
 from cgnlib.imagenet.sampling import Sampling, Store, draw_labels
 from cgnlib.imagenet.shape_bias import shape_bias
 from cgnlib.imagenet.study import cgn_params, toy_cgn
@@ -79,10 +78,8 @@ class Reading:
 class ClassifierStudy:
     """Tables 4, 5 and 7 in the toy world at one set of parameters."""
 
-    def __init__(
-        self, parameters: StudyParameters, device: str | None = None, workers: Processes | None = None
-    ) -> None:
-        self.parameters, self.workers = parameters, workers or Processes()
+    def __init__(self, parameters: StudyParameters, device: str | None = None, launch: Launch = alone) -> None:
+        self.parameters, self.launch = parameters, launch
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
 
     # --- data -------------------------------------------------------------------------------------------------------
@@ -183,7 +180,7 @@ class ClassifierStudy:
             score,
             seed,
             device=self.device,
-            workers=self.workers,
+            launch=self.launch,
             about={"validation": validation.sha256},
         )
 
@@ -392,19 +389,19 @@ def rows_of(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train the classifiers of the parameters and keep their rows; under torchrun, all processes train each one."""
+    """Train the classifiers of the parameters and keep them; under torchrun or srun, all processes train each one."""
     parser = argparse.ArgumentParser(prog="python -m cgnlib.imagenet.invariant_study", description=__doc__)
     parser.add_argument("--profile", default="quick", help="scale: a file of params/ (quick)")
     parser.add_argument("--method", action="append", choices=tuple(IMAGENET_METHODS), help="default: the scale's")
     given = parser.parse_args(arguments)
     parameters = StudyParameters.load(project_root() / "params" / f"{given.profile}.yaml")
-    with processes() as workers:
-        study = ClassifierStudy(parameters, workers=workers)
-        for method in given.method or parameters.imagenet_methods:
-            for seed in study.seeds:
-                trained = study.trained(method, seed)
-                if workers.first:
-                    print(f"{method}, seed {seed}: best epoch {trained.best_epoch}, {trained.artefact.weights}")
+    study = ClassifierStudy(parameters, launch=launched)
+    fabric = launched(study.device, TOY.precision)  # before anything else, so that "cuda" is this process's own
+    for method in given.method or parameters.imagenet_methods:
+        for seed in study.seeds:
+            trained = study.trained(method, seed)
+            if fabric.is_global_zero:
+                print(f"{method}, seed {seed}: best epoch {trained.best_epoch}, {trained.artefact.weights}")
     return 0
 
 

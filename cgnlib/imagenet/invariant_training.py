@@ -1,32 +1,29 @@
 """Training of the invariant classifier (SG21, Section 4.2; seed, Section 3.4.2) on real and counterfactual images.
 
-One or several processes: `torchrun --nproc-per-node N` (or SLURM) starts them, each takes its share of every batch, and
-gradients are averaged over all. The result does not depend on how many there are, but for rounding.
+Device, precision and number of processes are Lightning Fabric's: see `processes`.
 """
 
 import contextlib
 import copy
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 import torch
-import torch.distributed as dist
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, counterfactual_loss, real_loss
+from cgnlib.imagenet.processes import Launch, alone, share
 from cgnlib.images import to_float
 from cgnlib.randomness import generator
-from cgnlib.training import Artefact, Batches, TrainingState, TrainingStopped, fingerprint, run
+from cgnlib.training import Artefact, Batches, TrainingState, fingerprint, run
 
 METHOD_VERSION = 1
-WAIT = timedelta(minutes=10)  # for a process that does not answer
 
 
 @dataclass(frozen=True)
@@ -108,80 +105,6 @@ class ImagesInMemory:
         return to_float(self.images[index]), self.labels[index]
 
 
-# --- Processes --------------------------------------------------------------------------------------------------------
-
-
-class Processes:
-    """The processes of one run. Alone: rank 0 of 1, and every method leaves things as they are."""
-
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
-        self.rank, self.size = rank, size
-
-    @property
-    def first(self) -> bool:
-        """Whether this process keeps the artefact."""
-        return self.rank == 0
-
-    def share(self, n: int) -> slice:
-        """This process's part of a batch of n. Raises ValueError where n cannot be shared evenly."""
-        if n % self.size:
-            raise ValueError(f"a batch of {n} cannot be shared by {self.size} processes: take a multiple")
-        each = n // self.size
-        return slice(self.rank * each, (self.rank + 1) * each)
-
-    def average(self, tensors: list[Tensor]) -> None:
-        """Replace tensors by their mean over processes. Raises TrainingStopped where one of them is gone."""
-        if self.size == 1 or not tensors:
-            return
-        flat = torch.cat([each.detach().flatten() for each in tensors])
-        with self._answered():
-            dist.all_reduce(flat)
-        for each, mean in zip(tensors, (flat / self.size).split([t.numel() for t in tensors]), strict=True):
-            each.detach().copy_(mean.view_as(each))
-
-    def from_first(self, value: Any) -> Any:
-        """What the first process gave."""
-        if self.size == 1:
-            return value
-        box = [value]
-        with self._answered():
-            dist.broadcast_object_list(box)
-        return box[0]
-
-    @contextlib.contextmanager
-    def _answered(self) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:
-            raise TrainingStopped(
-                f"process {self.rank} of {self.size}: another process ended or does not answer "
-                f"({' '.join(str(error).split())[:160]}). Start the run again: it resumes from its last checkpoint."
-            ) from error
-
-
-@contextlib.contextmanager
-def processes() -> Iterator[Processes]:
-    """The processes that torchrun started (its environment variables say so), else this one alone.
-
-    Device "cuda" means each process's own. Two collective operations are all that the training needs, so torch's own
-    are used and no framework.
-    """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield Processes()
-        return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=WAIT)
-    try:
-        yield Processes(dist.get_rank(), size)
-    finally:
-        dist.destroy_process_group()
-
-
-# --- Training ---------------------------------------------------------------------------------------------------------
-
-
 class EnsembleTrainer:
     """`step(i)` is one update from a real and a counterfactual batch; `state` is all that a resume needs.
 
@@ -195,25 +118,26 @@ class EnsembleTrainer:
         real: LabelledBatches,
         counterfactuals: LabelledBatches | None,
         seed: int,
-        device: str = "cpu",
-        workers: Processes | None = None,
+        fabric: Fabric | None = None,
     ) -> None:
         if (counterfactuals is None) != (recipe.counterfactual_batch == 0):
             given = "none" if counterfactuals is None else f"{len(counterfactuals):,}"
             raise ValueError(f"a CF ratio of {recipe.cf_ratio:g} does not go with {given} counterfactual images")
-        self.recipe, self.seed, self.device = recipe, seed, device
-        self.workers = workers or Processes()
-        self.network = network.to(device).train()
+        self.recipe, self.seed = recipe, seed
+        self.fabric = fabric or alone(precision=recipe.precision)
+        self.network = network.train()
+        self.fabric.to_device(network)
         self.best = copy.deepcopy(network).requires_grad_(False)
         self.sources = {"real": (real, Batches(len(real), recipe.batch_size, seed, "ensemble", "real"))}
         if counterfactuals is not None:
             order = Batches(len(counterfactuals), recipe.counterfactual_batch, seed, "ensemble", "counterfactual")
             self.sources["counterfactual"] = (counterfactuals, order)
-        self.optimizer = torch.optim.SGD(
+        optimizer = torch.optim.SGD(
             network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
         )
+        self.optimizer: Any = self.fabric.setup_optimizers(optimizer)
         modules = {"last": self.network, "best": self.best}
-        self.state = TrainingState(modules, {"optimizer": self.optimizer}, {})
+        self.state = TrainingState(modules, {"optimizer": optimizer}, {})
 
     @property
     def per_epoch(self) -> int:
@@ -228,24 +152,21 @@ class EnsembleTrainer:
         terms = {"real": real_loss(logits[0], labels[0])}
         if len(logits) > 1:
             terms["counterfactual"] = counterfactual_loss(logits[1], labels[1])
+        losses = torch.stack(list(terms.values()))
         self.optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
-        self.workers.average([p.grad for p in self.network.parameters() if p.grad is not None])
+        self.fabric.backward(losses.sum())
         self.optimizer.step()
-        terms = {name: value.detach() for name, value in terms.items()}
-        self.workers.average(list(terms.values()))
-        return terms
+        return dict(zip(terms, self.fabric.all_reduce(losses.detach()), strict=True))
 
     def _logits(self, name: str, step: int) -> tuple[Logits, Tensor]:
         """Logits and labels of this process's share of a batch."""
         source, order = self.sources[name]
-        index = order[step][self.workers.share(order.batch_size)]
-        stream = generator(self.seed, "ensemble", "augmentation", name, step, self.workers.rank)
-        images, labels = source.draw(index, stream)
-        bfloat16 = self.recipe.precision == "bfloat16"
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=bfloat16):
-            logits = self.network(images.to(self.device))
-        return Logits(*(each.float() for each in logits)), labels.to(self.device)
+        index = order[step][share(self.fabric, order.batch_size)]
+        stream = generator(self.seed, "ensemble", "augmentation", name, step, self.fabric.global_rank)
+        images, labels = self.fabric.to_device(source.draw(index, stream))
+        with self.fabric.autocast():  # not `Fabric.setup`, which rounds images before they are standardised
+            logits = self.network(images)
+        return Logits(*(each.float() for each in logits)), labels
 
     def keep_if_best(self, score: float) -> bool:
         """Keep the weights as the best so far if no epoch before scored as high."""
@@ -276,18 +197,17 @@ def train_ensemble(
     *,
     device: str = "cpu",
     root: Path | None = None,
-    workers: Processes | None = None,
+    launch: Launch = alone,
     about: Mapping[str, Any] | None = None,
 ) -> TrainedEnsemble:
     """Train, resume or load an ensemble, which comes with fresh heads.
 
     score: a number after each epoch, on validation images (never on test images), that chooses the best epoch.
-    about: what else defines the result, e.g. the validation images. With several processes the first one keeps the
-    artefact and hands what it holds to the others.
+    launch: `alone`, or `launched` for several processes; the first one keeps the artefact and hands what it holds to
+    the others. about: what else defines the result, e.g. the validation images.
 
     Raises TrainingStopped on divergence or where another process is gone.
     """
-    workers = workers or Processes()
     config = {
         "recipe": asdict(recipe),
         "seed": seed,
@@ -298,16 +218,16 @@ def train_ensemble(
         "version": METHOD_VERSION,
     }
     artefact = Artefact("ensemble", config, root)
-    trainer = EnsembleTrainer(network, recipe, real, counterfactuals, seed, device, workers)
-    both = nn.ModuleDict({"last": trainer.network, "best": trainer.best})
-    with artefact.lock() if workers.first else contextlib.nullcontext():
-        record = artefact.load(both) if workers.first else None
-        if not workers.from_first(record is not None):
+    fabric = launch(device, recipe.precision)
+    trainer = EnsembleTrainer(network, recipe, real, counterfactuals, seed, fabric)
+    both, first = nn.ModuleDict({"last": trainer.network, "best": trainer.best}), fabric.is_global_zero
+    with artefact.lock() if first else contextlib.nullcontext():
+        record = artefact.load(both) if first else None
+        if not fabric.broadcast(record is not None):
             _train(trainer, artefact, score, device)
-    kept = json.loads(artefact.record.read_text()) | {"log": artefact.log()} if workers.first else None
-    kept = workers.from_first(kept)
-    if workers.size > 1:
-        both.load_state_dict(workers.from_first(both.state_dict() if workers.first else None))
+    kept = fabric.broadcast(json.loads(artefact.record.read_text()) | {"log": artefact.log()} if first else {})
+    if fabric.world_size > 1:
+        both.load_state_dict(fabric.broadcast(both.state_dict() if first else {}))
     best_epoch = int(kept["log"]["epoch"].iloc[int(kept["log"]["score"].argmax())])
     return TrainedEnsemble(network.eval(), trainer.best.eval(), best_epoch, kept["log"], kept["seconds"], artefact)
 
@@ -315,12 +235,12 @@ def train_ensemble(
 def _train(
     trainer: EnsembleTrainer, artefact: Artefact, score: Callable[[InvariantEnsemble], float], device: str
 ) -> None:
-    state, recipe, workers = trainer.state, trainer.recipe, trainer.workers
-    state.key = artefact.key
-    if workers.first:
+    state, recipe, fabric = trainer.state, trainer.recipe, trainer.fabric
+    state.key, first = artefact.key, fabric.is_global_zero
+    if first:
         artefact.resume(state)
-    if workers.size > 1:
-        state.restore(workers.from_first(state.contents() if workers.first else None))
+    if fabric.world_size > 1:
+        state.restore(fabric.broadcast(state.contents() if first else {}))
 
     def evaluate() -> None:
         found = score(trainer.network)
@@ -331,8 +251,8 @@ def _train(
 
     epochs = {(epoch + 1) * trainer.per_epoch: evaluate for epoch in range(recipe.epochs)}
     title = f"classifier {recipe.name}, CF ratio {recipe.cf_ratio:g}, seed {trainer.seed}"
-    run(state, max(epochs), trainer.step, artefact.checkpoint if workers.first else None, title=title, snapshots=epochs)
-    if workers.first:
+    run(state, max(epochs), trainer.step, artefact.checkpoint if first else None, title=title, snapshots=epochs)
+    if first:
         both = nn.ModuleDict({"last": trainer.network, "best": trainer.best})
-        record = {"device": device, "seconds": round(state.seconds, 1), "processes": workers.size}
+        record = {"device": device, "seconds": round(state.seconds, 1), "processes": fabric.world_size}
         artefact.finish(both, record, pd.DataFrame(state.history))

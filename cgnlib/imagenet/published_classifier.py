@@ -1,7 +1,7 @@
 """Claims 2 and 3 on ImageNet itself: ResNet-50 on ImageNet-mini with counterfactuals of the authors' CGN.
 
 Settings are the seed's, the CF ratio 2.0 included. Nothing here is downloaded; what is missing is said in words. Under
-torchrun, `python -m cgnlib.imagenet.published_classifier` trains in several processes.
+torchrun or srun, `python -m cgnlib.imagenet.published_classifier` trains in several processes.
 """
 
 import argparse
@@ -23,14 +23,8 @@ from cgnlib.imagenet.cue_conflict import conflicting, stimuli
 from cgnlib.imagenet.folders import DRAWS, ImageSet, imagenet_9, imagenet_mini, random_crop
 from cgnlib.imagenet.invariant import HEADS, IMAGENET_9, InvariantEnsemble, Logits, ensemble
 from cgnlib.imagenet.invariant_study import bias_values, gap_change, gap_values, rows_of, with_bounds
-from cgnlib.imagenet.invariant_training import (
-    SEED,
-    EnsembleRecipe,
-    Processes,
-    TrainedEnsemble,
-    processes,
-    train_ensemble,
-)
+from cgnlib.imagenet.invariant_training import SEED, EnsembleRecipe, TrainedEnsemble, train_ensemble
+from cgnlib.imagenet.processes import Launch, alone, launched
 from cgnlib.imagenet.published_cgn import authors_cgn
 from cgnlib.imagenet.sampling import Sampling, Store
 from cgnlib.imagenet.shape_bias import decisions
@@ -97,8 +91,8 @@ class StoredImages:
 class PublishedStudy:
     """The published experiment at one set of parameters. Raises AssetError where something is missing or damaged."""
 
-    def __init__(self, parameters: StudyParameters, device: str = "cuda", workers: Processes | None = None) -> None:
-        self.parameters, self.device, self.workers = parameters, device, workers or Processes()
+    def __init__(self, parameters: StudyParameters, device: str = "cuda", launch: Launch = alone) -> None:
+        self.parameters, self.device, self.launch = parameters, device, launch
 
     @functools.cached_property
     def counterfactuals(self) -> StoredImages:
@@ -135,7 +129,7 @@ class PublishedStudy:
             score,
             seed,
             device=self.device,
-            workers=self.workers,
+            launch=self.launch,
             about={"validation": self.validation.sha256},
         )
 
@@ -245,12 +239,12 @@ def main(arguments: list[str] | None = None) -> int:
     parameters = replace(StudyParameters.load(project_root() / "params" / "paper.yaml"), data_folder=given.data_folder)
     if reason := why_not(parameters):
         parser.exit(1, f"not tested: {reason}\n")
-    with processes() as workers:
-        study = PublishedStudy(parameters, workers=workers)
-        for method in given.method or METHODS:
-            trained = [study.trained(method, seed) for seed in study.seeds]
-            if workers.first:
-                print(f"{method}: " + ", ".join(str(each.artefact.weights) for each in trained))
+    study = PublishedStudy(parameters, launch=launched)
+    fabric = launched(study.device, SEED.precision)  # before anything else, so that "cuda" is this process's own
+    for method in given.method or METHODS:
+        trained = [study.trained(method, seed) for seed in study.seeds]
+        if fabric.is_global_zero:
+            print(f"{method}: " + ", ".join(str(each.artefact.weights) for each in trained))
     return 0
 
 

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file
 from torch import Tensor
 
 from cgnlib import training
@@ -18,11 +21,10 @@ from cgnlib.imagenet.invariant_training import (
     EnsembleRecipe,
     EnsembleTrainer,
     ImagesInMemory,
-    Processes,
     TrainedEnsemble,
-    processes,
     train_ensemble,
 )
+from cgnlib.imagenet.processes import Launch, alone
 from cgnlib.paths import project_root
 from cgnlib.training import fingerprint
 from tests.imagenet.test_invariant import small
@@ -41,11 +43,11 @@ REAL, COUNTERFACTUAL = images(12, 0, 1), images(9, 1, 3)
 
 
 def train(
-    root: Path, recipe: EnsembleRecipe = TINY, scores: list[float] | None = None, workers: Processes | None = None
+    root: Path, recipe: EnsembleRecipe = TINY, scores: list[float] | None = None, launch: Launch = alone
 ) -> TrainedEnsemble:
     given = iter(scores or range(recipe.epochs))
     other = COUNTERFACTUAL if recipe.cf_ratio else None
-    return train_ensemble(small(), recipe, REAL, other, lambda _: float(next(given)), 0, root=root, workers=workers)
+    return train_ensemble(small(), recipe, REAL, other, lambda _: float(next(given)), 0, root=root, launch=launch)
 
 
 def test_presets_are_the_published_ones() -> None:
@@ -134,21 +136,41 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path: Path, monkey
     assert list(resumed.epochs["score"]) == [0.9, 0.4]
 
 
-def test_a_share_of_a_batch() -> None:
-    assert [list(range(6))[Processes(rank, 3).share(6)] for rank in range(3)] == [[0, 1], [2, 3], [4, 5]]
-    with pytest.raises(ValueError, match="a batch of 5 cannot be shared by 2"):
-        Processes(0, 2).share(5)
+def test_bfloat16_is_for_the_networks_alone() -> None:
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        trainer = EnsembleTrainer(small(), replace(TINY, precision=precision), REAL, COUNTERFACTUAL, 0)
+        inside: set[torch.dtype] = set()
+        trainer.network.heads["shape"].register_forward_hook(lambda *given, seen=inside: seen.add(given[-1].dtype))
+        terms = trainer.step(0)
+        assert inside == {getattr(torch, precision)}
+        assert {value.dtype for value in (*terms.values(), *trainer.network.parameters())} == {torch.float32}
+        found[precision] = torch.stack(list(terms.values()))
+    assert not torch.equal(found["bfloat16"], found["float32"])
+    torch.testing.assert_close(found["bfloat16"], found["float32"], atol=0, rtol=0.01)
 
 
-def test_one_process_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with processes() as alone:
-        value = torch.ones(2)
-        alone.average([value])
-        assert (alone.rank, alone.size, alone.from_first("x"), value.tolist()) == (0, 1, "x", [1.0, 1.0])
+def test_device_and_precision_are_those_of_the_recipe(tmp_path: Path) -> None:
+    asked = []
+
+    def launch(device: str, precision: str) -> Fabric:
+        asked.append((device, precision))
+        return alone(device, precision)
+
+    found = train(tmp_path, replace(TINY, precision="bfloat16"), launch=launch)
+    assert asked == [("cpu", "bfloat16")]
+    record = json.loads(found.artefact.record.read_text())
+    assert (record["device"], record["processes"]) == ("cpu", 1)
+
+
+def test_weights_are_stored_under_the_networks_own_names(tmp_path: Path) -> None:
+    stored = load_file(train(tmp_path).artefact.weights)
+    assert set(stored) == {f"{which}.{name}" for which in ("last", "best") for name in small().state_dict()}
 
 
 # --- Several processes ------------------------------------------------------------------------------------------------
+
+THREE = replace(TINY, batch_size=6)  # which three processes can share
 
 SCRIPT = """
 import json, os, sys
@@ -156,74 +178,95 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from cgnlib import training
-from cgnlib.imagenet import invariant_training
-from cgnlib.imagenet.invariant_training import EnsembleTrainer, processes
+from cgnlib.imagenet.invariant_training import EnsembleTrainer
+from cgnlib.imagenet.processes import launched
 from cgnlib.training import fingerprint
 from tests.imagenet import test_invariant_training as here
 
-folder, killed = Path(sys.argv[1]), int(sys.argv[2])
+recipe, killed = getattr(here, sys.argv[1]), int(sys.argv[2])
 training.CHECKPOINT_SECONDS, training.LOG_EVERY = 0.0, 1
 steps = EnsembleTrainer.step
 losses = []
 
 def step(self, index):
-    if index == killed and self.workers.rank == 1:
+    if index == killed and self.fabric.global_rank == 1:
         os._exit(9)
     terms = steps(self, index)
     losses.append([value.item() for value in terms.values()])
     return terms
 
 EnsembleTrainer.step = step
-with processes() as workers:
-    found = here.train(folder, scores=[0.9, 0.4], workers=workers)
+rank = launched("cpu", recipe.precision).global_rank
+for folder in map(Path, sys.argv[3:]):
+    losses.clear()
+    found = here.train(folder, recipe, scores=[0.9, 0.4], launch=launched)
     weights = [p.flatten().tolist() for p in found.last.parameters()]
-    print(json.dumps({"losses": losses, "weights": weights, "best": found.best_epoch}))
+    kept = {"losses": losses, "weights": weights, "best": found.best_epoch, "bits": fingerprint(found.last)}
+    (folder / f"{rank}.json").write_text(json.dumps(kept))
 """
 
 
-def start(folder: Path, size: int, port: int, killed: int = -1) -> list[subprocess.CompletedProcess[str]]:
-    started = []
-    for rank in range(size):
-        places = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "PYTHONPATH": str(project_root())}
-        command = [sys.executable, "-c", SCRIPT, str(folder), str(killed)]
+def started(commands: list[list[str]], environments: list[dict[str, str]]) -> list[subprocess.CompletedProcess[str]]:
+    """Programs that run at the same time, once they have ended."""
+    running = []
+    for command, environment in zip(commands, environments, strict=True):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, env=os.environ | places | address, cwd=project_root(), **pipes))
+        places = os.environ | {"PYTHONPATH": str(project_root())} | environment
+        running.append(subprocess.Popen([sys.executable, *command], env=places, cwd=project_root(), **pipes))
     ended = []
-    for process in started:
-        out, err = process.communicate(timeout=100)
+    for process in running:
+        out, err = process.communicate(timeout=200)
         ended.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
     return ended
 
 
-def free_port() -> int:
+def script(recipe: str, *folders: Path, killed: int = -1) -> list[str]:
+    return ["-c", SCRIPT, recipe, str(killed), *map(str, folders)]
+
+
+def by_torchrun(size: int, recipe: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
+    path = folder.with_suffix(".py")
+    path.write_text(SCRIPT)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(size), str(path)]
+    return started([[*launcher, *script(recipe, folder)[2:]]], [{}])
+
+
+def by_srun(size: int, recipe: str, *folders: Path, killed: int = -1) -> list[subprocess.CompletedProcess[str]]:
+    """As SLURM starts one process on each of several machines."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+        job = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "SLURM_LOCALID": "0"}
+    job |= {"SLURM_JOB_ID": "7", "SLURM_NNODES": str(size), "SLURM_NTASKS": str(size), "SLURM_NTASKS_PER_NODE": "1"}
+    ranks = [{"SLURM_PROCID": str(rank), "SLURM_NODEID": str(rank)} for rank in range(size)]
+    return started([script(recipe, *folders, killed=killed)] * size, [job | rank for rank in ranks])
+
+
+def kept(folder: Path, rank: int = 0) -> dict[str, Any]:
+    return json.loads((folder / f"{rank}.json").read_text())
 
 
 @pytest.mark.slow
-def test_two_processes_do_what_one_does_with_the_doubled_batch(tmp_path: Path) -> None:
-    (alone,) = start(tmp_path / "one", 1, free_port())
-    first, second = start(tmp_path / "two", 2, free_port())
-    assert alone.returncode == first.returncode == second.returncode == 0, first.stderr + second.stderr
-    one, two, other = (json.loads(done.stdout) for done in (alone, first, second))
-    torch.testing.assert_close(torch.tensor(two["losses"]), torch.tensor(one["losses"]), atol=1e-5, rtol=0)
-    for ours, theirs in zip(two["weights"], one["weights"], strict=True):
+@pytest.mark.parametrize("launcher", [by_torchrun, by_srun])
+def test_two_processes_do_what_one_does_with_the_doubled_batch(launcher: Any, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    ended = started([script("TINY", one)], [{}]) + launcher(2, "TINY", two)
+    assert {process.returncode for process in ended} == {0}, "".join(process.stderr for process in ended)
+    torch.testing.assert_close(torch.tensor(kept(two)["losses"]), torch.tensor(kept(one)["losses"]), atol=1e-5, rtol=0)
+    for ours, theirs in zip(kept(two)["weights"], kept(one)["weights"], strict=True):
         torch.testing.assert_close(torch.tensor(ours), torch.tensor(theirs), atol=1e-5, rtol=0)
-    assert other == two
+    assert kept(two, 1) == kept(two, 0)
 
 
 @pytest.mark.slow
-def test_a_killed_process_stops_the_run_and_the_next_run_resumes(tmp_path: Path) -> None:
-    first, second = start(tmp_path / "cut", 2, free_port(), killed=4)
-    assert (first.returncode, second.returncode) == (1, 9)
-    assert "process 0 of 2: another process ended or does not answer" in first.stderr
-    assert "resumes from its last checkpoint" in first.stderr
-    assert list((tmp_path / "cut").rglob("checkpoint.pt"))
-    again = start(tmp_path / "cut", 2, free_port())
-    assert [done.returncode for done in again] == [0, 0], again[0].stderr
-    resumed, whole = json.loads(again[0].stdout), train(tmp_path / "whole", scores=[0.9, 0.4])
-    assert len(resumed["losses"]) == 6 - 4
-    for ours, theirs in zip(resumed["weights"], whole.last.parameters(), strict=True):
-        torch.testing.assert_close(torch.tensor(ours), theirs.detach().flatten(), atol=1e-5, rtol=0)
+def test_a_killed_process_stops_the_run_and_the_next_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    ended = by_srun(3, "THREE", cut, killed=3)
+    assert [process.returncode for process in ended] == [1, 9, 1]
+    for rank in (0, 2):
+        assert f"process {rank} of 3: another process ended or does not answer" in ended[rank].stderr
+        assert "resumes from its last checkpoint" in ended[rank].stderr
+    assert list(cut.rglob("checkpoint.pt")) and not list(cut.rglob("record.json"))
+    again = by_srun(3, "THREE", cut, whole)
+    assert [process.returncode for process in again] == [0, 0, 0], again[0].stderr
+    assert (len(kept(cut)["losses"]), len(kept(whole)["losses"])) == (4 - 3, 4)
+    assert {kept(cut, rank)["bits"] for rank in range(3)} == {kept(whole)["bits"]}
