@@ -44,12 +44,12 @@ class BigGANRecipe:
 
     generator: BigGANConfig = biggan.TOY_64
     features: str = "efficientnet-lite0"  # through which the discriminator sees images
-    steps: int = 6_000
-    adversarial_from: int = 3_000  # before this step the discriminator does not take part
+    steps: int = 8_000
+    adversarial_from: int = 5_000  # before this step the discriminator does not take part
     batch_size: int = 16
     lambda_pixel: float = 10.0  # mean absolute difference to the latent's scene
     lambda_features: float = 1.0  # the same of standardised feature maps, once the discriminator takes part
-    learning_rate_g: float = 1e-3
+    learning_rate_g: float = 3e-3
     learning_rate_d: float = 6e-4
     betas: tuple[float, float] = (0.5, 0.99)
     ema: float = 0.999  # decay per step of the averaged weights, which are kept
