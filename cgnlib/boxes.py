@@ -14,7 +14,7 @@ import pandas as pd
 from cgnlib.parameters import StudyParameters
 from cgnlib.plotting import METHOD_LABELS, RECIPE_LABELS, VARIANT_LABELS
 from cgnlib.results import SOURCES
-from cgnlib.verdicts import CLAIMS, Verdict
+from cgnlib.verdicts import CLAIMS, Verdict, badge_words, world_name
 
 # White text on each of these has a contrast of at least 4.5; the mark says the same without colour.
 _BADGES = {
@@ -22,6 +22,8 @@ _BADGES = {
     "partly": ("cgn-partly", "#8A5A00", "◐"),
     "not reproduced": ("cgn-not-reproduced", "#B3261E", "✗"),
     "not tested": ("cgn-not-tested", "#5F6368", "–"),
+    "failure found": ("cgn-failure-found", "#8A5A00", "!"),
+    "failure not found": ("cgn-failure-not-found", "#1F5A96", "○"),
 }
 _SOURCE_WORDS = {
     "mnist-full": "full MNIST",
@@ -30,12 +32,6 @@ _SOURCE_WORDS = {
     "procedural": "procedural stand-in textures",
     "toy-world": "the toy world",
     "cue-conflict": "cue-conflict photographs",
-}
-_WORLDS = {
-    "toy": "Toy world",
-    "imagenet": "ImageNet",
-    "imagenet-mini": "ImageNet-mini",
-    "cue-conflict": "Cue-conflict photographs",
 }
 
 
@@ -46,14 +42,14 @@ class Html(str):
         return str(self)
 
 
-def badge(status: str) -> Html:
-    """A verdict mark: reproduced, partly, not reproduced or not tested."""
-    name, colour, mark = _BADGES[status]
+def badge(words: str) -> Html:
+    """A verdict mark: reproduced, partly, not reproduced or not tested; of failures, as in `Verdict.badge`."""
+    name, colour, mark = _BADGES[words]
     look = (
         f"display:inline-block;padding:.1em .65em;border-radius:1em;background:{colour};color:#fff;"
         "font-size:.85em;font-weight:600;white-space:nowrap"
     )
-    return Html(f'<span class="cgn-badge {name}" style="{look}"><span aria-hidden="true">{mark}</span> {status}</span>')
+    return Html(f'<span class="cgn-badge {name}" style="{look}"><span aria-hidden="true">{mark}</span> {words}</span>')
 
 
 def claim_box(claim: str) -> Html:
@@ -76,13 +72,14 @@ def verdict_box(verdict: Verdict | None, not_shown: str = "", title: str = "") -
     if verdict is None:
         return Html("")
     lines = [
-        f"<li><strong>{_variant(f.variant)}</strong> {badge(f.status)}<br>{html.escape(f.sentence)}"
+        f"<li><strong>{_variant(f.variant)}</strong> {badge(badge_words(verdict.claim, f.status))}<br>"
+        + html.escape(f.sentence)
         + (f' <span style="opacity:.75">(published: {html.escape(f.published)})</span>' if f.published else "")
         + "</li>"
         for f in verdict.findings
     ]
-    title = html.escape(title or CLAIMS[verdict.claim].title)
-    parts = [f'<p style="margin:.1em 0 .5em;font-size:1.05em"><strong>{title}</strong> {badge(verdict.status)}</p>']
+    title = html.escape((title or CLAIMS[verdict.claim].title) + verdict.scope)
+    parts = [f'<p style="margin:.1em 0 .5em;font-size:1.05em"><strong>{title}</strong> {badge(verdict.badge)}</p>']
     if len(lines) > 1:
         parts.append(f'<ul style="margin:.2em 0 .5em;padding-left:1.2em">{"".join(lines)}</ul>')
     else:
@@ -92,7 +89,7 @@ def verdict_box(verdict: Verdict | None, not_shown: str = "", title: str = "") -
         parts.append(
             f'<p style="margin:.5em 0 .1em"><strong>What this does not show.</strong> {html.escape(not_shown)}</p>'
         )
-    return _box(_BADGES[verdict.status][1], *parts, name="cgn-verdict")
+    return _box(_BADGES[verdict.badge][1], *parts, name="cgn-verdict")
 
 
 def table(
@@ -194,7 +191,8 @@ def _line(text: str) -> str:
 
 
 def _variant(name: str) -> str:
-    return VARIANT_LABELS.get(name, _WORLDS.get(name, name))
+    label = VARIANT_LABELS.get(name, world_name(name).removeprefix("the "))
+    return label[:1].upper() + label[1:]
 
 
 def _cell(value: Any, how: str | Callable[[Any], str] | None, decimals: int) -> str:

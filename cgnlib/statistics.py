@@ -51,11 +51,37 @@ def difference_interval(
 
     For two classifiers on the same images it is on the wide side: their errors go together.
     """
-    a, b = wilson_interval(successes_a, n_a, confidence), wilson_interval(successes_b, n_b, confidence)
+    return independent_difference(
+        wilson_interval(successes_a, n_a, confidence), wilson_interval(successes_b, n_b, confidence)
+    )
+
+
+def independent_difference(a: Interval, b: Interval) -> Interval:
+    """Interval of a - b from those of two independent estimates over images, of one confidence (Newcombe 1998)."""
     difference = a.value - b.value
     low = difference - math.hypot(a.value - a.low, b.high - b.value)
     high = difference + math.hypot(a.high - a.value, b.value - b.low)
     return Interval(difference, low, high, "difference over images")
+
+
+def paired_bootstrap(
+    differences: np.ndarray, draw: np.random.Generator, *, resamples: int = 10_000, confidence: float = 0.95
+) -> Interval:
+    """Percentile bootstrap of the mean of (N,) whole-number differences, one per image measured twice.
+
+    A resample of N images is a multinomial draw of how often each difference occurs. Raises ValueError for no images,
+    and for fewer than 1000 resamples, too few for a percentile.
+    """
+    _check_confidence(confidence)
+    if differences.ndim != 1 or len(differences) == 0:
+        raise ValueError(f"a paired bootstrap needs differences (N,) with N > 0, not {differences.shape}")
+    if resamples < 1000:
+        raise ValueError(f"a paired bootstrap needs at least 1000 resamples, not {resamples}")
+    values, counts = np.unique(differences, return_counts=True)
+    n = len(differences)
+    means = draw.multinomial(n, counts / n, size=resamples) @ values / n
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(differences.mean()), float(low), float(high), "paired bootstrap over images")
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:

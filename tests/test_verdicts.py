@@ -139,23 +139,24 @@ def test_claim1_success_of_every_variant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "failed"),
+    ("change", "failed", "words"),
     [
-        ({"diagonal": 81.0}, "control/shape/shape"),  # its lower bound is 79.2
-        ({"other": 24.0}, "control/shape/foreground"),  # its upper bound is 25.9
-        ({"area": 0.45}, "mask/area"),
-        ({"area": 0.01}, "mask/area"),
-        ({"diversity": 0.001}, "mask/diversity"),
+        ({"diagonal": 81.0}, "control/shape/shape", "control over shape, control over texture"),  # lower bound 79.2
+        ({"other": 24.0}, "control/shape/foreground", "label of shape in the texture"),  # its upper bound is 25.9
+        ({"area": 0.45}, "mask/area", "mask area"),
+        ({"area": 0.01}, "mask/area", "mask area"),
+        ({"diversity": 0.001}, "mask/diversity", "diversity of masks"),
     ],
 )
-def test_claim1_each_condition_counts(change: dict[str, float], failed: str) -> None:
+def test_claim1_each_condition_counts(change: dict[str, float], failed: str, words: str) -> None:
     rows = frame(*control("colored", **change))
     checks = control_checks(rows, "colored")
     assert checks is not None
     assert failed in {check.name for check in checks if not check.holds}
     verdict = claim1_mnist(rows, variants=["colored"])
     assert verdict.status == "not reproduced"
-    assert failed in verdict.findings[0].sentence
+    assert f"failed: {words}" in verdict.findings[0].sentence
+    assert failed not in verdict.findings[0].sentence, "names of metrics are for rows"
 
 
 def test_claim1_counts_runs() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cgnlib.randomness import derive_seed
-from cgnlib.statistics import Interval, difference_interval, wilson_interval
+from cgnlib.statistics import Interval, difference_interval, paired_bootstrap, wilson_interval
 
 N_CLASSES = 1000  # of ImageNet-1k
 UNMAPPED = -1
@@ -128,12 +128,6 @@ def background_gap(
         return difference_interval(same, n, rand, m, confidence)
     if n != m:
         raise ValueError(f"BG-gap: {n} images of mixed_same and {m} of mixed_rand are no pairs")
-    if resamples < 1000 or not 0 < confidence < 1:
-        raise ValueError(f"BG-gap: {resamples} resamples (at least 1000), confidence {confidence} (between 0 and 1)")
-    better, worse = int((correct_same & ~correct_rand).sum()), int((correct_rand & ~correct_same).sum())
-    # A pair differs by 1, -1 or 0: a resample of n pairs is a draw of how often each occurs.
-    shares = np.array([better, worse, n - better - worse]) / n
-    drawn = np.random.default_rng(derive_seed(seed, "background-gap")).multinomial(n, shares, size=resamples)
-    gaps = (drawn[:, 0] - drawn[:, 1]) / n
-    low, high = np.quantile(gaps, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval((same - rand) / n, float(low), float(high), "paired bootstrap over images")
+    draw = np.random.default_rng(derive_seed(seed, "background-gap"))
+    differences = (correct_same.long() - correct_rand.long()).numpy()
+    return paired_bootstrap(differences, draw, resamples=resamples, confidence=confidence)
