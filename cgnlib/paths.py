@@ -1,7 +1,12 @@
-"""Where the project lies and where everything that it makes goes."""
+"""Where the project lies, where everything that it makes goes, and how a file gets there whole."""
 
+import contextlib
+import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 
 def project_root() -> Path:
@@ -10,7 +15,50 @@ def project_root() -> Path:
     return next((folder for folder in package.parents if (folder / "pyproject.toml").is_file()), package.parent)
 
 
+def in_project(path: str | Path) -> Path:
+    """An absolute path: ~ is the user's home, and a relative one begins at the project's root, wherever the process
+    runs (notebooks run in notebooks/, commands anywhere)."""
+    return (project_root() / Path(path).expanduser()).resolve()
+
+
 def build_folder() -> Path:
     """Folder of everything generated: the environment variable CGN_BUILD if set, else build/ in the project."""
-    named = os.environ.get("CGN_BUILD")
-    return Path(named).expanduser().resolve() if named else project_root() / "build"
+    return in_project(os.environ.get("CGN_BUILD") or "build")
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A path to write to; on the disk in full, it replaces `path` when the block ends well.
+
+    Raises OSError where that cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        with partial.open("rb+") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise unwritable(path, error) from error
+    except RuntimeError as error:  # torch.save reports a full disk so
+        if "write" in str(error) or "inline_container" in str(error):
+            raise unwritable(path, OSError("not all of it could be written")) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: Exception) -> OSError:
+    """The error for a file or folder that cannot be written, with what to do."""
+    return OSError(
+        f"cannot write {path}: {getattr(error, 'strerror', None) or error}. Free some space, or point CGN_BUILD to a "
+        "folder that can be written; what was finished before is kept."
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

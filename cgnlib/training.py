@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 import signal
 import threading
 import time
@@ -29,7 +28,7 @@ from torch import Tensor, nn
 from cgnlib.fetching import AssetError
 from cgnlib.locking import locked
 from cgnlib.memory import keep_freed_memory
-from cgnlib.paths import build_folder
+from cgnlib.paths import atomic_file, build_folder, file_sha256, unwritable
 from cgnlib.progress import tqdm
 from cgnlib.randomness import generator
 
@@ -232,7 +231,7 @@ class Artefact:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(self.folder / "lock", waiting))
             except OSError as error:
-                raise _unwritable(self.folder, error) from error
+                raise unwritable(self.folder, error) from error
             yield
 
     def resume(self, state: TrainingState) -> None:
@@ -286,38 +285,6 @@ class Artefact:
     def log(self) -> pd.DataFrame:
         """The training log: one row per logged step."""
         return pd.read_csv(self.log_file)
-
-
-@contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """A path to write to; it replaces `path` when the block ends well. Raises OSError where that cannot be written."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise _unwritable(path, error) from error
-    except RuntimeError as error:  # torch.save reports a full disk so
-        if "write" in str(error) or "inline_container" in str(error):
-            raise _unwritable(path, OSError("not all of it could be written")) from error
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _unwritable(path: Path, error: Exception) -> OSError:
-    return OSError(
-        f"cannot write {path}: {getattr(error, 'strerror', None) or error}. Free some space, or point CGN_BUILD to a "
-        "folder that can be written; what was finished before is kept."
-    )
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def fingerprint(module: nn.Module) -> str:

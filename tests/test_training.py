@@ -25,7 +25,6 @@ from cgnlib.training import (
     Batches,
     TrainingState,
     TrainingStopped,
-    atomic_file,
     load_state,
     run,
     save_weights,
@@ -408,23 +407,6 @@ def test_an_artefact_that_another_process_makes(tmp_path: Path, without_flock: N
         pytest.fail("the lock was given twice")
     with artefact(tmp_path).lock():
         assert artefact(tmp_path).folder.is_dir()
-
-
-def test_an_atomic_file_appears_only_when_complete(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file"
-    with pytest.raises(KeyboardInterrupt), atomic_file(path) as partial:
-        partial.write_text("half")
-        raise KeyboardInterrupt
-    assert not list(path.parent.iterdir())
-    with atomic_file(path) as partial:
-        partial.write_text("whole")
-        assert not path.exists()
-    assert [file.name for file in path.parent.iterdir()] == ["file"]
-
-
-def test_errors_that_are_not_the_disks_pass_through(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="^shapes differ$"), atomic_file(tmp_path / "file"):
-        raise RuntimeError("shapes differ")
 
 
 # --- weights from files ---------------------------------------------------------------------------------------------
