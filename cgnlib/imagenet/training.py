@@ -75,9 +75,9 @@ TOY = replace(
     batch_size=8,
     style_weights=(0.3, 0.3, 0.3, 0.3),
     texture_weights=(0.0, 0.4, 0.4, 0.0),
-    learning_rate_shape=5e-5,  # with 2e-4 outlines are lost: premasks need not change much
+    learning_rate_shape=1.5e-5,  # larger ones lose outlines: premasks need not change much
     learning_rate_texture=6e-4,
-    learning_rate_background=3e-4,
+    learning_rate_background=6e-4,
 )
 TERMS = ("shape", "text", "bg", "rec")  # what SG21's ablation takes away, one at a time
 
