@@ -136,6 +136,7 @@ def ensemble(backbone: str, seed: int, *, pretrained: bool = True) -> InvariantE
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "imagenet", "ensemble", "initialisation"))
         made = BACKBONES[backbone](pretrained)
+        torch.manual_seed(derive_seed(seed, "imagenet", "ensemble", "heads"))  # whatever the backbone drew
         network = InvariantEnsemble(made.network, made.features, made.num_classes, made.normalisation)
     return network.to(memory_format=torch.channels_last)
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cgnlib import results
+from cgnlib.fetching import AssetError
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.imagenet9 import background_gap
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, ensemble, real_loss
@@ -36,12 +37,12 @@ from cgnlib.imagenet.training import AUTHORS as AUTHORS_CGN
 from cgnlib.imagenet.training import SEED as SEED_CGN
 from cgnlib.imagenet.training import TOY as TOY_CGN
 from cgnlib.images import to_uint8
-from cgnlib.parameters import IMAGENET_METHODS, StudyParameters
+from cgnlib.parameters import IMAGENET_METHODS, ParameterError, StudyParameters
 from cgnlib.paths import project_root
 from cgnlib.provenance import code_version
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.results import Row
-from cgnlib.statistics import Interval
+from cgnlib.statistics import Interval, paired_bootstrap
 from cgnlib.toyworld.parts import toy_parts
 from cgnlib.toyworld.quality import HELD_OUT
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build
@@ -123,7 +124,7 @@ class ClassifierStudy:
         length = self.parameters.imagenet_updates or TOY_CGN.updates
         updates = max(1, round(SHORT * length)) if method == "original+cgn-short" else length
         cgn, artefact = toy_cgn(self.parameters, updates=updates, device=self.device)
-        store = Store(artefact.folder / f"counterfactuals-{n}-{seed}")
+        store = Store(artefact.folder / f"counterfactuals-{n}-{seed}-{fingerprint(cgn)}")
         store.make(cgn, sampling)
         images, _, labels = (torch.cat(parts) for parts in zip(*store, strict=True))
         params = cgn_params(artefact) | {"sample_seed": seed}
@@ -279,7 +280,7 @@ class ClassifierStudy:
                 output = "shape_texture" if ratio else "avg"
                 values |= gap_values({name: each.correct(output) for name, each in readings.items()}, end)
             tables.append(results.keep(rows_of(about, values, seed, trained.seconds)))
-        return pd.concat(tables, ignore_index=True), stopped
+        return (pd.concat(tables, ignore_index=True) if tables else results.keep([])), stopped
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
@@ -305,6 +306,7 @@ class ClassifierStudy:
             "cf_ratio": recipe.cf_ratio,
             "train_images": self.parameters.imagenet_train_images,
             "test_images": self.parameters.imagenet_test_images,
+            "data_seed": self.parameters.seed,  # of the training images; a row's own seed is its classifier's
         }
         generated = self.generated(method)
         if generated is not None:
@@ -343,11 +345,8 @@ def gap_change(ours: Mapping[str, Tensor], base: Mapping[str, Tensor], seed: int
         raise ValueError(f"a change of BG-gap needs four results on the same images, not {[len(p) for p in parts]}")
     same, rand, base_same, base_rand = parts
     differences = (same - rand) - (base_same - base_rand)  # -2 to 2
-    n, values = len(differences), np.arange(-2, 3)
-    shares = np.bincount(differences.numpy() + 2, minlength=5) / n
-    drawn = np.random.default_rng(derive_seed(seed, "gap-change")).multinomial(n, shares, size=RESAMPLES)
-    low, high = np.quantile(drawn @ values / n, [0.025, 0.975])
-    return Interval(differences.double().mean().item(), float(low), float(high), "paired bootstrap over images")
+    draw = np.random.default_rng(derive_seed(seed, "gap-change"))
+    return paired_bootstrap(differences.numpy(), draw, resamples=RESAMPLES)
 
 
 def bias_values(decided: Mapping[str, Tensor], shapes: Tensor, textures: Tensor) -> dict[str, tuple[float, int, str]]:
@@ -394,15 +393,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="quick", help="scale: a file of params/ (quick)")
     parser.add_argument("--method", action="append", choices=tuple(IMAGENET_METHODS), help="default: the scale's")
     given = parser.parse_args(arguments)
-    parameters = StudyParameters.load(project_root() / "params" / f"{given.profile}.yaml")
+    try:
+        _train(StudyParameters.load(project_root() / "params" / f"{given.profile}.yaml"), given.method)
+    except (ParameterError, AssetError, TrainingStopped) as error:
+        parser.exit(1, f"{error}\n")
+    return 0
+
+
+def _train(parameters: StudyParameters, methods: list[str] | None) -> None:
     study = ClassifierStudy(parameters, launch=launched)
     fabric = launched(study.device, TOY.precision)  # before anything else, so that "cuda" is this process's own
-    for method in given.method or parameters.imagenet_methods:
+    for method in methods or parameters.imagenet_methods:
         for seed in study.seeds:
             trained = study.trained(method, seed)
             if fabric.is_global_zero:
                 print(f"{method}, seed {seed}: best epoch {trained.best_epoch}, {trained.artefact.weights}")
-    return 0
 
 
 if __name__ == "__main__":

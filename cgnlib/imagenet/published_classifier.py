@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
 
+from cgnlib.fetching import AssetError
 from cgnlib.imagenet import imagenet9
 from cgnlib.imagenet.cue_conflict import batches as stimulus_batches
 from cgnlib.imagenet.cue_conflict import conflicting, stimuli
@@ -34,7 +35,7 @@ from cgnlib.paths import build_folder, project_root
 from cgnlib.provenance import code_version
 from cgnlib.registry import find, missing, named
 from cgnlib.results import keep
-from cgnlib.training import fingerprint
+from cgnlib.training import TrainingStopped, fingerprint
 from cgnlib.verdicts import rules_hash
 
 NEEDED = ("imagenet-mini", "imagenet-9", "resnet50", "authors-imagenet")
@@ -241,10 +242,13 @@ def main(arguments: list[str] | None = None) -> int:
         parser.exit(1, f"not tested: {reason}\n")
     study = PublishedStudy(parameters, launch=launched)
     fabric = launched(study.device, SEED.precision)  # before anything else, so that "cuda" is this process's own
-    for method in given.method or METHODS:
-        trained = [study.trained(method, seed) for seed in study.seeds]
-        if fabric.is_global_zero:
-            print(f"{method}: " + ", ".join(str(each.artefact.weights) for each in trained))
+    try:
+        for method in given.method or METHODS:
+            trained = [study.trained(method, seed) for seed in study.seeds]
+            if fabric.is_global_zero:
+                print(f"{method}: " + ", ".join(str(each.artefact.weights) for each in trained))
+    except (AssetError, TrainingStopped) as error:
+        parser.exit(1, f"{error}\n")
     return 0
 
 
