@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cgnlib.boxes import _BADGES as BADGES
 from cgnlib.boxes import Html, badge
-from cgnlib.scorecard import ITEMS, Line, duration
+from cgnlib.scorecard import ITEMS, NUMBERS, Line, duration
 from cgnlib.verdicts import CLAIMS, Verdict
 
 
@@ -16,7 +17,7 @@ def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:
         {
             "item": line.item.name,
             "shows": html.escape(line.item.shows),
-            "verdict": str(badge(line.status)),
+            "verdict": str(badge(line.badge)),
             "ours": html.escape(line.ours),
             "published": html.escape(line.published or "–"),
             "on ImageNet": _on_imagenet(line),
@@ -31,10 +32,10 @@ def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:
 
 
 def _on_imagenet(line: Line) -> str:
-    """Whether an item is tested on photographs; what is missing, and how to get it, stands in `to_be_tested`."""
+    """The verdict on photographs; what is missing for one, and how to get it, stands in `to_be_tested`."""
     if line.item.world == "MNIST" or not line.item.rules:
         return "–"
-    return "tested" if line.item.world == "ImageNet" else "not tested"
+    return str(badge(line.on_imagenet))
 
 
 def to_be_tested(lines: Sequence[Line]) -> Html:
@@ -67,7 +68,7 @@ def _card(name: str, heading: str, verdict: Verdict, link: str) -> str:
         figure = f"{between.value:+.1f}" if verdict.unit == "points" else f"{between.value:.1f}"
         about = (
             f"{html.escape(verdict.unit)}, 95 % interval {between.low:.1f} to {between.high:.1f}; "
-            f"{_NUMBERS[name]}. Published: {html.escape(verdict.published)}. {_tested(verdict)}"
+            f"{NUMBERS[name]}. Published: {html.escape(verdict.published)}. {_tested(verdict)}"
         )
     elif verdict.findings and any(finding.interval for finding in verdict.findings):
         figure, about = "–", html.escape(verdict.sentence)
@@ -75,7 +76,7 @@ def _card(name: str, heading: str, verdict: Verdict, link: str) -> str:
         figure, about = "–", f"No rows at this scale: run {notebook}."
     return (
         f'<div class="cgn-card"><p><strong>{heading}. {html.escape(claim.title.partition(":")[0])}</strong></p>'
-        f"<p>{badge(verdict.status)}</p>"
+        f"<p>{badge(verdict.badge)}</p>"
         f'<span class="cgn-number">{figure}</span><p class="cgn-small">{about}</p>'
         f'<p class="cgn-small"><em>“{html.escape(claim.words)}”</em></p>'
         f'<p><a href="{link.format(notebook)}">Evidence</a></p></div>'
@@ -88,34 +89,25 @@ def _tested(verdict: Verdict) -> str:
     return "" if len(tested) == len(verdict.findings) else f"Tested: {', '.join(tested)} only."
 
 
-_NUMBERS = {
-    "claim1-mnist": "share of images with the requested factor, weakest variant",
-    "claim2-mnist": "gain in out-of-domain accuracy, weakest variant",
-    "claim3-mnist": "change of in-domain accuracy, weakest variant",
-    "claim1-imagenet": "share of images with the requested factor, weakest factor",
-    "claim2-imagenet": "change of the background gap",
-    "claim3-imagenet": "change of in-domain accuracy",
-}
-_MARKS = {"reproduced": "✓", "partly": "◐", "not reproduced": "✗", "not tested": "–"}
-
-
 def teaser(lines: Sequence[Line], link: str = "{}.html") -> Html:
     """Every item as a small mark that links to its page."""
     marks = []
     for line in lines:
-        name = f"cgn-mark cgn-mark-{line.status.replace(' ', '-')}"
-        words = html.escape(f"{line.item.name}, {line.item.shows}: {line.status}")
+        name = f"cgn-mark cgn-mark-{line.badge.replace(' ', '-')}"
+        words = html.escape(f"{line.item.name}, {line.item.shows}: {line.badge}")
         short = f"{line.item.name[0]}{line.item.name.split()[1]}".replace(",", "*")
         address = link.format(line.item.notebook or "10-scorecard")
-        sign = f'<span aria-hidden="true">{_MARKS[line.status]}</span>'
-        marks.append(f'<a class="{name}" href="{address}" title="{words}" aria-label="{words}">{short} {sign}</a>')
+        _, colour, mark = BADGES[line.badge]
+        about = f'style="background:{colour}" href="{address}" title="{words}" aria-label="{words}"'
+        marks.append(f'<a class="{name}" {about}>{short} <span aria-hidden="true">{mark}</span></a>')
     return Html(f'<div class="cgn-marks">{"".join(marks)}</div>')
 
 
 def tally(lines: Sequence[Line], profile: str) -> Html:
     """How many items have which verdict, and which notebooks would make rows that are missing."""
-    statuses = [line.status for line in lines]
-    text = ", ".join(f"{statuses.count(status)} {status}" for status in _MARKS) + f" (of {len(lines)})."
+    badges = [line.badge for line in lines]
+    shown = [words for words in BADGES if words in badges or not words.startswith("failure")]
+    text = ", ".join(f"{badges.count(words)} {words}" for words in shown) + f" (of {len(lines)})."
     missing = sorted({line.item.notebook for line in lines if line.item.notebook and not line.seeds})
     if missing:
         text += f" No rows at scale {profile} for some items; these notebooks make them: {', '.join(missing)}."

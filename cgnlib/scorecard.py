@@ -13,16 +13,25 @@ from typing import Any
 import pandas as pd
 
 from cgnlib import results
+from cgnlib.fetching import AssetError
+from cgnlib.imagenet import published_cgn, published_classifier
+from cgnlib.imagenet.invariant_study import SHORT
+from cgnlib.imagenet.invariant_training import TOY as TOY_CLASSIFIER
+from cgnlib.imagenet.study import cgn_params
+from cgnlib.imagenet.training import TOY as TOY_CGN
 from cgnlib.mnist.recipes import recipe_for
 from cgnlib.mnist.study import RATIO_EPOCHS
 from cgnlib.parameters import StudyParameters
-from cgnlib.paths import project_root
+from cgnlib.paths import build_folder, project_root
 from cgnlib.registry import missing
 from cgnlib.results import interval_of, select, split_seeds
+from cgnlib.toyworld.parts import toy_parts
+from cgnlib.training import Artefact, fingerprint
 from cgnlib.verdicts import (
     CLAIMS,
     Status,
     Verdict,
+    badge_words,
     claim1_imagenet,
     claim1_mnist,
     claim2_imagenet,
@@ -116,13 +125,23 @@ ITEMS = (
     ),
 )
 SHOWN_ONLY = ("cf-ratio", "grid")  # no verdict: numbers stand beside published ones
-# What an item on ImageNet takes, to be tested there.
+# What an item on ImageNet takes, to be tested there: of each rule the list of the module that would do it.
 NEEDS = {
-    "claim1-imagenet": ("biggan", "u2net", "authors-imagenet"),
-    "claim2-imagenet": ("authors-imagenet", "resnet50", "imagenet-mini", "imagenet-9"),
-    "claim3-imagenet": ("authors-imagenet", "resnet50", "imagenet-mini"),
-    "heads-imagenet": ("authors-imagenet", "resnet50", "imagenet-mini", "cue-conflict"),
-    "grid": ("authors-imagenet", "resnet50", "imagenet-mini", "imagenet-9"),
+    "claim1-imagenet": published_cgn.NEEDED["table 3"],
+    "claim2-imagenet": published_classifier.NEEDED,
+    "claim3-imagenet": published_classifier.NEEDED,
+    "heads-imagenet": (*published_classifier.NEEDED, "cue-conflict"),
+    "grid": published_classifier.NEEDED,
+}
+# What the deciding number of a rule is, for readers.
+NUMBERS = {
+    "claim1-mnist": "share of images with the requested factor, weakest variant",
+    "claim2-mnist": "gain in out-of-domain accuracy, weakest variant",
+    "claim3-mnist": "change of in-domain accuracy, weakest variant",
+    "claim1-imagenet": "share of images with the requested factor, weakest factor",
+    "claim2-imagenet": "change of the background gap",
+    "claim3-imagenet": "change of in-domain accuracy",
+    "heads-imagenet": "shape bias, least distance of a head from 'original'",
 }
 
 
@@ -130,7 +149,7 @@ NEEDS = {
 class Line:
     """An item as judged. ours, published: in words; seconds: of training behind its rows, None where unknown.
 
-    missing: what it takes to test it on ImageNet itself, in words, "" for nothing.
+    on_imagenet: the verdict on photographs alone; missing: what it takes to have one, in words, "" for nothing.
     """
 
     item: Item
@@ -140,27 +159,35 @@ class Line:
     scale: str = ""
     seeds: int = 0
     seconds: float | None = None
+    on_imagenet: Status = "not tested"
     missing: str = ""
+
+    @property
+    def badge(self) -> str:
+        """What its badge says."""
+        return badge_words(self.item.rules[0], self.status) if self.item.rules else self.status
 
 
 def matching_rows(parameters: StudyParameters, experiment: str, own: bool = True) -> pd.DataFrame:
     """Rows of an experiment, published or (with `own`) computed on this machine, that do not contradict the parameters.
 
-    Where data sources or other settings still differ, those of most rows are kept for each variant, method and recipe.
+    Rows of the toy world are those of its networks at hand. Where data sources or other settings still differ, those of
+    most rows are kept for each variant, method and recipe.
     """
     rows = results.load(parameters.profile, experiment, published=True, own=own)
-    lines = rows.to_dict("records")
     mnist = experiment.startswith("mnist-")
-    expected = _expected(parameters, experiment) if mnist else _expected_imagenet(parameters)
     keep = []
-    for line in lines:
-        params, wanted = json.loads(line["params"] or "{}"), expected
+    for line in rows.to_dict("records"):
+        params, wanted = json.loads(line["params"] or "{}"), {}
         if mnist:
             length = parameters.cgn_images or recipe_for(parameters.recipe, str(line["dataset"])).images
-            wanted = expected | ({} if params.get("shipped") else {"cgn_images": [length]})
+            wanted = _expected(parameters, experiment)
+            wanted |= {} if params.get("shipped") else {"cgn_images": [length]}
+        elif line["dataset"] == "toy":
+            wanted = _expected_toy(parameters, experiment)
         keep.append(all(params.get(name, values[0]) in values for name, values in wanted.items()))
     rows = rows.loc[keep].reset_index(drop=True)
-    rows = _commonest(rows, ["dataset"], rows["data"].tolist())
+    rows = _commonest(rows, ["dataset"] if mnist else ["dataset", "method"], rows["data"].tolist())
     names = ["dataset", "method", "recipe"]
     if experiment in POINTS:
         points = [[json.loads(text).get(name) for name in POINTS[experiment]] for text in rows["params"]]
@@ -178,13 +205,27 @@ POINTS = {
 }
 
 
-def _expected_imagenet(parameters: StudyParameters) -> dict[str, list[Any]]:
-    return {
+def _expected_toy(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
+    length = parameters.imagenet_updates or TOY_CGN.updates
+    expected = {
         "epochs": [parameters.imagenet_classifier_epochs],
         "train_images": [parameters.imagenet_train_images],
         "test_images": [parameters.imagenet_test_images],
         "generated": [parameters.imagenet_counterfactuals],
+        "batch": [TOY_CLASSIFIER.batch_size],
+        "cgn_updates": [length, max(1, round(SHORT * length))],
+        **_toy_fingerprints(),
     }
+    return expected | ({} if experiment == "imagenet-grid" else {"lr": [TOY_CLASSIFIER.learning_rate]})
+
+
+@functools.lru_cache
+def _toy_fingerprints() -> dict[str, list[str]]:
+    """Of the toy world's networks at hand, as its rows name them; {} where there are none."""
+    try:
+        return {"teacher": [fingerprint(toy_parts().biggan)]}
+    except AssetError:
+        return {}
 
 
 def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
@@ -248,7 +289,7 @@ def scorecard(parameters: StudyParameters) -> list[Line]:
 
 def _verdict(rule: str, item: Item, parameters: StudyParameters, rows: pd.DataFrame) -> Verdict:
     recipe = parameters.recipe if item.recipe == "ours" else item.recipe
-    without = _missing(rule, parameters)
+    without = _missing([rule], parameters)
     rules: dict[str, Callable[[], Verdict]] = {
         "claim1-mnist": lambda: claim1_mnist(rows, recipe, parameters.variants),
         "claim2-mnist": lambda: claim2_mnist(rows, recipe, parameters.variants),
@@ -263,19 +304,23 @@ def _verdict(rule: str, item: Item, parameters: StudyParameters, rows: pd.DataFr
     return rules[rule]() if rule in rules else failure_imagenet(rule, rows)
 
 
-def _missing(rule: str, parameters: StudyParameters) -> str:
+def _missing(rules: Sequence[str], parameters: StudyParameters) -> str:
     """What it takes to test on ImageNet itself, in words."""
-    return _missing_words(NEEDS[rule], parameters.data_folder) if rule in NEEDS else ""
+    names = tuple(dict.fromkeys(name for rule in rules for name in NEEDS.get(rule, ())))
+    if not names:
+        return ""
+    done = "run scale paper" if set(rules) <= set(CLAIMS) else "not part of the report"
+    return missing_words(names, parameters.data_folder) or done
 
 
 @functools.lru_cache
-def _missing_words(names: tuple[str, ...], data_folder: str | None) -> str:
-    """Once for all items: to find an asset is to check its file, up to a gigabyte."""
-    return missing(names, data_folder) or "not part of the report"
+def missing_words(names: tuple[str, ...], data_folder: str | None) -> str:
+    """`registry.missing`, once for all items: to find an asset is to check its file, up to a gigabyte."""
+    return missing(names, data_folder)
 
 
 def _line(item: Item, parameters: StudyParameters) -> Line:
-    without = "; ".join(dict.fromkeys(words for rule in item.rules if (words := _missing(rule, parameters))))
+    without = _missing(item.rules, parameters)
     if not item.rules:
         return Line(item, "not tested", ours="a drawing; its parts are shown", missing=without)
     recipe = parameters.recipe if item.recipe == "ours" else item.recipe
@@ -291,18 +336,24 @@ def _line(item: Item, parameters: StudyParameters) -> Line:
     seeds, seconds = own["seed"].nunique(), cost(rows)
     if item.rules[0] in SHOWN_ONLY:
         ours, published = ratio_ranges(own) if item.rules == ("cf-ratio",) else grid_ranges(own)
-        return Line(item, "not tested", published, ours, scale, seeds, seconds, without)
-    verdicts = [_verdict(rule, item, parameters, matching) for rule in item.rules]
-    return Line(
-        item,
-        combine([verdict.status for verdict in verdicts]),
-        "; ".join(verdict.published for verdict in verdicts if verdict.published),
-        "; ".join(_number(verdict) for verdict in verdicts),
-        scale,
-        seeds,
-        seconds,
-        without,
-    )
+        return Line(item, "not tested", published, ours, scale, seeds, seconds, missing=without)
+    verdicts = {rule: _verdict(rule, item, parameters, matching) for rule in item.rules}
+    names = {rule: f"{NUMBERS[rule]}: " if len(verdicts) > 1 else "" for rule in verdicts}
+    ours = "; ".join(names[rule] + _number(verdict) for rule, verdict in verdicts.items())
+    published = "; ".join(names[rule] + verdict.published for rule, verdict in verdicts.items() if verdict.published)
+    if item.name == "Table 3":
+        ours, published = score_words(rows)
+    elsewhere = combine([on_imagenet(verdict) for verdict in verdicts.values()])
+    status = combine([verdict.status for verdict in verdicts.values()])
+    without = without if elsewhere == "not tested" else ""
+    return Line(item, status, published, ours, scale, seeds, seconds, elsewhere, without)
+
+
+def on_imagenet(verdict: Verdict) -> Status:
+    """The verdict on photographs alone."""
+    if verdict.status == "not tested":
+        return "not tested"
+    return combine([finding.status for finding in verdict.findings if finding.variant != "toy"])
 
 
 def _judged(item: Item, rows: pd.DataFrame) -> list[bool]:
@@ -319,6 +370,26 @@ def _number(verdict: Verdict) -> str:
     between, unit = verdict.interval, verdict.unit
     text = between.text() if between.low < between.high else f"{between.value:.1f}"
     return f"{text} {unit}".strip()
+
+
+def score_words(rows: pd.DataFrame) -> tuple[str, str]:
+    """Table 3 in words, ours and the published values: Inception Score of the CGN and its teacher, mean mask area.
+
+    rows: experiment imagenet-is, of the toy world or of ImageNet.
+    """
+    worlds = {"toy": "", "imagenet": "ImageNet: "}
+    ours = [name + _scores(found) for world, name in worlds.items() if len(found := select(rows, dataset=world))]
+    printed = results.published("imagenet-is")
+    recipes = {"SG21": "authors", "seed": "paper"}
+    theirs = [f"{name}: {_scores(select(printed, source=name, recipe=[kind, '-']))}" for name, kind in recipes.items()]
+    return "; ".join(ours), f"ImageNet, {'; '.join(theirs)}"
+
+
+def _scores(rows: pd.DataFrame) -> str:
+    words = {("cgn", "inception-score"): "IS {:.1f}", ("biggan", "inception-score"): "teacher's {:.1f}"}
+    words |= {("cgn", "mask/mean"): "mean mask {:.2f}"}
+    found = {key: select(rows, method=key[0], metric=key[1])["value"] for key in words}
+    return ", ".join(text.format(found[key].mean()) for key, text in words.items() if len(found[key]))
 
 
 def grid_ranges(rows: pd.DataFrame) -> tuple[str, str]:
@@ -353,10 +424,47 @@ def ratio_ranges(rows: pd.DataFrame) -> tuple[str, str]:
 
 
 def cost(rows: pd.DataFrame) -> float | None:
-    """Seconds of training behind rows; a training counts once, also where several experiments measure its model."""
+    """Seconds of training behind rows; a training counts once, also where several experiments measure its model.
+
+    Of the toy world's classifiers, with the CGNs that made their counterfactuals, where these are known (`uncounted`).
+    """
     keys = ["dataset", "method", "recipe", "seed", "params", "seconds"]
-    seconds = rows.drop_duplicates(keys)["seconds"].dropna()
-    return sum(float(value) for value in seconds) if len(seconds) else None
+    seconds = [float(value) for value in rows.drop_duplicates(keys)["seconds"].dropna()]
+    seconds += [known for known in _cgn_seconds(rows).values() if known is not None]
+    return sum(seconds) if seconds else None
+
+
+def uncounted(rows: pd.DataFrame) -> list[str]:
+    """The CGNs behind counterfactuals whose training `cost` leaves out, since nothing here says how long it took."""
+    left_out = [dict(cgn) for cgn, seconds in _cgn_seconds(rows).items() if seconds is None]
+    return [f"a CGN of {cgn['cgn_updates']:,} updates, seed {cgn['cgn_seed']}" for cgn in left_out]
+
+
+_CGN_KEYS = ("cgn_recipe", "cgn_seed", "cgn_updates", "teacher")
+
+
+def _cgn_seconds(rows: pd.DataFrame) -> dict[tuple[tuple[str, Any], ...], float | None]:
+    """Training time of the toy CGNs behind classifiers, by what tells them apart, but for those with rows in `rows`.
+
+    From the rows that measure a CGN, else from the record of its training on this machine.
+    """
+
+    def key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+        return tuple((name, params.get(name)) for name in _CGN_KEYS)
+
+    toy = select(rows, dataset="toy", recipe="toy")
+    found = [(str(line["method"]), key(json.loads(line["params"]))) for line in toy.to_dict("records")]
+    behind = {cgn for method, cgn in found if method.startswith("original+")}
+    behind -= {cgn for method, cgn in found if not method.startswith("original+")}
+    known: dict[tuple[tuple[str, Any], ...], float] = {}
+    if behind:
+        for file in (build_folder() / "artefacts" / "imagenet-cgn").glob("*/record.json"):
+            record = json.loads(file.read_text())
+            known[key(cgn_params(Artefact("imagenet-cgn", record["config"])))] = record["seconds"]
+        measured = results.load(str(toy["profile"].iloc[0]), "imagenet-control", published=True)
+        for line in select(measured, dataset="toy", method="cgn").dropna(subset="seconds").to_dict("records"):
+            known[key(json.loads(line["params"]))] = line["seconds"]
+    return {cgn: known.get(cgn) for cgn in sorted(behind, key=str)}
 
 
 def duration(seconds: float | None) -> str:
