@@ -1,15 +1,17 @@
 """Where data and weights come from: find, check, fetch, and say plainly what is missing.
 
 Places are tried in this order: the folder a user names (argument or CGN_DATA), `../shared/data` beside the checkout,
-the cache (CGN_CACHE), a download into the cache, and last a stand-in that comes with the installation. The stand-in is
-never silent: `source` says what was used and stands in every result row. `python -m cgnlib.assets` shows what is there
-(the list of everything, and the command, are in `cgnlib.registry`).
+the cache (CGN_CACHE), for digits a download into the cache, and last a stand-in that comes with the installation;
+textures and weights are downloaded only where a person asks for it. The stand-in is never silent: `source` says what
+was used and stands in every result row. `python -m cgnlib.assets` shows what is there and downloads what is asked for
+(the command is in `cgnlib.registry`, the list of everything in `cgnlib.sources`).
 """
 
 import hashlib
 import os
 import struct
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from torch import Tensor
 
 from cgnlib.fetching import AssetError, answers, cache_folder, exists, fetch, read
 from cgnlib.mnist.textures import TEXTURE_SIZE, procedural_textures
+from cgnlib.paths import file_sha256, in_project
 from cgnlib.randomness import generator
 
 EMBEDDED_TEST_SHARE = 5  # one in five of the embedded digits is a test digit: 4,000 train, 1,000 test
@@ -110,14 +113,18 @@ def shared_folder() -> Path:
 
 
 def search_folders(folder: str | Path | None = None) -> list[Path]:
-    """Folders to look into, in order. A folder that the user names must exist, or it is an AssetError."""
-    named = folder or os.environ.get("CGN_DATA")
+    """Folders to look into, in order. A folder that the user names must exist, or it is an AssetError.
+
+    A relative one begins at the project's root.
+    """
+    given = folder or os.environ.get("CGN_DATA")
     folders = []
-    if named:
-        if not (exists(Path(named)) and Path(named).is_dir()):
+    if given:
+        named = in_project(given)
+        if not (exists(named) and named.is_dir()):
             origin = "data folder" if folder else "CGN_DATA folder"
             raise AssetError(f"The {origin} {named} does not exist. Correct the path, or leave it out.")
-        folders.append(Path(named))
+        folders.append(named)
     shared = shared_folder()
     return [*folders, *([shared] if shared.is_dir() else []), cache_folder()]
 
@@ -302,7 +309,7 @@ def find_textures(folder: str | Path | None = None) -> Textures:
 
 
 def fetch_textures() -> Path:
-    """Download DTD (600 MB), keep its 20 textures in the cache and return that folder."""
+    """Download DTD (600 MB), keep its 20 textures in the cache, all or none, and return that folder."""
     cache = cache_folder()
     archive = cache / "dtd-r1.0.1.tar.gz"
     if not exists(archive):
@@ -318,16 +325,21 @@ def fetch_textures() -> Path:
 
 
 def _unpack_textures(archive: Path, folder: Path) -> None:
-    """Write the 20 textures of a DTD archive below `folder`: members by exact name, paths of the archive unused."""
+    """Make `folder`/textures with the 20 textures of a DTD archive: members by exact name, its paths unused.
+
+    They are written beside it and renamed when all are there.
+    """
     try:
-        with tarfile.open(archive) as tar:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".textures-") as scratch, tarfile.open(archive) as tar:
+            textures = Path(scratch, "textures")
             for kind, (name, numbers) in TEXTURE_KINDS.items():
-                (folder / "textures" / kind).mkdir(parents=True, exist_ok=True)
+                (textures / kind).mkdir(parents=True)
                 for label, number in enumerate(numbers):
                     stream = tar.extractfile(f"dtd/images/{name}/{name}_{number}.jpg")
                     if stream is None:
                         raise KeyError(f"{name}_{number}.jpg is not a plain file")
-                    (folder / "textures" / kind / f"{label}_{name}_{number}.jpg").write_bytes(stream.read())
+                    (textures / kind / f"{label}_{name}_{number}.jpg").write_bytes(stream.read())
+            textures.rename(folder / "textures")
     except (tarfile.TarError, EOFError, KeyError, OSError) as error:
         raise AssetError(f"{archive} cannot be unpacked: {error}. Delete it and run again.") from error
 
@@ -347,7 +359,10 @@ def find_authors_weights(variant: str, folder: str | Path | None = None) -> Path
     for place in search_folders(folder):
         path = place / authors_weights_file(variant)
         if exists(path):
-            found = hashlib.sha256(read(path)).hexdigest()
+            try:
+                found = file_sha256(path)
+            except OSError as error:
+                raise AssetError(f"{path} cannot be read: {error}. Delete it, or make it readable.") from error
             if found != AUTHORS_WEIGHTS[variant]:
                 raise AssetError(f"{path} is not the published file: its sha256 is {found}. Replace or delete it.")
             return path

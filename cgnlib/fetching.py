@@ -1,5 +1,6 @@
 """One file at a time: look it up, read it, download it; whatever goes wrong ends in one clear AssetError."""
 
+import contextlib
 import gzip
 import itertools
 import json
@@ -8,12 +9,15 @@ import re
 import threading
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
 
+from cgnlib.locking import LockHeld, locked
+from cgnlib.paths import in_project
 from cgnlib.progress import tqdm
 
 CONNECT_SECONDS = 3.0  # a mirror that is silent for so long counts as offline
@@ -27,7 +31,7 @@ class AssetError(RuntimeError):
 
 def cache_folder() -> Path:
     """Where downloads are kept: CGN_CACHE, else the user's cache folder. It need not exist yet."""
-    return Path(os.environ.get("CGN_CACHE") or pooch.os_cache("cgn-report"))
+    return in_project(os.environ.get("CGN_CACHE") or pooch.os_cache("cgn-report"))
 
 
 def exists(path: Path) -> bool:
@@ -179,8 +183,32 @@ def _is_web_page(head: bytes) -> bool:
     return head[:512].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
+@contextlib.contextmanager
+def one_download(path: Path) -> Iterator[None]:
+    """Hold the download of `path`, whose folder is made: a second process that wants the same waits for the first.
+
+    The lock is the hidden file .NAME.lock beside it, which stays. Raises AssetError where that cannot be made or held.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            waiting = f"waiting for another process that downloads {path.name}"
+            stack.enter_context(locked(path.with_name(f".{path.name}.lock"), waiting))
+        except LockHeld as error:
+            raise AssetError(f"{path} cannot be downloaded: {error}.") from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        yield
+
+
+def _unwritable(path: Path, error: OSError) -> AssetError:
+    return AssetError(f"{path} cannot be written: {error}. Free some space, or set CGN_CACHE to a writable folder.")
+
+
 def fetch(url: str, checksum: str | None, path: Path, patience: Patience | None = None) -> None:
     """Fetch one file, with a progress bar; it appears under its name only when complete and verified.
+
+    Two processes never write the same part: the second waits and finds the file, which it verifies.
 
     `checksum` is "md5:..." or "sha256:..." in full, or None. A download that broke off goes on from `path`.part.
     Raises AssetError for a wrong checksum, a web page in its place or a folder that cannot be written to,
@@ -189,19 +217,17 @@ def fetch(url: str, checksum: str | None, path: Path, patience: Patience | None 
     pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
     downloader = ResumingDownloader(path.with_name(f"{path.name}.part"), patience or Patience())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(
-            url,
-            checksum,
-            fname=path.name,
-            path=path.parent,
-            downloader=downloader,  # pyright: ignore[reportArgumentType]  # pooch's hint is of another signature
-        )
+        with one_download(path):
+            pooch.retrieve(
+                url,
+                checksum,
+                fname=path.name,
+                path=path.parent,
+                downloader=downloader,  # pyright: ignore[reportArgumentType]  # pooch's hint is of another signature
+            )
     except ValueError as error:  # pooch's word for a wrong hash
         raise AssetError(f"The download of {url} is corrupt ({error}). Run again, or fetch {path} by hand.") from error
     except requests.RequestException:
         raise
     except OSError as error:
-        raise AssetError(
-            f"{path} cannot be written: {error}. Free some space, or set CGN_CACHE to a writable folder."
-        ) from error
+        raise _unwritable(path, error) from error

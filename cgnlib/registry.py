@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 import requests
 
 from cgnlib import assets
-from cgnlib.fetching import AssetError, Patience, exists
+from cgnlib.fetching import AssetError, Patience, exists, one_download
 from cgnlib.fetching import fetch as fetch_file
+from cgnlib.paths import atomic_file, file_sha256
 from cgnlib.sources import COMMAND, REGISTRY, Asset
 from cgnlib.unpacking import unpack
 
@@ -114,8 +115,7 @@ def lock_file(path: Path) -> Path:
 def sha256(path: Path) -> str:
     """SHA-256 of a file; of a folder that of a list: for each file below it, sorted, path and SHA-256, one a line."""
     if not path.is_dir():
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(path)
     files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
     lines = [f"{sha256(file)}  {name}\n" for name, file in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -127,17 +127,22 @@ def sha256(path: Path) -> str:
 def fetch(name: str, patience: Patience | None = None) -> Path:
     """Download an asset into the cache (weights of torch into torch's own), unless it is there; verified.
 
-    An interrupted download goes on where it broke off. Raises AssetError, with what to do by hand, where it cannot be.
+    An interrupted download goes on where it broke off; one process at a time downloads and unpacks, the next finds it.
+    Raises AssetError, with what to do by hand, where it cannot be.
     """
     asset = named(name)
-    if asset.fetcher is not None:
-        return asset.fetcher()
+    with one_download(asset.home() / asset.name):
+        path = asset.at(asset.home())
+        if path is not None:
+            verify(asset, path)
+            return path
+        if not asset.can_be_fetched:
+            raise AssetError(f"{asset.what} cannot be downloaded by a program. {asset.remedy()}")
+        return asset.fetcher() if asset.fetcher is not None else _fetch(asset, patience)
+
+
+def _fetch(asset: Asset, patience: Patience | None) -> Path:
     target = asset.home() / asset.path
-    if asset.at(asset.home()) is not None:
-        verify(asset, target)
-        return target
-    if asset.url is None:
-        raise AssetError(f"{asset.what} cannot be downloaded by a program. {asset.remedy()}")
     try:
         if asset.unpack is None:
             _fetch_plain(asset, target, patience)
@@ -184,7 +189,8 @@ def _accept(asset: Asset, target: Path, discard: Callable[[], object]) -> None:
         raise
     lock = lock_file(target)
     if asset.sha256 is None and not exists(lock):
-        lock.write_text(f"{sha256(target)}  {target.name}\n")
+        with atomic_file(lock) as partial:
+            partial.write_text(f"{sha256(target)}  {target.name}\n")
 
 
 # --- Command line ---------------------------------------------------------------------------------------------------

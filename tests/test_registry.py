@@ -1,5 +1,6 @@
 """Finding, fetching and unpacking by name, against a web server on this machine that can fail in every way."""
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import http.server
@@ -10,14 +11,14 @@ import tarfile
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cgnlib import assets, registry
+from cgnlib import assets, fetching, registry
 from cgnlib.fetching import AssetError, Patience
 from cgnlib.registry import REGISTRY, fetch, find, lock_file, missing, named, require
 from cgnlib.sources import Asset
@@ -114,6 +115,11 @@ def u2net(site: Site, change, tmp_path: Path) -> Path:
     return tmp_path / "cache" / "weights" / "u2net.pth"
 
 
+def seen(folder: Path) -> list[str]:
+    """Names in a folder, without the hidden locks of downloads."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+
+
 # --- Downloads
 
 
@@ -124,7 +130,7 @@ def test_a_file_comes_once_with_a_lock_and_a_progress_bar(site, u2net, capsys):
     assert "u2net.pth: 100%" in capsys.readouterr().err
     assert fetch("u2net", QUICK) == u2net
     assert len(site.asked) == 1
-    assert sorted(path.name for path in u2net.parent.iterdir()) == ["u2net.pth", "u2net.pth.sha256"]
+    assert seen(u2net.parent) == ["u2net.pth", "u2net.pth.sha256"]
 
 
 def test_a_published_checksum_needs_no_lock(site, u2net, change):
@@ -221,7 +227,7 @@ def test_wrong_bytes_are_refused_and_removed(site, u2net, change, digits):
     site.content = PAYLOAD[:-1] + b"?"
     with pytest.raises(AssetError, match="is corrupt|is not the published file"):
         fetch("u2net", QUICK)
-    assert list(u2net.parent.iterdir()) == []
+    assert seen(u2net.parent) == []
     site.content = PAYLOAD
     assert fetch("u2net", QUICK).read_bytes() == PAYLOAD
 
@@ -230,7 +236,7 @@ def test_a_file_of_another_size_is_refused(site, u2net):
     site.content = PAYLOAD[:1000]
     with pytest.raises(AssetError, match="truncated or another file: 1,000 bytes, where about 300,000"):
         fetch("u2net", QUICK)
-    assert list(u2net.parent.iterdir()) == []
+    assert seen(u2net.parent) == []
 
 
 def test_a_stalled_line_is_left_and_taken_up_again(site, u2net):
@@ -281,7 +287,7 @@ def test_a_web_page_is_not_a_file(site, u2net, content_type):
     site.content = b"\n<!DOCTYPE html><html><head><title>Quota exceeded</title>" + b" " * len(PAYLOAD)
     with pytest.raises(AssetError, match="gave a web page, not a file.*or by hand: open https://drive.google.com"):
         fetch("u2net", QUICK)
-    assert list(u2net.parent.iterdir()) == []
+    assert seen(u2net.parent) == []
     assert len(site.asked) == 1
 
 
@@ -289,6 +295,62 @@ def test_a_folder_that_cannot_be_written_is_named(u2net, tmp_path):
     (tmp_path / "cache").write_text("not a folder")
     with pytest.raises(AssetError, match="cannot be (written|looked up)"):
         fetch("u2net", QUICK)
+
+
+def at_once(*calls: Callable[[], Path]) -> list[Path]:
+    """Results of calls that run in threads at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [running.result() for running in [pool.submit(call) for call in calls]]
+
+
+def test_two_that_want_the_same_file_download_it_once(site, u2net, capsys):
+    site.stalls = [0.2]
+    assert at_once(*[lambda: fetch("u2net", QUICK)] * 2) == [u2net, u2net]
+    assert u2net.read_bytes() == PAYLOAD
+    assert [status for status, _ in site.asked] == [200]
+    assert "waiting for another process that downloads u2net" in capsys.readouterr().err
+
+
+def test_two_that_fetch_the_same_address_never_write_the_same_part(site, tmp_path):
+    site.stalls, path = [0.2], tmp_path / "new" / "file"
+
+    def download() -> Path:
+        fetching.fetch(site.url, f"sha256:{PUBLISHED}", path, QUICK)
+        return path
+
+    assert at_once(download, download) == [path, path]
+    assert path.read_bytes() == PAYLOAD
+    assert [status for status, _ in site.asked] == [200]
+
+
+def test_two_that_want_the_same_archive_unpack_it_once(site, change, tmp_path):
+    site.content, site.stalls = tar_bytes(COMPLETE), [0.2]
+    change("imagenet-9", url=site.url.replace("u2net.pth", "data.tar.gz"))
+    folder = tmp_path / "cache" / "bg_challenge"
+    assert at_once(*[lambda: fetch("imagenet-9", QUICK)] * 2) == [folder, folder]
+    assert seen(folder.parent) == ["bg_challenge", "bg_challenge.sha256"]
+    assert len(site.asked) == 1
+
+
+def test_a_lock_left_behind_is_named(site, u2net, without_flock):
+    u2net.parent.mkdir(parents=True)
+    (u2net.parents[1] / ".u2net.held").touch()
+    with pytest.raises(AssetError, match="u2net cannot be downloaded: another run holds .*delete that file"):
+        fetch("u2net", QUICK)
+    assert site.asked == []
+
+
+def test_what_has_its_own_way_to_be_fetched_is_not_fetched_again(change, tmp_path):
+    calls: list[str] = []
+
+    def fetcher() -> Path:
+        calls.append("dtd")
+        (tmp_path / "cache" / "textures").mkdir()
+        return tmp_path / "cache"
+
+    change("dtd", fetcher=fetcher, locate=lambda place: place if (place / "textures").exists() else None)
+    assert fetch("dtd") == fetch("dtd") == tmp_path / "cache"
+    assert calls == ["dtd"]
 
 
 # --- Lock files
@@ -408,7 +470,7 @@ def test_a_fetched_archive_is_unpacked_locked_and_removed(site, change, tmp_path
     change("imagenet-9", url=site.url.replace("u2net.pth", "data.tar.gz"))
     folder = tmp_path / "cache" / "bg_challenge"
     assert fetch("imagenet-9", QUICK) == find("imagenet-9") == folder
-    assert sorted(path.name for path in folder.parent.iterdir()) == ["bg_challenge", "bg_challenge.sha256"]
+    assert seen(folder.parent) == ["bg_challenge", "bg_challenge.sha256"]
     image = folder / "mixed_same" / "val" / "08_fish" / "b.png"
     image.write_bytes(b"c")
     with pytest.raises(AssetError, match="bg_challenge is not what was downloaded first"):
@@ -487,6 +549,14 @@ def test_missing_stimuli_are_counted(change, tmp_path):
         find("cue-conflict")
     (folder / "cat2-dog1.png").touch()
     assert find("cue-conflict") == folder.parent
+
+
+def test_a_remedy_names_one_place_for_one_thing(tmp_path):
+    words = named("dtd").remedy()
+    assert f"into a data folder (as dtd/dtd/images in it). The data folder is {tmp_path / 'cache'}, or" in words
+    assert "textures," not in words
+    assert "mnist/MNIST/raw of a data folder. The data folder is" in named("mnist").remedy()
+    assert f"Place it at {tmp_path / 'hub' / 'checkpoints'}/vgg16-397923af.pth." in named("vgg16").remedy()
 
 
 def test_what_needs_an_account_says_so():

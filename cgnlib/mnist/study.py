@@ -455,6 +455,6 @@ def _shipped_record(weights: Path) -> dict[str, Any]:
         if record["weights_sha256"] != file_sha256(weights):
             raise ValueError(f"{weights.name} does not have the checksum in it")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = f"Restore both files with 'git checkout {weights.parent.name}', or delete both to train anew."
+        remedy = f"Restore both files with 'git checkout weights/{weights.parent.name}', or delete both to train anew."
         raise AssetError(f"{file}, the record of shipped weights, cannot be used ({error}). {remedy}") from error
     return record
