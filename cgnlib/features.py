@@ -7,12 +7,12 @@ import contextlib
 import io
 import pickle
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from cgnlib import registry
 from cgnlib.fetching import AssetError, answers
 from cgnlib.losses import style
 
@@ -81,7 +81,8 @@ def perceptual_features(name: str = "auto") -> PerceptualFeatures:
     Raises AssetError when VGG16 is asked for and cannot be had.
     """
     if name == "auto":
-        name = "vgg16" if _vgg16_file().exists() else "efficientnet-lite0"
+        vgg16 = registry.named("vgg16")
+        name = "vgg16" if vgg16.at(vgg16.home()) else "efficientnet-lite0"
     if name == "vgg16":
         return PerceptualFeatures(name, _vgg16_blocks(pretrained=True))
     if name == "efficientnet-lite0":
@@ -94,12 +95,6 @@ def random_vgg16_features(seed: int = 0) -> PerceptualFeatures:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=False))
-
-
-def _vgg16_file() -> Path:
-    from torchvision.models import VGG16_Weights
-
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(VGG16_Weights.IMAGENET1K_V1.url).name
 
 
 def _vgg16_blocks(pretrained: bool) -> list[nn.Sequential]:
@@ -117,21 +112,23 @@ def _vgg16_blocks(pretrained: bool) -> list[nn.Sequential]:
 
 
 def _vgg16_weights() -> dict[str, Tensor]:
-    """State dict of the convolutions, from torch's cache or a download."""
-    from torchvision.models import VGG16_Weights
-
-    weights, file = VGG16_Weights.IMAGENET1K_V1, _vgg16_file()
-    remedy = "or choose features: efficientnet-lite0."
-    if not file.exists() and not answers(weights.url):
-        what = f"{file} does not exist and {weights.url} cannot be reached"
-        raise AssetError(f"VGG16 weights: {what}. Put the file there by hand, {remedy}")
+    """State dict of the convolutions, from torch's cache or a download, verified and read without executing code."""
+    asset, instead = registry.named("vgg16"), "Or choose features: efficientnet-lite0."
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
-        names = {name: name.removeprefix("features.") for name in state if name.startswith("features.")}
-        return {short: state[name] for name, short in names.items()}
+        file = registry.find("vgg16")
+        if file is None and not (asset.url and answers(asset.url)):
+            raise AssetError(f"{asset.what}: {asset.url} cannot be reached. {asset.remedy()}")
+        file = file or registry.fetch("vgg16")
+    except AssetError as error:
+        raise AssetError(f"{error} {instead}") from error
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        what = f"{file} cannot be fetched or read ({error})"
-        raise AssetError(f"VGG16 weights: {what}. Delete it and fetch it again, {remedy}") from error
+        raise AssetError(
+            f"{file} cannot be read ({type(error).__name__}). Delete it and fetch it again. {instead}"
+        ) from error
+    names = {name: name.removeprefix("features.") for name in state if name.startswith("features.")}
+    return {short: state[name] for name, short in names.items()}
 
 
 def efficientnet_lite0() -> nn.Module:

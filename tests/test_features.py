@@ -1,13 +1,17 @@
 """Perceptual features: frozen, cut into blocks, calibrated; what happens without VGG16's weights."""
 
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from cgnlib import features
+from cgnlib import features, registry
 from cgnlib.features import STYLE_GRADIENT_NORM, PerceptualFeatures, perceptual_features, random_vgg16_features
 from cgnlib.fetching import AssetError
+from cgnlib.paths import file_sha256
 
 
 @pytest.fixture(scope="module")
@@ -85,34 +89,74 @@ def test_calibration_needs_two_batches(lite: PerceptualFeatures, pair) -> None:
         lite.calibrate(pair[0], pair[0])
 
 
-def test_vgg_without_network_names_file_and_remedy(tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture
+def vgg_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where VGG16's weights must lie, in an empty cache and without network."""
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(features, "answers", lambda url: False)
-    with pytest.raises(AssetError, match=r"vgg16-397923af.pth does not exist and http.* cannot be reached") as error:
+    (tmp_path / "checkpoints").mkdir()
+    return tmp_path / "checkpoints" / "vgg16-397923af.pth"
+
+
+def publish(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the file be the published one: its size and the leading digits of its checksum."""
+    published = replace(registry.named("vgg16"), size=file.stat().st_size, sha256=file_sha256(file)[:8])
+    monkeypatch.setattr(registry, "REGISTRY", (published,))
+
+
+def test_vgg_without_network_names_file_and_remedy(vgg_file: Path) -> None:
+    with pytest.raises(AssetError, match=r"VGG16 weights: https://.* cannot be reached") as error:
         perceptual_features("vgg16")
-    assert "efficientnet-lite0" in str(error.value)
+    assert f"Place it at {vgg_file}" in str(error.value)
+    assert "Or choose features: efficientnet-lite0" in str(error.value)
     assert perceptual_features("auto").name == "efficientnet-lite0"
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 cut off"])
-def test_damaged_vgg_weights_are_named(tmp_path: Path, monkeypatch, content: bytes) -> None:
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "vgg16-397923af.pth").write_bytes(content)
-    with pytest.raises(AssetError, match="vgg16-397923af.pth cannot be fetched or read .*Delete it"):
+def test_damaged_vgg_weights_are_named(vgg_file: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    vgg_file.write_bytes(content)
+    with pytest.raises(AssetError, match=r"vgg16-397923af.pth is truncated or another file: .*Delete .*efficientnet"):
+        perceptual_features("auto")
+    publish(vgg_file, monkeypatch)
+    with pytest.raises(AssetError, match=r"vgg16-397923af.pth cannot be read .*Delete it"):
         perceptual_features("auto")
 
 
-def test_vgg_weights_are_read_from_the_cache(tmp_path: Path, monkeypatch, pair) -> None:
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+def test_vgg_weights_in_the_cache_are_verified(vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, vgg_file)
+    publish(vgg_file, monkeypatch)
+    torch.save({"features.0.weight": torch.ones(64, 3, 3, 3)}, vgg_file)
+    with pytest.raises(AssetError, match=r"vgg16-397923af.pth is not the published file: its SHA-256 is"):
+        perceptual_features("auto")
+
+
+def test_vgg_weights_cannot_execute_code(vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vgg_file.write_bytes(pickle.dumps(Touch(str(vgg_file.with_name("touched"))), protocol=2))
+    publish(vgg_file, monkeypatch)
+    with pytest.raises(AssetError, match=r"vgg16-397923af.pth cannot be read"):
+        perceptual_features("auto")
+    assert not vgg_file.with_name("touched").exists()
+
+
+class Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str]]:
+        return open, (self.path, "w")
+
+
+def test_vgg_weights_are_read_from_the_cache(vgg_file: Path, monkeypatch: pytest.MonkeyPatch, pair) -> None:
     vgg = random_vgg16_features(seed=1)
     names = [f"features.{i}.{kind}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21) for kind in ("weight", "bias")]
     state = dict(zip(names, vgg.state_dict().values(), strict=True))
     for index in (24, 26, 28):  # the fifth block, which is not used
         state |= {f"features.{index}.weight": torch.zeros(512, 512, 3, 3), f"features.{index}.bias": torch.zeros(512)}
     state["classifier.6.bias"] = torch.zeros(1000)
-    (tmp_path / "checkpoints").mkdir()
-    torch.save(state, tmp_path / "checkpoints" / "vgg16-397923af.pth")
+    torch.save(state, vgg_file)
+    publish(vgg_file, monkeypatch)
     found = perceptual_features("auto")
     assert found.name == "vgg16"
     assert torch.equal(found(pair[0])[3], vgg(pair[0])[3])
