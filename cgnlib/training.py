@@ -310,6 +310,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 def load_state(module: nn.Module, path: Path | str, what: str, drop_prefix: str = "") -> None:
     """Load a `.safetensors` or PyTorch state dict into `module`, strictly and without executing code.
 
+    Batch norms keep their own count of batches where an old file has none (PyTorch 0.4.0 did not count).
     drop_prefix: taken off the keys that have it ("module." of a network that was trained in parallel).
 
     Raises AssetError naming the file and what is wrong: missing, unreadable, wrong keys, wrong shapes, not finite.
@@ -330,6 +331,8 @@ def load_state(module: nn.Module, path: Path | str, what: str, drop_prefix: str 
         raise AssetError(f"weights of {what}: {path} holds a {type(tensors).__name__}, not a state dict.")
     tensors = {name.removeprefix(drop_prefix): tensor for name, tensor in tensors.items()}
     expected = module.state_dict()
+    counters = {name: count for name, count in expected.items() if name.endswith("num_batches_tracked")}
+    tensors = counters | tensors
     if set(tensors) != set(expected):
         missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
         raise AssetError(

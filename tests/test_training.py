@@ -438,6 +438,22 @@ def write(path: Path, what: str) -> None:
         torch.save(content[what], path)
 
 
+def test_counts_of_batches_alone_may_be_missing(tmp_path: Path) -> None:
+    """As in files of PyTorch 0.4.0, and in torchvision's of ResNet-50."""
+    norm, found = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+    norm(torch.randn(4, 2, 3, 3))
+    found.num_batches_tracked = torch.tensor(7)
+    old = {name: tensor for name, tensor in norm.state_dict().items() if name != "num_batches_tracked"}
+    torch.save(old, tmp_path / "old.pth")
+    load_state(found, tmp_path / "old.pth", "a norm")
+    assert found.num_batches_tracked == 7
+    assert torch.equal(found.state_dict()["running_mean"], norm.state_dict()["running_mean"])
+    del old["running_var"]
+    torch.save(old, tmp_path / "old.pth")
+    with pytest.raises(AssetError, match=r"missing \['running_var'\], extra \[\]"):
+        load_state(found, tmp_path / "old.pth", "a norm")
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [

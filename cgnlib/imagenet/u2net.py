@@ -5,7 +5,7 @@ are those of the published files. Upsampling aligns corners, as in the code of S
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -15,11 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cgnlib.fetching import AssetError
 from cgnlib.training import freeze, load_state
 
 STAGES = 6
-_COUNTER = ".num_batches_tracked"
 
 Kind = Literal["RSU7", "RSU6", "RSU5", "RSU4", "RSU4F"]
 LEVELS: dict[Kind, int] = {"RSU7": 7, "RSU6": 6, "RSU5": 5, "RSU4": 4, "RSU4F": 4}
@@ -221,30 +219,5 @@ def load_published(path: Path | str, config: U2NetConfig = FULL) -> U2Net:
     Raises AssetError when the file is missing, corrupt or does not hold this architecture; never executes code.
     """
     network = U2Net(config)
-    what = "a U2-Net"
-    try:
-        load_state(network, path, what)
-    except AssetError as error:
-        try:
-            load_state(_WithoutCounters(network), path, what)
-        except AssetError:
-            raise error from None
+    load_state(network, path, "a U2-Net")
     return freeze(network)
-
-
-class _WithoutCounters(nn.Module):
-    """A network as PyTorch 0.4.0 saved it, which the published code asks for: batch norms did not count batches.
-
-    No number depends on these counters here; they keep their values.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {key: tensor for key, tensor in self.network.state_dict().items() if not key.endswith(_COUNTER)}
-
-    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        counters = {key: tensor for key, tensor in self.network.state_dict().items() if key.endswith(_COUNTER)}
-        self.network.load_state_dict({**tensors, **counters})
