@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from cgnlib.statistics import (
     Interval,
     difference_interval,
+    independent_difference,
     mean_difference_interval,
     mean_interval,
     nested_interval,
+    paired_bootstrap,
     wilson_interval,
     within_margin,
 )
@@ -36,6 +38,31 @@ def test_wilson_holds_its_share_and_stays_in_range(n: int, share: float) -> None
 def test_difference_is_newcombes_example() -> None:
     found = difference_interval(56, 70, 48, 80)  # Newcombe 1998, Table II (a), method 10
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+
+
+def test_independent_difference_by_hand() -> None:
+    found = independent_difference(Interval(10, 7, 12, ""), Interval(4, 3, 8, ""))
+    assert (found.value, found.low, found.high) == pytest.approx((6, 6 - 5, 6 + math.sqrt(5)))
+
+
+def test_paired_bootstrap_is_the_binomial_where_differences_go_one_way() -> None:
+    differences = np.array([1] * 15 + [0] * 85)
+    found = paired_bootstrap(differences, np.random.default_rng(0))
+    assert found.value == pytest.approx(0.15)
+    assert (found.low, found.high) == pytest.approx((0.08, 0.22), abs=0.011)
+    assert paired_bootstrap(differences, np.random.default_rng(0)) == found
+    mirrored = paired_bootstrap(-2 * differences, np.random.default_rng(1))
+    assert (mirrored.low, mirrored.high) == pytest.approx((-0.44, -0.16), abs=0.022)
+    same = paired_bootstrap(np.full(10, 2), np.random.default_rng(0))
+    assert (same.value, same.low, same.high) == (2, 2, 2)
+
+
+def test_paired_bootstrap_agrees_with_resampling_images() -> None:
+    draw = np.random.default_rng(0)
+    differences = draw.choice([-2, -1, 0, 1], 400, p=[0.1, 0.2, 0.4, 0.3])
+    found = paired_bootstrap(differences, draw)
+    means = differences[draw.integers(0, 400, (4000, 400))].mean(axis=1)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.01)
 
 
 def test_mean_interval_by_hand() -> None:
@@ -99,6 +126,9 @@ def test_margin(low: float, high: float, verdict: str) -> None:
         lambda: nested_interval([[1, 2]]),
         lambda: nested_interval([[1], []]),
         lambda: within_margin(Interval(0, 0, 0, ""), 0),
+        lambda: paired_bootstrap(np.array([], dtype=int), np.random.default_rng(0)),
+        lambda: paired_bootstrap(np.array([1, 0]), np.random.default_rng(0), resamples=999),
+        lambda: paired_bootstrap(np.array([1, 0]), np.random.default_rng(0), confidence=95),
     ],
 )
 def test_too_few_or_impossible_samples_are_errors(call) -> None:
