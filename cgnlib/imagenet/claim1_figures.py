@@ -11,14 +11,15 @@ from torch import Tensor
 
 from cgnlib.imagenet import control
 from cgnlib.imagenet.cgn import ImageNetCGN, Parts
-from cgnlib.imagenet.control import Measured, as_images, conjecture
+from cgnlib.imagenet.control import Measured, as_images
 from cgnlib.imagenet.sampling import FACTORS, Sampling, draw
 from cgnlib.imagenet.study import NAMES, ToyStudy
 from cgnlib.imagenet.training import sample_classes
 from cgnlib.images import to_uint8
 from cgnlib.plotting import GENERATOR_LABELS
 from cgnlib.results import interval_of, published, select
-from cgnlib.statistics import Interval
+from cgnlib.statistics import mean_interval
+from cgnlib.verdicts import RULES
 
 # Rows of a sheet: short, since ten images of 64 pixels at twice their size leave little room beside them.
 LABELS = {
@@ -131,27 +132,45 @@ def area_table(study: ToyStudy) -> pd.DataFrame:
     return pd.DataFrame({"mask area": bins, "images": found["n"], "entangled, % [95 %]": shares})
 
 
-def conjecture_table(study: ToyStudy) -> pd.DataFrame:
-    """The seed's two side claims: what it says, the change that was found, verdict."""
-    growth = control.residue_growth([float(value) for value in study.residue_log()["residue"]])
-    small = control.small_mask_effect(study.tied.area, _entangled(study))
-    lines = [
-        ("background residue grows with longer training", "last fifth − middle fifth, % of the image", _scaled(growth)),
-        ("entanglement comes with masks below 10 %", "masks below − above 10 %, points", small),
-    ]
-    return pd.DataFrame(
-        {
-            "the seed says": says,
-            "measured": what,
-            "change [95 %]": "–" if found is None else found.text(2),
-            "verdict": conjecture(found),
-        }
-        for says, what, found in lines
-    )
+CONJECTURES = {  # metric: what the seed says grows, and what is measured
+    "residue/growth": ("background residue grows with longer training", "last fifth − middle fifth, % of the image"),
+    "entangled/small-masks": (
+        "entanglement comes with masks below 10 %",
+        "masks below − above 10 %, within classes, points",
+    ),
+}
 
 
-def _scaled(interval: Interval | None) -> Interval | None:
-    return None if interval is None else interval.scaled(100)
+def conjecture_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The seed's two side claims from rows of imagenet-control, one value per trained CGN: change and verdict."""
+    lines = []
+    for metric, (says, what) in CONJECTURES.items():
+        found = select(rows, dataset="toy", method="cgn", metric=metric)
+        values = "; ".join(f"{value:.2f}" for value in found["value"])
+        decided = len(found) >= RULES.seeds_for_interval
+        lines.append(
+            {
+                "the seed says": says,
+                "measured": what,
+                "change [95 %]": interval_of(found).text(2) if decided else values or "–",
+                "CGNs": len(found),
+                "verdict": conjecture([float(value) for value in found["value"]]),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def conjecture(changes: Sequence[float]) -> str:
+    """Verdict on "it grows" from the change in each of some trainings, by the 95 % interval of their mean.
+
+    reproduced: all of it above zero; not reproduced: all of it below; undecided: it holds zero.
+    """
+    if not changes:
+        return "not tested: too little to measure at this scale"
+    if len(changes) < RULES.seeds_for_interval:
+        return "not tested: one training" if len(changes) == 1 else f"not tested: {len(changes)} trainings"
+    found = mean_interval(changes, RULES.confidence)
+    return "reproduced" if found.low > 0 else "not reproduced" if found.high < 0 else "undecided"
 
 
 def _values(rows: pd.DataFrame) -> dict[str, float]:

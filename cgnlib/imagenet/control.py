@@ -4,7 +4,7 @@ The toy world's oracle was trained on images whose factors are free; it, true ma
 alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import pandas as pd
@@ -17,10 +17,10 @@ from cgnlib.imagenet.evaluation import MASK_LEVEL, intersection_over_union
 from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.images import to_uint8
 from cgnlib.progress import tqdm
-from cgnlib.statistics import Interval, difference_interval, mean_difference_interval, wilson_interval
+from cgnlib.statistics import wilson_interval
 from cgnlib.toyworld.latents import scenes_of
 from cgnlib.toyworld.reader import Reader
-from cgnlib.toyworld.world import Scenes, render
+from cgnlib.toyworld.world import Factors, Scenes, render
 
 HEADS = {"shape": "shape", "foreground": "texture", "background": "background"}  # factor -> the oracle's head
 AREAS = (0.0, 0.1, 0.2, 0.3, 1.0)  # bounds of the bins of mask area; the seed suspects masks below 0.1
@@ -87,9 +87,20 @@ def teacher_images(cgn: ImageNetCGN, measured: Measured, truncation: float, batc
 
 def true_scenes(u: Tensor, labels: Tensor, batch: int = 200) -> Scenes:
     """What the toy world's teacher was taught to draw from noise u (N, 32) and class labels (N,), on the CPU."""
-    factors = scenes_of(u.cpu(), labels.cpu())
-    rendered = [render(factors[start : start + batch]) for start in range(0, len(labels), batch)]
+    rendered = list(_rendered(scenes_of(u.cpu(), labels.cpu()), batch))
     return Scenes(*(torch.cat(parts) for parts in zip(*rendered, strict=True)))
+
+
+def rendered_parts(factors: Factors, batch: int = 200) -> tuple[Tensor, Tensor]:
+    """Textures that fill the image, and scenes without an object, of some factors: (N, 3, 64, 64) uint8 each."""
+    parts = [(to_uint8(each.foreground), to_uint8(each.background)) for each in _rendered(factors, batch)]
+    foregrounds, backgrounds = zip(*parts, strict=True)
+    return torch.cat(foregrounds), torch.cat(backgrounds)
+
+
+def _rendered(factors: Factors, batch: int) -> Iterator[Scenes]:
+    for start in range(0, len(factors), batch):
+        yield render(factors[start : start + batch])
 
 
 def control_matrix(read: Mapping[str, Tensor], labels: Tensor) -> dict[str, dict[str, float]]:
@@ -167,32 +178,35 @@ def by_area(area: Tensor, hits: Tensor, bounds: Sequence[float] = AREAS) -> pd.D
     return pd.DataFrame(lines)
 
 
-def small_mask_effect(area: Tensor, hits: Tensor, limit: float = AREAS[1], least: int = 20) -> Interval | None:
-    """Share of hits below the limit of mask area minus that above, in points; None where a side has too few images."""
-    small = area < limit
-    n, m = int(small.sum()), int((~small).sum())
-    if min(n, m) < least:
-        return None
-    return difference_interval(int(hits[small].sum()), n, int(hits[~small].sum()), m).scaled(100)
+def small_mask_effect(
+    area: Tensor, hits: Tensor, classes: Tensor, limit: float = AREAS[1], least: int = 20
+) -> float | None:
+    """Share of hits below the limit of mask area minus that above, within classes, in points.
+
+    Classes differ in both: their differences are averaged as by Mantel and Haenszel, each weighted by n m / (n + m) for
+    n images below and m above. None where classes that have both hold fewer than `least` images on a side.
+    """
+    weighted, weights, sides = 0.0, 0.0, [0, 0]
+    for label in classes.unique():
+        small, large = (hits[(classes == label) & side].double() for side in (area < limit, area >= limit))
+        n, m = len(small), len(large)
+        if n and m:
+            weight = n * m / (n + m)
+            weighted += weight * (small.mean() - large.mean()).item()
+            weights, sides = weights + weight, [sides[0] + n, sides[1] + m]
+    return 100 * weighted / weights if min(sides) >= least else None
 
 
-def residue_growth(residue: Sequence[float]) -> Interval | None:
+def residue_growth(residue: Sequence[float]) -> float | None:
     """Mean residue of the last fifth of training minus that of its middle fifth; None for fewer than two values each.
 
-    residue: one value per logged step. The interval is over logged steps, which are not independent: it is narrow.
+    residue: one value per logged step of one training.
     """
     fifth = len(residue) // FIFTHS
     if fifth < 2:
         return None
     start = (len(residue) - fifth) // 2
-    return mean_difference_interval(residue[-fifth:], residue[start : start + fifth])
-
-
-def conjecture(effect: Interval | None) -> str:
-    """Verdict on a conjecture that something grows: reproduced where the interval of its change is above zero."""
-    if effect is None:
-        return "not tested"
-    return "reproduced" if effect.low > 0 else "not reproduced"
+    return (sum(residue[-fifth:]) - sum(residue[start : start + fifth])) / fifth
 
 
 def as_images(masks: Tensor) -> Tensor:

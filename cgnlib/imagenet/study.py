@@ -29,19 +29,29 @@ from cgnlib.parameters import StudyParameters
 from cgnlib.provenance import code_version
 from cgnlib.randomness import generator
 from cgnlib.results import Row
-from cgnlib.toyworld.parts import ToyParts, toy_parts
+from cgnlib.toyworld.parts import ToyParts, judges_fingerprint, toy_parts
 from cgnlib.toyworld.quality import HELD_OUT
-from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build
+from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build, factors_of
 from cgnlib.toyworld.world import BACKGROUNDS, SHAPES, TEXTURES
 from cgnlib.training import Artefact, TrainingStopped, fingerprint
 from cgnlib.verdicts import rules_hash
 
 TOY_FEATURES = "efficientnet-lite0"  # also where VGG16 is at hand: the weights of recipe TOY belong to it
 SPLITS, TRUNCATION = 1, 1.0  # of Inception Scores, as published
+ABLATION_SAMPLES = 2_000  # images of each ablation at most: enough for differences that one CGN per ablation can show
 NAMES = {"shape": SHAPES, "texture": TEXTURES, "background": BACKGROUNDS}
-# Names of SG21's ablations in the published table, and of the seed's variant.
-UNITS = {"inception-score": "score", "mask": "fraction", "iou": "fraction", "residue": "fraction", "fid": "distance"}
-# Of the parameters' `imagenet_ablations`: the method's name, as in the published table, and its recipe.
+# By metric or by its first part; all others are percent.
+UNITS = {
+    "inception-score": "score",
+    "mask": "fraction",
+    "iou": "fraction",
+    "residue": "fraction",
+    "residue/growth": "points",
+    "entangled/small-masks": "points",
+    "fid": "distance",
+}
+# Of the parameters' `imagenet_ablations`: the method's name, SG21's in the published table or the seed's variant, and
+# its recipe.
 ABLATIONS = {
     **{
         term: (f"cgn-without-{name}", without(TOY, term))
@@ -122,10 +132,10 @@ class ToyStudy:
         n = self.parameters.imagenet_samples
         return Real(build(TRAIN, 2 * n, HELD_OUT), build(FREE, 2 * n, HELD_OUT), n)
 
-    def measured(self, cgn: ImageNetCGN, labels: str) -> Measured:
-        """As many images of a CGN as the parameters say, with labels "tied" or "random"."""
-        sampling = Sampling(self.parameters.imagenet_samples, labels, truncation=TRUNCATION, seed=self.parameters.seed)
-        return control.measure(cgn, sampling)
+    def measured(self, cgn: ImageNetCGN, labels: str, n: int | None = None) -> Measured:
+        """Images of a CGN, by default as many as the parameters say, with labels "tied" or "random"."""
+        n = n or self.parameters.imagenet_samples
+        return control.measure(cgn, Sampling(n, labels, truncation=TRUNCATION, seed=self.parameters.seed))
 
     @functools.cached_property
     def tied(self) -> Measured:
@@ -172,7 +182,9 @@ class ToyStudy:
         teacher's; iou/teacher: with what the U2-Net finds in the teacher's image; iou/true: with the true object (of
         the U2-Net itself for real images and the teacher's); residue/mean: of the U2-Net's mask of the background;
         legible/background: percent of backgrounds that show their class's silhouette; entangled/foreground: percent of
-        foregrounds that show their class's scene; fid: on the oracle's features, with tied and with free labels.
+        foregrounds that show their class's scene (of real images: rendered scenes without objects, and rendered
+        textures, which can show neither); fid: on the oracle's features, with tied and with free labels.
+        residue/growth and entangled/small-masks: what the seed's conjectures say, where there is enough to measure.
         """
         real, features = self.real, self._real_features
         tied_truth = control.true_scenes(self.tied.u, self.tied.labels[:, 0]).mask
@@ -187,6 +199,7 @@ class ToyStudy:
                 "iou/true/free": self._u2net_overlap(real.free),
                 "fid/tied": self._distance(features["tied"][real.n :], "tied"),
                 "fid/free": self._distance(features["free"][real.n :], "free"),
+                **self._clean_readings(),
             },
         )
         drawn, drawn_features = self.parts.oracle.read(self.teacher[0])
@@ -200,7 +213,8 @@ class ToyStudy:
                 **{f"oracle/{factor}": own[factor][factor] for factor in HEADS},
             },
         )
-        rows += self._rows("imagenet-control", "cgn", self._control_values(self.tied, self.free), self.artefact)
+        values = self._control_values(self.tied, self.free) | self._conjectured()
+        rows += self._rows("imagenet-control", "cgn", values, self.artefact)
         oracles = {f"oracle/{factor}": accuracies[factor][factor] for factor in HEADS}
         rows += self._rows("imagenet-control", "cgn", oracles, self.artefact, 2 * real.n)
         return results.keep(rows)
@@ -218,12 +232,33 @@ class ToyStudy:
             except TrainingStopped as stop:
                 stopped[method] = str(stop)
                 continue
-            tied, free = self.measured(cgn, "tied"), self.measured(cgn, "random")
+            n = min(self.parameters.imagenet_samples, ABLATION_SAMPLES)
+            tied, free = self.measured(cgn, "tied", n), self.measured(cgn, "random", n)
             masks = mask_statistics(tied.area[:, None, None, None])
             found = {"mask/mean": masks.mean, "mask/deviation": masks.deviation}
             found |= {"inception-score": self._inception(tied.image)} | self._control_values(tied, free)
-            rows += self._rows("imagenet-ablation", method, found, artefact)
+            rows += self._rows("imagenet-ablation", method, found, artefact, n)
         return results.keep(rows), stopped
+
+    def _clean_readings(self) -> dict[str, float]:
+        """What the oracle says of rendered parts that cannot have the failures of Figures 10 and 11, in percent."""
+        n = self.real.n
+        factors = factors_of(FREE, 2 * n, HELD_OUT)[:n]
+        foregrounds, backgrounds = control.rendered_parts(factors)
+        oracle = self.parts.oracle
+        return {
+            "entangled/foreground": _percent(control.entangled(foregrounds, factors.texture, oracle)),
+            "legible/background": _percent(control.legible(backgrounds, factors.background, oracle)),
+        }
+
+    def _conjectured(self) -> dict[str, float]:
+        """The seed's two conjectures as one number each, in points, where there is enough to measure."""
+        entangled = control.entangled(self.tied.foreground, self.tied.labels[:, 1], self.parts.oracle)
+        found = {
+            "residue/growth": control.residue_growth([100 * float(each) for each in self.residue_log()["residue"]]),
+            "entangled/small-masks": control.small_mask_effect(self.tied.area, entangled, self.tied.labels[:, 1]),
+        }
+        return {metric: value for metric, value in found.items() if value is not None}
 
     def _control_values(self, tied: Measured, free: Measured) -> dict[str, float]:
         oracle = self.parts.oracle
@@ -234,12 +269,12 @@ class ToyStudy:
         legible = control.legible(free.background, free.labels[:, 2], oracle)
         values = {f"control/{a}/{b}": value for a, line in matrix.items() for b, value in line.items()}
         return values | {
-            "iou/teacher": control.overlap(tied.mask, self.teacher[1]),
+            "iou/teacher": control.overlap(tied.mask, self.teacher[1][: len(tied)]),
             "iou/true": control.overlap(tied.mask, tied_truth),
             "iou/true/free": control.overlap(free.mask, free_truth),
             "residue/mean": free.residue.mean().item(),
-            "legible/background": 100 * legible.float().mean().item(),
-            "entangled/foreground": 100 * entangled.float().mean().item(),
+            "legible/background": _percent(legible),
+            "entangled/foreground": _percent(entangled),
             "fid/tied": self._distance(oracle.read(tied.image)[1], "tied"),
             "fid/free": self._distance(features, "free"),
         }
@@ -254,6 +289,7 @@ class ToyStudy:
     ) -> list[Row]:
         """One row per metric. artefact: of the CGN, None for other images; n: images, by default `imagenet_samples`."""
         params: dict[str, Any] = {"splits": SPLITS, "truncation": TRUNCATION, "network": "toy classifier"}
+        params["parts"] = judges_fingerprint()
         if method != "real":
             params |= {"sample_seed": self.parameters.seed, "teacher": fingerprint(self.parts.biggan)}
         if artefact is not None:
@@ -272,7 +308,7 @@ class ToyStudy:
             "code": f"{code_version()}, rules {rules_hash('imagenet')}",
             "seconds": None if artefact is None else json.loads(artefact.record.read_text())["seconds"],
         }
-        units = ((metric, UNITS.get(metric.split("/")[0], "percent")) for metric in values)
+        units = ((metric, UNITS.get(metric, UNITS.get(metric.split("/")[0], "percent"))) for metric in values)
         return [Row(**common, metric=metric, unit=unit, value=values[metric]) for metric, unit in units]
 
     def _inception(self, images: Tensor) -> float:
@@ -280,7 +316,8 @@ class ToyStudy:
         return inception_score(logits, network="the toy classifier", truncation=TRUNCATION, splits=SPLITS).value
 
     def _distance(self, features: Tensor, kind: str) -> float:
-        return frechet_distance(features, self._real_features[kind][: self.real.n])
+        """From real images, as many as there are features: the distance depends on both numbers."""
+        return frechet_distance(features, self._real_features[kind][: len(features)])
 
     def _u2net_overlap(self, images: ToyImages) -> float:
         """Mean IoU of the U2-Net's masks of rendered images with their true ones."""
@@ -315,3 +352,7 @@ class ToyStudy:
         u, start = u.to(self.device), (0, 0, 0)
         ends = {"shape": (5, 0, 0), "texture": (0, 5, 0), "background": (0, 0, 5), "all": (5, 5, 5)}
         return {name: interpolate(self.cgn, u, start, end, steps).image.cpu() for name, end in ends.items()}
+
+
+def _percent(hits: Tensor) -> float:
+    return 100 * hits.float().mean().item()

@@ -5,9 +5,10 @@ and with --ship puts them into `weights/toyworld`.
 """
 
 import argparse
+import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from torch import nn
 from cgnlib.fetching import AssetError
 from cgnlib.imagenet.biggan import BigGAN
 from cgnlib.imagenet.u2net import U2Net
-from cgnlib.paths import project_root
+from cgnlib.paths import atomic_file, file_sha256, project_root
 from cgnlib.toyworld import quality
 from cgnlib.toyworld.pretraining import (
     CLASSIFIER,
@@ -29,10 +30,11 @@ from cgnlib.toyworld.pretraining import (
     train_saliency,
 )
 from cgnlib.toyworld.reader import Reader
-from cgnlib.training import Artefact, atomic_file, file_sha256, freeze, load_state
+from cgnlib.training import Artefact, TrainingStopped, freeze, load_state
 
 SEED = 0  # of all shipped parts
 QUALITY_IMAGES = 2_000
+JUDGES = ("oracle", "u2net", "classifier")  # parts that results are read by
 
 
 class ToyParts(NamedTuple):
@@ -87,6 +89,20 @@ def part_record(name: str, folder: Path | None = None) -> dict[str, Any]:
         ) from error
 
 
+def judges_fingerprint(folder: Path | None = None) -> str:
+    """First 12 hex digits of the SHA-256 of the records' checksums of the shipped parts that judge: what rows name.
+
+    Raises AssetError where a record is missing or has no checksum.
+    """
+    digest = hashlib.sha256()
+    for name in JUDGES:
+        record = part_record(name, folder)
+        if "weights_sha256" not in record:
+            raise AssetError(f"the record of the shipped part {name} has no checksum. Restore it: git checkout weights")
+        digest.update(f"{name} {record['weights_sha256']}\n".encode())
+    return digest.hexdigest()[:12]
+
+
 def ship(artefacts: dict[str, Artefact], found: dict[str, Any], folder: Path) -> None:
     """Copy weights, records and training curves of finished artefacts to `folder`, with what was found about them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +126,18 @@ def main() -> None:
     names = arguments.parts or list(TRAININGS)
     if unknown := set(names) - set(TRAININGS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(TRAININGS)}")
+    if arguments.ship and set(names) != set(TRAININGS):
+        parser.error("--ship takes all parts: name none")
+    try:
+        _make(names, arguments.ship)
+    except (TrainingStopped, AssetError) as error:
+        parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(1, "stopped; what was trained is kept: run again to go on\n")
+
+
+def _make(names: Sequence[str], shipping: bool) -> None:
+    """Train, resume or load the parts; if they are all, say how good they are, and ship them if asked for."""
     networks, artefacts = {}, {}
     for name in names:
         networks[name], artefacts[name] = TRAININGS[name]()
@@ -126,5 +154,5 @@ def main() -> None:
         "oracle": quality.reader_quality(parts.oracle, QUALITY_IMAGES, SEED),
     }
     print(json.dumps(found, indent=1))
-    if arguments.ship:
+    if shipping:
         ship(artefacts, found, shipped_folder())

@@ -15,7 +15,8 @@ from cgnlib.images import to_uint8
 from cgnlib.randomness import generator
 from cgnlib.toyworld.latents import Z_DIM
 from cgnlib.toyworld.reader import Reader
-from cgnlib.toyworld.world import Scenes
+from cgnlib.toyworld.sets import factors_of
+from cgnlib.toyworld.world import Scenes, render
 
 
 class Told:
@@ -104,20 +105,32 @@ def test_shares_by_mask_area() -> None:
     assert empty["share"].tolist()[:3] == [None] * 3
 
 
-def test_conjectures_need_enough_on_both_sides() -> None:
+def test_small_masks_are_compared_within_classes() -> None:
     area = torch.cat([torch.full((50,), 0.05), torch.full((50,), 0.3)])
-    more = torch.arange(100) < 40
-    found = control.small_mask_effect(area, more)
-    assert found is not None and found.value == pytest.approx(80) and control.conjecture(found) == "reproduced"
-    assert control.conjecture(control.small_mask_effect(area, ~more)) == "not reproduced"
-    assert control.small_mask_effect(area[40:], more[40:]) is None
-    assert control.conjecture(None) == "not tested"
+    hits, one_class = torch.arange(100) < 40, torch.zeros(100, dtype=torch.int64)
+    assert control.small_mask_effect(area, hits, one_class) == pytest.approx(80)
+    assert control.small_mask_effect(area[40:], hits[40:], one_class[40:]) is None  # 10 small masks
+    # All small masks are of class 0, all large ones of class 1: the difference of 80 points may be the classes' own.
+    assert control.small_mask_effect(area, hits, (area > 0.1).long()) is None
+
+
+def test_classes_of_unlike_sizes_weigh_as_by_mantel_and_haenszel() -> None:
+    area = torch.tensor([0.05] * 20 + [0.3] * 20 + [0.05] * 10 + [0.3] * 30)
+    classes = torch.tensor([0] * 40 + [1] * 40)
+    hits = torch.tensor([True] * 20 + [False] * 20 + [False] * 40)  # 100 points within class 0, none within class 1
+    assert control.small_mask_effect(area, hits, classes) == pytest.approx(100 * 10 / (10 + 7.5))
 
 
 def test_growth_of_residue() -> None:
     steady = [0.5, 0.4] * 25
-    rising = control.residue_growth([*steady[:40], *(value + 0.2 for value in steady[40:])])
-    assert rising is not None and rising.value == pytest.approx(0.2) and rising.low > 0
-    flat = control.residue_growth(steady)
-    assert flat is not None and flat.low < 0 < flat.high
+    assert control.residue_growth([*steady[:40], *(value + 0.2 for value in steady[40:])]) == pytest.approx(0.2)
+    assert control.residue_growth(steady) == pytest.approx(0)
     assert control.residue_growth([0.1] * 9) is None
+
+
+def test_rendered_parts_hold_one_factor_each() -> None:
+    factors = factors_of("free", 6, 3)
+    foregrounds, backgrounds = control.rendered_parts(factors, batch=4)
+    scenes = render(factors)
+    assert torch.equal(foregrounds, to_uint8(scenes.foreground))
+    assert torch.equal(backgrounds, to_uint8(scenes.background))

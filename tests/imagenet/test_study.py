@@ -3,17 +3,20 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cgnlib.fetching import AssetError
 from cgnlib.imagenet import claim1_figures, study
 from cgnlib.imagenet.control import HEADS
 from cgnlib.imagenet.study import ABLATIONS, ToyStudy, cgn_params, toy_cgn
 from cgnlib.imagenet.training import TERMS, TOY
 from cgnlib.parameters import StudyParameters
 from cgnlib.results import published, select
+from cgnlib.toyworld.parts import judges_fingerprint
 from cgnlib.verdicts import claim1_imagenet
 
 SMALL = StudyParameters(
@@ -76,6 +79,10 @@ def test_rows_tables_and_sheets(toy) -> None:
         for method in ("cgn", "biggan")
     }
     assert {method: set(n) for method, n in read.items()} == {"cgn": {400}, "biggan": {200}}
+    clean = select(found, method="real", metric=["legible/background", "entangled/foreground"])
+    assert len(clean) == 2 and clean["value"].between(0, 100).all() and set(clean["n"]) == {200}
+    for part in (scores, found):
+        assert {json.loads(text)["parts"] for text in part["params"]} == {judges_fingerprint()}
     params = json.loads(select(scores, method="cgn")["params"].iloc[0])
     assert (params["splits"], params["truncation"], params["network"]) == (1, 1.0, "toy classifier")
     verdict = claim1_imagenet(pd.concat([scores, found]), "missing X")
@@ -85,8 +92,10 @@ def test_rows_tables_and_sheets(toy) -> None:
     assert claim1_figures.table_3(pd.concat([scores, found]))["images"].tolist()[0] == "real images"
     assert claim1_figures.oracle_table(found)["n"].tolist() == [400, 200, 200]
     assert sum(claim1_figures.area_table(made)["images"].tolist()) == 200
-    verdicts = {str(word) for word in claim1_figures.conjecture_table(made)["verdict"]}
-    assert verdicts <= {"reproduced", "not reproduced", "not tested"}
+    assert set(claim1_figures.conjecture_table(found)["verdict"]) <= {
+        "not tested: one training",
+        "not tested: too little to measure at this scale",
+    }
     assert claim1_figures.mechanisms(made.cgn, [0, 1], ["a", "b"]).images.shape == (6, 2, 3, 64, 64)
     assert claim1_figures.through_training(made.snapshots(), 3).images.shape == (5, 3, 3, 64, 64)
     first, second = claim1_figures.counterfactuals(made.cgn)
@@ -97,6 +106,28 @@ def test_rows_tables_and_sheets(toy) -> None:
     sizes = [float(name.rstrip("%")) for name in galleries["residue"].columns]
     assert sizes == sorted(sizes, reverse=True)
     assert set(made.interpolations(3)) == {"shape", "texture", "background", "all"}
+
+
+def test_a_conjecture_is_decided_by_three_trainings() -> None:
+    assert claim1_figures.conjecture([]) == "not tested: too little to measure at this scale"
+    assert claim1_figures.conjecture([2.0]) == "not tested: one training"
+    assert claim1_figures.conjecture([2.0, 2.1]) == "not tested: 2 trainings"
+    assert claim1_figures.conjecture([2.0, 2.1, 2.2]) == "reproduced"
+    assert claim1_figures.conjecture([-2.0, -2.1, -2.2]) == "not reproduced"
+    assert claim1_figures.conjecture([-2.0, 0.0, 2.2]) == "undecided"
+
+
+def test_rows_change_with_the_parts_that_judge(tmp_path: Path) -> None:
+    def fingerprint_with(**sums: str) -> str:
+        for name in ("oracle", "u2net", "classifier"):
+            (tmp_path / f"{name}.json").write_text(json.dumps({"weights_sha256": sums.get(name, "a")}))
+        return judges_fingerprint(tmp_path)
+
+    found = {fingerprint_with(), *(fingerprint_with(**{name: "b"}) for name in ("oracle", "u2net", "classifier"))}
+    assert len(found) == 4
+    (tmp_path / "oracle.json").write_text("{}")
+    with pytest.raises(AssetError, match="oracle has no checksum"):
+        judges_fingerprint(tmp_path)
 
 
 @pytest.mark.slow
