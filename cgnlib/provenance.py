@@ -59,12 +59,21 @@ def provenance() -> dict[str, Any]:
 
 def add_provenance(text: str, record: dict[str, Any]) -> str:
     """The JSON list `text` ("" for none) of the runs that wrote into a folder, with `record` added if it is new."""
+    return json.dumps([run for run in _runs(text) if run != record] + [record], indent=1) + "\n"
+
+
+def join_provenance(earlier: str, later: str) -> str:
+    """Both JSON lists of runs as one, each run once."""
+    runs = _runs(later)
+    return json.dumps([run for run in _runs(earlier) if run not in runs] + runs, indent=1) + "\n"
+
+
+def _runs(text: str) -> list[Any]:
     try:
         runs = json.loads(text) if text.strip() else []
     except json.JSONDecodeError:
-        runs = []  # a damaged sidecar must not cost a result
-    runs = runs if isinstance(runs, list) else []
-    return json.dumps([run for run in runs if run != record] + [record], indent=1) + "\n"
+        return []  # a damaged sidecar must not cost a result
+    return runs if isinstance(runs, list) else []
 
 
 def _processor() -> tuple[str, set[str]]:

@@ -5,15 +5,13 @@ in results/published.csv in the same columns (and source, table, row, column, no
 results/<profile>/. Percentages are 0 to 100, fractions 0 to 1; differences use the unit "points".
 """
 
-import contextlib
 import csv
 import difflib
 import io
 import json
 import math
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ import pandas as pd
 
 from cgnlib.locking import locked
 from cgnlib.parameters import METHODS, PROFILES
-from cgnlib.paths import build_folder, project_root
+from cgnlib.paths import atomic_file, build_folder, project_root, unwritable
 from cgnlib.provenance import add_provenance, code_version, provenance
 from cgnlib.statistics import Interval, mean_interval, nested_interval, wilson_interval
 
@@ -133,9 +131,9 @@ def append(rows: Iterable[Row], profile: str, experiment: str) -> Path:
             _replace_file(file, _as_csv(merged[key] for key in sorted(merged)))
         _keep_provenance(file.parent / "provenance.json")
     except OSError as error:
+        said = unwritable(file, error) if error.errno else error  # an atomic file says it already
         raise ResultsError(
-            f"cannot write {file}: {error.strerror or error}. Rows kept before are untouched. Make room or make the "
-            "folder writable (or set CGN_BUILD to another folder) and run again; finished trainings are reused."
+            f"{said} Rows kept before are untouched; run again: finished trainings are reused."
         ) from error
     return file
 
@@ -158,6 +156,21 @@ def load(profile: str, experiment: str | None = None, *, published: bool = False
     own: take in the rows of this machine, in build/results/<profile>/.
     Raises ResultsError for an unknown profile or a damaged file.
     """
+    return _frame(_stored(profile, experiment, published=published, own=own), COLUMNS)
+
+
+def joined(profile: str, experiment: str, superseded: Callable[[Mapping[str, str]], bool]) -> tuple[str, int]:
+    """What results/<profile>/<experiment>.csv should hold: its rows and this machine's, which replace those of the
+    same key, without rows whose cells are `superseded`. The text, and how many rows were left out.
+
+    Raises ResultsError as `load` does.
+    """
+    cells = _stored(profile, experiment, published=True, own=True)
+    kept = [line for line in cells if not superseded(line)]
+    return _as_csv(kept), len(cells) - len(kept)
+
+
+def _stored(profile: str, experiment: str | None, *, published: bool, own: bool) -> list[dict[str, str]]:
     _check_known("profile", profile, PROFILES, "load")
     folders = [project_root() / "results" / profile] * published + [build_folder() / "results" / profile] * own
     cells: dict[tuple[str, ...], dict[str, str]] = {}
@@ -165,7 +178,7 @@ def load(profile: str, experiment: str | None = None, *, published: bool = False
         files = sorted(folder.glob("*.csv")) if experiment is None else [folder / f"{experiment}.csv"]
         for file in files:
             cells |= {_key(line): line for line in _read_cells(file, COLUMNS)}
-    return _frame([cells[key] for key in sorted(cells)], COLUMNS)
+    return [cells[key] for key in sorted(cells)]
 
 
 def published(experiment: str | None = None) -> pd.DataFrame:
@@ -354,17 +367,8 @@ def _frame(cells: Sequence[Mapping[str, str]], columns: Sequence[str]) -> pd.Dat
 
 def _replace_file(file: Path, text: str) -> None:
     """Put `text` in the file's place at once: readers see the old or the new file, never a part."""
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")  # one per process: the lock keeps threads apart
-    try:
-        with part.open("w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+    with atomic_file(file) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
 
 
 def _lock_file(file: Path) -> Path:

@@ -9,16 +9,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from cgnlib import results
 from cgnlib.paths import project_root
 from cgnlib.report import ReportError, book, checks, places, publish, run
 from cgnlib.report.__main__ import main
 from cgnlib.report.durations import last_durations, remember_durations
 from cgnlib.report.terminal import ProgressLine, side_by_side
+from cgnlib.results import Row
 from cgnlib.sources import REGISTRY
 
 ROOT = project_root()
@@ -51,7 +55,7 @@ def report(tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch) -> Path
         shutil.copytree(ROOT / folder, root / folder)
     (root / "book" / "_toc.yml").write_text(TOC)
     write_notebook(root / "notebooks" / "00-overview.ipynb", "seed")
-    for module in (places, run, book, checks, publish):
+    for module in (places, run, book, checks, publish, results):
         if hasattr(module, "project_root"):
             monkeypatch.setattr(module, "project_root", lambda: root)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -300,16 +304,72 @@ def test_every_page_of_the_real_book_but_notebooks_exists() -> None:
 # --- Publish ----------------------------------------------------------------------------------------------------------
 
 
+def result(**changes: Any) -> Row:
+    given: dict[str, Any] = {
+        "experiment": "mnist-ood", "dataset": "colored", "method": "cgn", "metric": "accuracy/test/last", "value": 50.0,
+        "n": 100, "seed": 0, "profile": "quick", "data": "mnist",
+    }  # fmt: skip
+    return Row(**(given | changes))
+
+
+def published_values(report: Path, name: str) -> list[float]:
+    return list(pd.read_csv(report / "results" / "quick" / f"{name}.csv")["value"])
+
+
 def test_publishing_copies_tables_and_small_figures_only(report: Path, build: Path) -> None:
+    results.keep([result()])
     source = build / "results" / "quick"
-    source.mkdir(parents=True)
-    (source / "mnist-ood.csv").write_text("experiment\n")
-    (source / "mnist-ood.csv.lock").touch()
-    written = publish.publish("quick")
-    assert [path.relative_to(report) for path in written] == [Path("results/quick/mnist-ood.csv")]
+    (source / "small.svg").write_text("<svg/>")
+    (source / "notes.txt").touch()
+    written, superseded = publish.publish("quick")
+    names = {str(path.relative_to(report / "results" / "quick")) for path in written}
+    assert (names, superseded) == ({"mnist-ood.csv", "provenance.json", "small.svg"}, 0)
     (source / "large.png").write_bytes(b"0" * (publish.LARGEST + 1))
-    with pytest.raises(ReportError, match="large.png has 500,001 bytes"):
+    (source / "small.svg").write_text("<svg>new</svg>")
+    with pytest.raises(ReportError, match="large.png would have 500,001 bytes"):
         publish.publish("quick")
+    assert (report / "results" / "quick" / "small.svg").read_text() == "<svg/>", "nothing is written before all is made"
+
+
+def test_published_rows_of_another_machine_stay(report: Path, build: Path) -> None:
+    results.keep([result(seed=0, value=10.0), result(seed=1, value=11.0)])
+    results.keep([result(experiment="mnist-gradcam", value=20.0)])
+    publish.publish("quick")
+    runs = report / "results" / "quick" / "provenance.json"
+    elsewhere = {"code": "elsewhere"}
+    runs.write_text(json.dumps([elsewhere]))
+    shutil.rmtree(build)
+    results.keep([result(seed=1, value=12.0), result(seed=3, value=13.0)])
+    publish.publish("quick")
+    assert published_values(report, "mnist-ood") == [10.0, 12.0, 13.0]
+    assert published_values(report, "mnist-gradcam") == [20.0]
+    assert [run == elsewhere for run in json.loads(runs.read_text())] == [True, False]
+    assert not list(runs.parent.glob(".*"))
+
+
+def test_rows_of_another_toy_world_are_left_out(
+    report: Path, build: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(publish, "_shipped_toy_world", lambda: {"teacher": "old", "parts": "judges"})
+    monkeypatch.setattr(publish, "main_readme", lambda: 0)
+    toy: dict[str, Any] = {"experiment": "imagenet-control", "dataset": "toy", "method": "cgn"}
+    results.keep([
+        result(**toy, value=1.0, params={"teacher": "old"}),
+        result(**toy, value=2.0, params={"teacher": "old", "parts": "judges"}),
+        result(**toy, value=3.0, params={"parts": "judges"}),
+        result(**toy, value=4.0, params={"teacher": "old", "parts": "others"}),
+        result(**toy, value=5.0),
+    ])  # fmt: skip
+    results.keep([result(experiment="imagenet-gradcam", dataset="cue-conflict", value=6.0, params={"teacher": "new"})])
+    assert publish.main_publish("quick") == 0
+    assert sorted(published_values(report, "imagenet-control")) == [1.0, 2.0, 3.0, 5.0]
+    assert "left out: 1 row(s) of an earlier toy world" in capsys.readouterr().out
+    shutil.rmtree(build)
+    monkeypatch.setattr(publish, "_shipped_toy_world", lambda: {"teacher": "new", "parts": "judges"})
+    results.keep([result()])
+    assert publish.publish("quick")[1] == 2, "also where this machine has no row of the experiment"
+    assert sorted(published_values(report, "imagenet-control")) == [3.0, 5.0]
+    assert published_values(report, "imagenet-gradcam") == [6.0]
 
 
 def test_nothing_is_published_from_smoke_or_from_no_run(report: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from cgnlib import results
 from cgnlib.locking import LockHeld
+from cgnlib.provenance import join_provenance
 from cgnlib.results import COLUMNS, ResultsError, Row, append, beside_published, interval_of, load, select, summarise
 
 
@@ -122,7 +123,7 @@ def test_a_full_or_read_only_folder_loses_nothing(build: Path, monkeypatch: pyte
         with pytest.raises(ResultsError, match="Rows kept before are untouched"):
             append([row(seed=1)], "quick", "mnist-ood")
     assert len(load("quick", "mnist-ood")) == 1
-    assert not list((build / "results" / "quick").glob(".*.part"))
+    assert not list((build / "results" / "quick").glob(".*.partial"))
     assert len(keep(row(seed=1))) == 2
 
 
@@ -172,6 +173,15 @@ def test_published_runs_fill_in_what_this_machine_has_not_computed(
     assert sorted(load("quick", "mnist-ood")["value"]) == [3.0]
     assert sorted(load("quick", "mnist-ood", published=True)["value"]) == [2.0, 3.0]
     assert load("quick", "mnist-gradcam", published=True).empty
+
+
+def test_runs_of_two_machines_join() -> None:
+    here, there = {"code": "a", "cpu": "here"}, {"code": "a", "cpu": "there"}
+    earlier, later = json.dumps([there]), json.dumps([here])
+    joined = join_provenance(earlier, later)
+    assert json.loads(joined) == [there, here]
+    assert join_provenance(joined, later) == joined, "publishing twice changes nothing"
+    assert json.loads(join_provenance("damaged", later)) == [here]
 
 
 def test_provenance_names_machine_and_versions(build: Path) -> None:

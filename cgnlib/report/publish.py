@@ -1,12 +1,15 @@
 """Publish a run: its result rows and small figures into results/<profile>, and the README's table from them."""
 
-import shutil
+import functools
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from cgnlib import results
-from cgnlib.paths import build_folder, project_root
+from cgnlib.paths import atomic_file, build_folder, project_root
+from cgnlib.provenance import join_provenance
 from cgnlib.report import ReportError
 from cgnlib.report.places import profile_name
 
@@ -15,10 +18,12 @@ LARGEST = 500_000  # bytes of one published file: git keeps tables and small fig
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
-def publish(profile: str) -> list[Path]:
-    """Copy build/results/<profile> to results/<profile>; the files written.
+def publish(profile: str) -> tuple[list[Path], int]:
+    """Join build/results/<profile> to results/<profile>: the files written, and how many superseded rows are gone.
 
-    Raises ReportError if there is nothing to publish, for scale smoke (its numbers mean nothing), and for a large file.
+    Rows of both stay; of the same key, this machine's. Rows of a toy world that is no longer the shipped one go. All
+    files are made before the first is written. Raises ReportError if there is nothing to publish, for scale smoke (its
+    numbers mean nothing), and for a large file; ResultsError for a damaged file.
     """
     if profile_name(profile) == "smoke":
         raise ReportError("scale smoke is a test whose numbers mean nothing; publish quick or paper")
@@ -26,16 +31,41 @@ def publish(profile: str) -> list[Path]:
     files = sorted(path for path in source.rglob("*") if path.suffix in PUBLISHED) if source.is_dir() else []
     if not any(path.suffix == ".csv" for path in files):
         raise ReportError(f"no results in {source}; run: make report PROFILE={profile}")
-    for path in files:
-        if path.stat().st_size > LARGEST:
-            raise ReportError(f"{path} has {path.stat().st_size:,} bytes; results/ takes at most {LARGEST:,} a file")
-    written = []
-    for path in files:
-        copy = target / path.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-        written.append(copy)
-    return written
+    contents = {target / path.relative_to(source): path.read_bytes() for path in files}
+    superseded = 0
+    for experiment in sorted({path.stem for folder in (source, target) for path in folder.glob("*.csv")}):
+        text, dropped = results.joined(profile, experiment, of_another_toy_world)
+        contents[target / f"{experiment}.csv"] = text.encode()
+        superseded += dropped
+    runs = target / "provenance.json"
+    if runs in contents and runs.exists():
+        contents[runs] = join_provenance(runs.read_text("utf-8", "replace"), contents[runs].decode()).encode()
+    for path, content in contents.items():
+        if len(content) > LARGEST:
+            raise ReportError(f"{path} would have {len(content):,} bytes; results/ takes at most {LARGEST:,} a file")
+    for path, content in contents.items():
+        with atomic_file(path) as partial:
+            partial.write_bytes(content)
+    return list(contents), superseded
+
+
+def of_another_toy_world(cells: Mapping[str, str]) -> bool:
+    """Whether a row was measured with networks of the toy world other than the shipped ones.
+
+    Rows name them in params: "teacher" the generator, "parts" the networks that judge. Rows that need neither stay.
+    """
+    if cells["dataset"] != "toy" or not cells["experiment"].startswith("imagenet-"):
+        return False
+    params = json.loads(cells["params"] or "{}")
+    return any(params[name] != _shipped_toy_world()[name] for name in ("teacher", "parts") if name in params)
+
+
+@functools.cache
+def _shipped_toy_world() -> dict[str, str]:
+    from cgnlib.toyworld.parts import judges_fingerprint, toy_parts
+    from cgnlib.training import fingerprint
+
+    return {"teacher": fingerprint(toy_parts().biggan), "parts": judges_fingerprint()}
 
 
 def headline_table(profile: str) -> str:
@@ -73,9 +103,8 @@ def fill_readme(readme: Path) -> bool:
     filled = f"{before}{BEGIN}\n{table}\n{END}{after}"
     if filled == text:
         return False
-    copy = readme.with_suffix(".tmp")
-    copy.write_text(filled, encoding="utf-8")
-    copy.replace(readme)
+    with atomic_file(readme) as partial:
+        partial.write_text(filled, encoding="utf-8")
     return True
 
 
@@ -96,8 +125,13 @@ def draw_picture(path: Path) -> Path:
 
 def main_publish(profile: str) -> int:
     """The command `publish`."""
-    for path in publish(profile):
+    written, superseded = publish(profile)
+    for path in written:
         print(path.relative_to(project_root()))
+    if superseded:
+        print(
+            f"left out: {superseded:,} row(s) of an earlier toy world, whose networks are not those in weights/toyworld"
+        )
     return main_readme()
 
 
