@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from cgnlib import results
-from cgnlib.fetching import AssetError
 from cgnlib.imagenet import published_cgn, published_classifier
 from cgnlib.imagenet.invariant_study import SHORT
 from cgnlib.imagenet.invariant_training import TOY as TOY_CLASSIFIER
@@ -25,7 +24,7 @@ from cgnlib.parameters import StudyParameters
 from cgnlib.paths import build_folder, project_root
 from cgnlib.registry import missing
 from cgnlib.results import interval_of, select, split_seeds
-from cgnlib.toyworld.parts import toy_parts
+from cgnlib.toyworld.parts import judges_fingerprint, toy_parts
 from cgnlib.training import Artefact, fingerprint
 from cgnlib.verdicts import (
     CLAIMS,
@@ -172,7 +171,7 @@ def matching_rows(parameters: StudyParameters, experiment: str, own: bool = True
     """Rows of an experiment, published or (with `own`) computed on this machine, that do not contradict the parameters.
 
     Rows of the toy world are those of its networks at hand. Where data sources or other settings still differ, those of
-    most rows are kept for each variant, method and recipe.
+    most rows are kept for each variant, method and recipe. Raises AssetError where there are toy rows and no networks.
     """
     rows = results.load(parameters.profile, experiment, published=True, own=own)
     mnist = experiment.startswith("mnist-")
@@ -185,7 +184,8 @@ def matching_rows(parameters: StudyParameters, experiment: str, own: bool = True
             wanted |= {} if params.get("shipped") else {"cgn_images": [length]}
         elif line["dataset"] == "toy":
             wanted = _expected_toy(parameters, experiment)
-        keep.append(all(params.get(name, values[0]) in values for name, values in wanted.items()))
+        known = {name: params.get(name, None if name == "parts" else values[0]) for name, values in wanted.items()}
+        keep.append(all(known[name] in values for name, values in wanted.items()))
     rows = rows.loc[keep].reset_index(drop=True)
     rows = _commonest(rows, ["dataset"] if mnist else ["dataset", "method"], rows["data"].tolist())
     names = ["dataset", "method", "recipe"]
@@ -214,18 +214,22 @@ def _expected_toy(parameters: StudyParameters, experiment: str) -> dict[str, lis
         "generated": [parameters.imagenet_counterfactuals],
         "batch": [TOY_CLASSIFIER.batch_size],
         "cgn_updates": [length, max(1, round(SHORT * length))],
-        **_toy_fingerprints(),
+        "teacher": [_teacher()],
     }
-    return expected | ({} if experiment == "imagenet-grid" else {"lr": [TOY_CLASSIFIER.learning_rate]})
+    if experiment != "imagenet-grid":
+        expected["lr"] = [TOY_CLASSIFIER.learning_rate]
+    if experiment in JUDGED_BY_PARTS:
+        expected["parts"] = [judges_fingerprint()]
+    return expected
+
+
+JUDGED_BY_PARTS = ("imagenet-control", "imagenet-is")  # rows name the networks that measured; earlier ones do not
 
 
 @functools.lru_cache
-def _toy_fingerprints() -> dict[str, list[str]]:
-    """Of the toy world's networks at hand, as its rows name them; {} where there are none."""
-    try:
-        return {"teacher": [fingerprint(toy_parts().biggan)]}
-    except AssetError:
-        return {}
+def _teacher() -> str:
+    """Of the toy world's BigGAN at hand, as rows name it."""
+    return fingerprint(toy_parts().biggan)
 
 
 def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
@@ -335,13 +339,13 @@ def _line(item: Item, parameters: StudyParameters) -> Line:
         return Line(item, "not tested", ours=f"no rows at this scale: run {item.notebook}", missing=without)
     seeds, seconds = own["seed"].nunique(), cost(rows)
     if item.rules[0] in SHOWN_ONLY:
-        ours, published = ratio_ranges(own) if item.rules == ("cf-ratio",) else grid_ranges(own)
+        ours, published = ratio_ranges(own) if item.rules == ("cf-ratio",) else grid_ranges(rows)
         return Line(item, "not tested", published, ours, scale, seeds, seconds, missing=without)
     verdicts = {rule: _verdict(rule, item, parameters, matching) for rule in item.rules}
     names = {rule: f"{NUMBERS[rule]}: " if len(verdicts) > 1 else "" for rule in verdicts}
     ours = "; ".join(names[rule] + _number(verdict) for rule, verdict in verdicts.items())
     published = "; ".join(names[rule] + verdict.published for rule, verdict in verdicts.items() if verdict.published)
-    if item.name == "Table 3":
+    if item.name == "Table 3" and "imagenet-is" in set(rows["experiment"]):
         ours, published = score_words(rows)
     elsewhere = combine([on_imagenet(verdict) for verdict in verdicts.values()])
     status = combine([verdict.status for verdict in verdicts.values()])

@@ -21,7 +21,7 @@ from cgnlib.scorecard import (
     scorecard,
     uncounted,
 )
-from cgnlib.toyworld.parts import toy_parts
+from cgnlib.toyworld.parts import judges_fingerprint, toy_parts
 from cgnlib.training import fingerprint
 from cgnlib.verdicts import CLAIMS
 
@@ -48,6 +48,8 @@ def keep(experiment: str, metric: str, method: str, value: float, *, seed: int =
 def keep_toy(experiment: str, method: str, values: dict[str, float], **params: object) -> None:
     units = {"iou": "fraction", "inception-score": "score", "mask": "fraction", "fid": "distance"}
     common = {"experiment": experiment, "dataset": "toy", "method": method, "profile": "quick", "data": "toy-world"}
+    if experiment in ("imagenet-control", "imagenet-is"):
+        params = {"parts": judges_fingerprint()} | params
     common |= {"recipe": "toy" if "cgn" in method else "-", "n": 1000, "seed": 0, "seconds": 60.0, "params": params}
     rows = [
         Row(**common, metric=metric, value=value, unit=units.get(metric.split("/")[0], "percent"))  # type: ignore[arg-type]
@@ -146,6 +148,13 @@ def test_rows_of_another_teacher_or_classifier_recipe_do_not_match(build: Path) 
     ours = fingerprint(toy_parts().biggan)
     for teacher, value in (("f" * 12, 1.0), (ours, 2.0)):
         keep_toy("imagenet-is", "biggan", {"inception-score": value}, teacher=teacher)
+    assert matching_rows(PARAMETERS, "imagenet-is")["value"].tolist() == [2.0]
+    keep_toy("imagenet-is", "real", {"inception-score": 1.0}, parts="f" * 12)  # measured by other networks
+    earlier = Row(
+        experiment="imagenet-is", dataset="toy", method="real", metric="inception-score", unit="score", value=1.0,
+        n=1000, seed=0, profile="quick", data="toy-world",
+    )  # fmt: skip
+    results.append([earlier], "quick", "imagenet-is")
     assert matching_rows(PARAMETERS, "imagenet-is")["value"].tolist() == [2.0]
     for rate, value in ((0.5, 1.0), (CLASSIFIER.learning_rate, 2.0)):
         keep_toy("imagenet-indomain", "original", {"accuracy/top1": value}, epochs=3, lr=rate)

@@ -8,13 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from cgnlib.imagenet.cue_conflict import EXPERIMENT
+from cgnlib.imagenet.invariant import HEADS
+from cgnlib.imagenet.table5_figures import LABELS, methods_of
 from cgnlib.plotting import FACTOR_COLOURS, INK, LIGHT, NEUTRAL, SOURCE_MARKS, Figures, trellis
-from cgnlib.results import SOURCES, interval_of, published, select
+from cgnlib.results import SOURCES, interval_of, published, select, summarise
 
 LINES = {("original", "shape-bias"): ("original", NEUTRAL)} | {
-    (method, f"shape-bias/{head}"): (f"{name}, {head} head", FACTOR_COLOURS[factor])
-    for method, name in (("original+cgn", "original + CGN"), ("original+oracle", "original + oracle"))
-    for head, factor in zip(("shape", "texture", "background"), FACTOR_COLOURS, strict=True)
+    (method, f"shape-bias/{head}"): (f"{LABELS[method]}, {head} head", FACTOR_COLOURS[factor])
+    for method in ("original+cgn", "original+oracle")
+    for head, factor in zip(HEADS, FACTOR_COLOURS, strict=True)
 }
 _HUES = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00")  # of published networks
 _CHANCE = {"color": "#B9BEC5", "lw": 1, "ls": (0, (4, 3)), "zorder": 1}
@@ -84,6 +86,41 @@ def preprocessing_table(rows: pd.DataFrame) -> pd.DataFrame:
         shown = {"preprocessing": _words((params["normalisation"], params["enlarge"]))}
         shown |= {f"for the {cue}": str(count) for cue, count in counts.items()}
         lines.append(shown | {"shape bias, %": interval_of(select(same, metric="shape-bias")).text()})
+    return pd.DataFrame(lines)
+
+
+def heads_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Shape bias of each output with its interval and both counts (over all seeds), as strings.
+
+    rows: metrics "decided" and "shape-bias" of all heads together and, with "/<head>", of each; of one data set.
+    """
+    lines = []
+    for method in methods_of(rows):
+        for output, suffix in (("all together", ""), *((head, f"/{head}") for head in HEADS)):
+            shown = select(rows, method=method, metric=f"decided{suffix}")
+            if shown.empty:
+                continue
+            found = select(rows, method=method, metric=f"shape-bias{suffix}")  # none where nothing was decided
+            decided = sum(int(n) for n in found["n"])
+            shape = sum(round(line["value"] / 100 * line["n"]) for line in found.to_dict("records"))
+            line = {"trained on": LABELS[method], "head": output}
+            line |= {"for the shape": f"{shape:,}", "for the texture": f"{decided - shape:,}"}
+            line |= {"bias [95 %]": interval_of(found).text() if decided else "–"}
+            images = sum(int(n) for n in shown["n"])
+            lines.append(line | {"images": f"{images:,}", "seeds": str(len(shown))})
+    return pd.DataFrame(lines)
+
+
+def metrics_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each method's metrics with their intervals, a column per metric, as strings. rows: of one experiment."""
+    wide = summarise(rows)
+    cells = [f"{line['mean']:.1f} [{line['low']:.1f}, {line['high']:.1f}]" for line in wide.to_dict("records")]
+    lines = []
+    for method in methods_of(rows):
+        own = wide["method"] == method
+        shown = {metric: text for metric, text, mine in zip(wide["metric"], cells, own, strict=True) if mine}
+        numbers = {"n": int(wide.loc[own, "n"].min()), "seeds": int(wide.loc[own, "seeds"].max())}
+        lines.append({"trained on": LABELS[method]} | shown | numbers)
     return pd.DataFrame(lines)
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from cgnlib.imagenet.invariant_study import GAP_SETS, GRID_RATES, GRID_RATIOS, ClassifierStudy
 from cgnlib.parameters import IMAGENET_METHODS
 from cgnlib.plotting import INK, METHOD_COLOURS, METHOD_LABELS, SOURCE_MARKS, Figures, trellis
-from cgnlib.results import published, select
+from cgnlib.results import interval_of, published, select
+from cgnlib.statistics import Interval
 from cgnlib.verdicts import bounded
 
 LABELS = METHOD_LABELS | {"original+cgn-short": "original + CGN, short", "original+oracle": "original + oracle"}
@@ -98,7 +99,7 @@ def gap_plot(rows: pd.DataFrame) -> Figures:
 
 
 def table_5(rows: pd.DataFrame, output: str = "", at: str = "") -> pd.DataFrame:
-    """Table 5 from rows of one data set, a line per method.
+    """Table 5 from rows of one data set, a line per method; numbers with their intervals, as strings.
 
     output: "" for the heads that are read as published, "/avg" for all heads; at: "" for the last epoch, or "/best".
     """
@@ -108,31 +109,41 @@ def table_5(rows: pd.DataFrame, output: str = "", at: str = "") -> pd.DataFrame:
         for name in GAP_SETS:
             found = select(rows, method=method, metric=f"accuracy/{name}{output}{at}")
             if len(found):
-                line[name.replace("original", "original images")] = sum(found["value"]) / len(found)
-        ends = {end: f"{end}{output}{at}" for end in ("", "/low", "/high")}
-        for metric, name in (("bg-gap", "BG-gap [95 %]"), ("bg-gap/change", "change [95 %]")):
-            own = rows.loc[rows["metric"].isin([f"{metric}{end}" for end in ends.values()])]
-            names = {f"{metric}{end}": f"{metric}{plain}" for plain, end in ends.items()}
-            own = own.assign(metric=[names[each] for each in own["metric"]])
-            there = len(select(own, method=method, metric=metric)) > 0
-            line[name] = bounded(own, method, metric).text() if there else "–"
+                line[name.replace("original", "original images")] = interval_of(found).text()
+        for metric, name in (("bg-gap", "BG-gap"), ("bg-gap/change", "change")):
+            there = len(select(rows, method=method, metric=f"{metric}{output}{at}")) > 0
+            line[name] = _with_bounds(rows, method, metric, f"{output}{at}").text() if there else "–"
         images = [int(n) for n in select(rows, method=method, metric="bg-gap")["n"]]
         lines.append(line | {"n": min(images), "seeds": len(images)})
     return pd.DataFrame(lines)
 
 
+def _with_bounds(rows: pd.DataFrame, method: str, metric: str, end: str) -> Interval:
+    """`verdicts.bounded` of a metric that is read at `end`: "/avg", "/best", both, or ""."""
+    plain = {f"{metric}{bound}{end}": f"{metric}{bound}" for bound in ("", "/low", "/high")}
+    own = rows.loc[rows["metric"].isin(list(plain))]
+    return bounded(own.assign(metric=[plain[each] for each in own["metric"]]), method, metric)
+
+
 def table_7(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 7 of the toy world at the best epoch, as published, a line per learning rate and CF ratio."""
+    """Table 7 of the toy world at the best epoch, as published, a line per learning rate and CF ratio, as strings.
+
+    Raises ResultsError where a cell has rows of two settings.
+    """
     lines = []
     for rate in GRID_RATES:
         for ratio in GRID_RATIOS:
             cell = select(rows, lr=rate, cf_ratio=ratio)
-            found = {line["metric"]: line["value"] for line in cell.to_dict("records")}
-            if found:
-                line = {"learning rate": rate, "CF ratio": ratio, "training data": LABELS[cell["method"].iloc[0]]}
-                line |= {name: found[f"{metric}/best"] for metric, name in COLUMNS.items()}
-                gap = {"BG-gap": found["bg-gap/best"], "BG-gap, last epoch": found["bg-gap"]}
-                lines.append(line | gap | {"best epoch": int(found["epoch"])})
+            if cell.empty:
+                continue
+            method = str(cell["method"].iloc[0])
+            line: dict[str, object] = {"learning rate": rate, "CF ratio": ratio, "training data": LABELS[method]}
+            line["BG-gap"] = _with_bounds(cell, method, "bg-gap", "/best").text()
+            line["BG-gap, last epoch"] = _with_bounds(cell, method, "bg-gap", "").text()
+            for metric, name in COLUMNS.items():
+                line[name] = interval_of(select(cell, metric=f"{metric}/best")).text()
+            epochs = [str(int(epoch)) for epoch in select(cell, metric="epoch")["value"]]
+            lines.append(line | {"best epoch": ", ".join(epochs)})
     return pd.DataFrame(lines)
 
 

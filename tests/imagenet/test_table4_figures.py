@@ -5,9 +5,16 @@ import pytest
 
 from cgnlib.imagenet.cue_conflict import result_rows
 from cgnlib.imagenet.shape_bias import CATEGORIES, CueCounts, ShapeBias
-from cgnlib.imagenet.table4_figures import heads_plot, preprocessing_table, shape_bias_plot
+from cgnlib.imagenet.table4_figures import (
+    heads_plot,
+    heads_table,
+    metrics_table,
+    preprocessing_table,
+    shape_bias_plot,
+)
 from cgnlib.plotting import SMOKE_TEXT
 from cgnlib.results import COLUMNS, Row
+from cgnlib.statistics import wilson_interval
 
 
 def rows(profile: str = "quick") -> pd.DataFrame:
@@ -52,6 +59,42 @@ def test_counts_stand_beside_every_share() -> None:
     assert found["preprocessing"].tolist() == ["own normalisation", "ImageNet's"]
     assert found["for the shape"].tolist() == ["105", "105"] and found["for the texture"].tolist() == ["195", "195"]
     assert found["shape bias, %"].str.startswith("35.0 [").all()
+
+
+def of_heads(metric: str, value: float, n: int, seed: int = 0) -> Row:
+    return Row(
+        experiment="imagenet-shape-bias", dataset="toy", method="original+cgn", metric=metric, value=value, n=n,
+        seed=seed, profile="quick", data="toy-world",
+    )  # fmt: skip
+
+
+def frame(*made: Row) -> pd.DataFrame:
+    return pd.DataFrame([row.cells() | {"value": row.value, "n": row.n, "seed": row.seed} for row in made])
+
+
+def test_counts_of_each_head_over_seeds() -> None:
+    """Shape head: 30 of 40 and 10 of 20 decisions for the shape, of 50 images each; texture head: no decision."""
+    found = heads_table(
+        frame(
+            of_heads("decided/shape", 80.0, 50),
+            of_heads("shape-bias/shape", 75.0, 40),
+            of_heads("decided/shape", 40.0, 50, 1),
+            of_heads("shape-bias/shape", 50.0, 20, 1),
+            of_heads("decided/texture", 0.0, 50),
+        )  # fmt: skip
+    )
+    shape, texture = found.drop(columns=["trained on", "bias [95 %]"]).to_numpy().tolist()
+    assert shape == ["shape", "40", "20", "100", "2"]
+    assert texture == ["texture", "0", "0", "50", "1"]
+    assert found["bias [95 %]"].str.startswith("62.5 [").tolist() == [True, False]
+    assert found["bias [95 %]"].iloc[1] == "–"
+
+
+def test_metrics_stand_beside_their_intervals() -> None:
+    found = metrics_table(frame(of_heads("uniform", 25.0, 200), of_heads("shape", 40.0, 180)))
+    (line,) = found.to_dict("records")
+    assert (line["trained on"], line["n"], line["seeds"]) == ("original + CGN", 180, 1)
+    assert line["uniform"] == wilson_interval(50, 200).scaled(100).text()
 
 
 def test_one_value_per_head_with_published_values_above() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +13,10 @@ from cgnlib.imagenet.table5_figures import (
     table_5,
     table_7,
 )
-from cgnlib.results import COLUMNS, Row
+from cgnlib.results import COLUMNS, ResultsError, Row
+from cgnlib.statistics import wilson_interval
 
+BOUNDS = (("", 0.0), ("/low", -2.0), ("/high", 3.0))
 SETS = {"original": 95.0, "mixed-same": 90.0, "mixed-rand": 60.0, "only-background": 30.0}
 
 
@@ -32,8 +36,7 @@ def row(method: str, metric: str, value: float, experiment: str = "imagenet-back
 def rows_of(method: str, gap: float, suffix: str = "") -> list[Row]:
     rows = [row(method, f"accuracy/{name}{suffix}", value) for name, value in SETS.items()]
     metrics = ["bg-gap"] if method == "original" else ["bg-gap", "bg-gap/change"]
-    ends = (("", 0.0), ("/low", -2.0), ("/high", 3.0))
-    return rows + [row(method, f"{m}{end}{suffix}", gap + shift) for m in metrics for end, shift in ends]
+    return rows + [row(method, f"{m}{end}{suffix}", gap + shift) for m in metrics for end, shift in BOUNDS]
 
 
 def test_published_gaps_are_the_differences_of_their_accuracies() -> None:
@@ -56,25 +59,41 @@ def test_table_5_by_hand() -> None:
     )  # fmt: skip
     assert methods_of(rows) == ["original", "original+cgn"]
     first, second = table_5(rows).to_dict("records")
-    assert first["training data"] == "original" and first["change [95 %]"] == "–"
-    assert second["BG-gap [95 %]"] == second["change [95 %]"] == "12.0 [10.0, 15.0]"
-    assert (second["mixed-same"], second["only-background"], second["n"], second["seeds"]) == (90.0, 30.0, 500, 1)
+    assert first["training data"] == "original" and first["change"] == "–"
+    assert second["BG-gap"] == second["change"] == "12.0 [10.0, 15.0]"
+    assert second["mixed-same"] == wilson_interval(450, 500).scaled(100).text()
+    assert str(second["only-background"]).startswith("30.0 [") and (second["n"], second["seeds"]) == (500, 1)
     other = table_5(rows, "/avg", "/best").to_dict("records")[1]
-    assert other["BG-gap [95 %]"] == "21.0 [19.0, 24.0]"
+    assert other["BG-gap"] == "21.0 [19.0, 24.0]"
+
+
+def test_three_seeds_of_table_5_have_intervals_over_seeds() -> None:
+    """Accuracies 60, 62, 64: deviation 2, so 62 +- 4.303 * 2 / sqrt(3)."""
+    rows = [*rows_of("original", 30.0)]
+    rows += [replace(r, seed=seed, value=r.value + 2 * seed) for seed in (1, 2) for r in rows]
+    assert table_5(frame(*rows))["mixed-rand"].tolist() == ["62.0 [57.0, 67.0]"]
+
+
+def cell(ratio: float, method: str, **about: object) -> list[Row]:
+    values: dict[str, float] = {"epoch": 2}
+    values |= {f"bg-gap{bound}{end}": 9.0 + d - (end == "/best") for end in ("", "/best") for bound, d in BOUNDS}
+    values |= {f"accuracy/{name}/best": value for name, value in SETS.items()}
+    about = {"lr": 1e-3, "cf_ratio": ratio} | about
+    return [row(method, metric, value, "imagenet-grid", **about) for metric, value in values.items()]
 
 
 def test_table_7_has_a_line_for_each_cell_that_was_run() -> None:
-    cells = []
-    for ratio, method in ((0.0, "original"), (2.0, "original+cgn")):
-        values = {"bg-gap": 9.0, "bg-gap/best": 8.0, "epoch": 2}
-        values |= {f"accuracy/{name}/best": value for name, value in SETS.items()}
-        about = {"lr": 1e-3, "cf_ratio": ratio}
-        cells += [row(method, metric, value, "imagenet-grid", **about) for metric, value in values.items()]
-    table = table_7(frame(*cells))
+    table = table_7(frame(*cell(0.0, "original"), *cell(2.0, "original+cgn")))
     assert table["CF ratio"].tolist() == [0.0, 2.0]
-    assert (
-        table[["mixed-rand", "BG-gap", "BG-gap, last epoch", "best epoch"]].to_numpy().tolist() == [[60, 8, 9, 2]] * 2
-    )
+    assert table["BG-gap"].tolist() == ["8.0 [6.0, 11.0]"] * 2
+    assert table["BG-gap, last epoch"].tolist() == ["9.0 [7.0, 12.0]"] * 2
+    assert table["best epoch"].tolist() == ["2", "2"]
+    assert table["mixed-rand"].str.startswith("60.0 [").all()
+
+
+def test_a_cell_of_table_7_has_one_setting() -> None:
+    with pytest.raises(ResultsError, match="one setting"):
+        table_7(frame(*cell(2.0, "original+cgn"), *cell(2.0, "original+cgn", teacher="another")))
 
 
 def test_reasons_stand_beside_rendered_images() -> None:
