@@ -116,18 +116,21 @@ def measured(metric: str, value: float, method: str = "cgn", updates: int = TOY.
 @pytest.mark.parametrize(
     ("claim", "metric"), [("entanglement-imagenet", "entangled/foreground"), ("residue-imagenet", "legible/background")]
 )
-def test_a_failure_must_be_more_frequent_than_chance(claim: str, metric: str) -> None:
-    assert failure_imagenet(claim, frame(measured(metric, 14.0))).status == "reproduced"
-    assert failure_imagenet(claim, frame(measured(metric, 11.0))).status == "not reproduced"  # its interval holds 10
-    assert failure_imagenet(claim, frame(measured(metric, 14.0, updates=1))).status == "not tested"
+def test_a_failure_must_be_more_frequent_than_in_images_that_cannot_fail(claim: str, metric: str) -> None:
+    """Half-widths of the differences of 1,000 images are about 3 points, the margin is 5."""
+    clean = measured(metric, 10.0, "real")
+    assert failure_imagenet(claim, frame(measured(metric, 20.0), clean)).badge == "failure found"
+    assert failure_imagenet(claim, frame(measured(metric, 16.0), clean)).badge == "failure not found"
+    assert failure_imagenet(claim, frame(measured(metric, 20.0, updates=1), clean)).status == "not tested"
+    assert failure_imagenet(claim, frame(measured(metric, 20.0))).status == "not tested"
     assert failure_imagenet(claim, frame()).status == "not tested"
 
 
-def test_realism_is_a_distance_beside_that_of_real_images() -> None:
-    near, far = (frame(measured("fid/free", v), measured("fid/free", 2.0, "real")) for v in (3.9, 4.1))
-    assert failure_imagenet("realism-imagenet", near).status == "not reproduced"
-    assert failure_imagenet("realism-imagenet", far).status == "reproduced"
-    assert failure_imagenet("realism-imagenet", far).number == 4.1
+def test_realism_is_a_distance_beside_that_of_the_same_cgn_with_tied_labels() -> None:
+    near, far = (frame(measured("fid/free", v), measured("fid/tied", 2.0)) for v in (2.9, 3.1))
+    assert failure_imagenet("realism-imagenet", near).badge == "failure not found"
+    assert failure_imagenet("realism-imagenet", far).badge == "failure found"
+    assert failure_imagenet("realism-imagenet", far).number == pytest.approx(1.55)
     assert failure_imagenet("realism-imagenet", frame(measured("fid/free", 9.0))).status == "not tested"
     with pytest.raises(ValueError, match="no failure"):
         failure_imagenet("claim1-imagenet", far)
@@ -149,9 +152,8 @@ def lite0(
 @pytest.mark.parametrize(
     ("values", "status"),
     [
-        ([27.0], "reproduced"),  # its interval reaches beyond 29.1
-        ([15.0], "partly"),  # goes by texture; 29.1 stays above all: 9.2 to 25.3 published
-        ([15.0, 35.0], "reproduced"),  # 29.1 lies between
+        ([15.0], "reproduced"),  # the seed's 29.1 lies within 5 points of the highest published, 25.3
+        ([15.0, 35.0], "reproduced"),
         ([27.0, 49.0], "not reproduced"),  # one preprocessing reaches 50
         ([60.0], "not reproduced"),
     ],
