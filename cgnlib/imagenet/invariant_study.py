@@ -39,15 +39,14 @@ from cgnlib.imagenet.training import TOY as TOY_CGN
 from cgnlib.images import to_uint8
 from cgnlib.parameters import IMAGENET_METHODS, ParameterError, StudyParameters
 from cgnlib.paths import project_root
-from cgnlib.provenance import code_version
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.results import Row
 from cgnlib.statistics import Interval, paired_bootstrap
-from cgnlib.toyworld.parts import toy_parts
+from cgnlib.toyworld.parts import judges_fingerprint, toy_parts
 from cgnlib.toyworld.quality import HELD_OUT
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build
 from cgnlib.training import TrainingStopped, fingerprint
-from cgnlib.verdicts import rules_hash
+from cgnlib.verdicts import code_and_rules
 
 SHORT = SEED_CGN.images / AUTHORS_CGN.images  # of the training length: the seed's CGN saw 500,000 of 1,200,000 images
 GAP_SETS = ("original", "mixed-same", "mixed-rand", "only-background")  # of Table 5
@@ -307,6 +306,7 @@ class ClassifierStudy:
             "train_images": self.parameters.imagenet_train_images,
             "test_images": self.parameters.imagenet_test_images,
             "data_seed": self.parameters.seed,  # of the training images; a row's own seed is its classifier's
+            "parts": judges_fingerprint(),
         }
         generated = self.generated(method)
         if generated is not None:
@@ -320,7 +320,7 @@ class ClassifierStudy:
             "data": "toy-world",
             "params": params,
             "device": self.device,
-            "code": f"{code_version()}, rules {rules_hash('imagenet')}",
+            "code": code_and_rules("imagenet"),
         }
 
     def _reused(self, about: Mapping[str, Any], seeds: Iterable[int]) -> pd.DataFrame | None:
