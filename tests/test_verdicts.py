@@ -351,7 +351,7 @@ def test_heat_maps_are_paired_by_seed_too() -> None:
         "experiment": "mnist-gradcam", "dataset": "double-colored", "metric": "sensitivity/colour-over-digit",
         "unit": "ratio",
     }  # fmt: skip
-    themes = about | {"metric": "accuracy/themes", "unit": "percent"}
+    themes: dict[str, Any] = about | {"metric": "accuracy/themes", "unit": "percent"}
     oracle = classifiers("oracle", [95.0, 96.0, 97.0], **themes)
     for after, status in (([0.3, 0.4, 0.5], "reproduced"), ([0.1, 0.2, 2.4], "not reproduced")):  # the latter: +- 3
         rows = frame(*classifiers("original", [2.0] * 3, **about), *classifiers("cgn", after, **about), *oracle)
