@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from cgnlib.toyworld.shapes import between
+
 Scene = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 Colour = tuple[int, int, int]
 
@@ -31,10 +33,6 @@ def _cover(image: Tensor, layer: Tensor, share: Tensor) -> Tensor:
     return image.lerp(layer, share[:, None])
 
 
-def _between(u: Tensor, low: float, high: float) -> Tensor:
-    return (low + (high - low) * u)[:, None, None]
-
-
 def _step(distance: Tensor, sharpness: float = 64.0) -> Tensor:
     """0 for negative distances (in image widths), 1 for positive ones, over about one pixel."""
     return (0.5 + sharpness * distance).clamp(0, 1)
@@ -42,7 +40,7 @@ def _step(distance: Tensor, sharpness: float = 64.0) -> Tensor:
 
 def _land(x: Tensor, y: Tensor, u: Tensor, sky: Tensor, ground: Tensor, horizon: tuple[float, float]) -> Tensor:
     """Sky above, ground below a line at a random height within `horizon`."""
-    return _cover(sky, ground, _step(y - _between(u, *horizon)))
+    return _cover(sky, ground, _step(y - between(u, *horizon)))
 
 
 def meadow(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
@@ -68,20 +66,20 @@ def desert(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
 
 def night(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     sky = _mix(_colour((20, 24, 48), u[:, 0], 0.05), _colour((55, 50, 85), u[:, 1], 0.05), noise[:, 0])
-    moon = _step(_between(u[:, 2], 0.06, 0.1) - torch.hypot(x - _between(u[:, 3], 0.1, 0.9), y - 0.14))
+    moon = _step(between(u[:, 2], 0.06, 0.1) - torch.hypot(x - between(u[:, 3], 0.1, 0.9), y - 0.14))
     return _cover(sky, _colour((205, 205, 190), u[:, 4], 0.05), moon)
 
 
 def forest(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     leaves = _mix(_colour((30, 62, 42), u[:, 0], 0.08), _colour((62, 92, 55), u[:, 0], 0.08), noise[:, 0])
-    rate = 2 * math.pi * _between(u[:, 1], 4, 6)
+    rate = 2 * math.pi * between(u[:, 1], 4, 6)
     trunks = (1.5 * ((rate * (x + 0.06 * noise[:, 1])).sin() - 0.4)).clamp(0, 1)
     return _cover(leaves, _colour((78, 60, 45), u[:, 2], 0.06), trunks)
 
 
 def snow(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     sky = _colour((165, 185, 205), u[:, 0])
-    hill = _between(u[:, 1], 0.35, 0.6) + 0.12 * (4 * x + 6 * u[:, 2, None, None]).sin()
+    hill = between(u[:, 1], 0.35, 0.6) + 0.12 * (4 * x + 6 * u[:, 2, None, None]).sin()
     white = _mix(_colour((235, 238, 242), u[:, 3], 0.05), _colour((205, 215, 228), u[:, 3], 0.05), noise[:, 0])
     return _cover(sky, white, _step(y - hill))
 
@@ -105,7 +103,7 @@ def city(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
 def sunset(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     height = (y + 0.15 * (noise[:, 0] - 0.5)).clamp(0, 1)
     image = _mix(_colour((95, 65, 110), u[:, 0]), _colour((225, 140, 85), u[:, 1]), height)
-    sun = _step(_between(u[:, 2], 0.1, 0.16) - torch.hypot(x - _between(u[:, 3], 0.2, 0.8), y - 0.85))
+    sun = _step(between(u[:, 2], 0.1, 0.16) - torch.hypot(x - between(u[:, 3], 0.2, 0.8), y - 0.85))
     return _cover(image, _colour((245, 215, 150), u[:, 4], 0.05), sun)
 
 
@@ -142,7 +140,7 @@ def halves(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
 
 
 def panels(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    rate = 2 * math.pi * _between(u[:, 6], 2, 6)
+    rate = 2 * math.pi * between(u[:, 6], 2, 6)
     return _mix(
         _free_colour(u[:, :3]), _free_colour(u[:, 3:6]), (0.5 + 3 * (rate * (x + 0.3 * noise[:, 1])).sin()).clamp(0, 1)
     )

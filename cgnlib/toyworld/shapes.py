@@ -14,7 +14,7 @@ from torch import Tensor
 Silhouette = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def _between(u: Tensor, low: float, high: float) -> Tensor:
+def between(u: Tensor, low: float, high: float) -> Tensor:
     """Draws (n,) as numbers in [low, high], shaped to go with images (n, 1, 1)."""
     return (low + (high - low) * u)[:, None, None]
 
@@ -40,7 +40,7 @@ def disc(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
 def star(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
     turn = (torch.atan2(x, -y) * (5 / (2 * math.pi))).remainder(1)  # 0 at a tip
     tip = (2 * turn - 1).abs()
-    inner = _between(u[:, 0], 0.38, 0.48)
+    inner = between(u[:, 0], 0.38, 0.48)
     return 0.75 * (inner + (1.1 - inner) * tip - torch.hypot(x, y))
 
 
@@ -53,34 +53,34 @@ def square(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
 
 
 def ring(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    width = _between(u[:, 0], 0.22, 0.3)
+    width = between(u[:, 0], 0.22, 0.3)
     return width - (torch.hypot(x, y) - 0.95 + width).abs()
 
 
 def cross(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    x, y, arm = x.abs(), y.abs(), _between(u[:, 0], 0.26, 0.36)
+    x, y, arm = x.abs(), y.abs(), between(u[:, 0], 0.26, 0.36)
     return torch.maximum(torch.minimum(0.95 - x, arm - y), torch.minimum(arm - x, 0.95 - y))
 
 
 def crescent(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    bite = _between(u[:, 0], 0.65, 0.8)
+    bite = between(u[:, 0], 0.65, 0.8)
     return torch.minimum(0.95 - torch.hypot(x, y), torch.hypot(x - bite, y) - 0.62)
 
 
 def flower(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    wave = _between(u[:, 0], 0.18, 0.26)
+    wave = between(u[:, 0], 0.18, 0.26)
     return 0.85 * (0.76 + wave * (6 * torch.atan2(y, x)).cos() - torch.hypot(x, y))
 
 
 def arrow(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    half = _between(u[:, 0], 0.2, 0.3)
+    half = between(u[:, 0], 0.2, 0.3)
     shaft = torch.minimum(half - y.abs(), torch.minimum(x + 0.95, 0.3 - x))
     head = torch.minimum(x + 0.05, 0.7 * (0.95 - x - 1.15 * y.abs()))
     return torch.maximum(shaft, head)
 
 
 def hourglass(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    waist = _between(u[:, 0], 0.18, 0.28)
+    waist = between(u[:, 0], 0.18, 0.28)
     return torch.minimum(0.9 - y.abs(), 0.8 * (waist + 0.7 * y.abs() - x.abs()))
 
 
@@ -88,7 +88,7 @@ def blob(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
     angle = torch.atan2(y, x)
     outline = 0.75 * torch.ones_like(x)
     for order, (size, phase) in enumerate(((u[:, 0], u[:, 1]), (u[:, 2], u[:, 3]), (u[:, 1], u[:, 2])), start=2):
-        outline = outline + _between(size, 0, 0.36 / order) * (order * angle + _between(phase, 0, 2 * math.pi)).cos()
+        outline = outline + between(size, 0, 0.36 / order) * (order * angle + between(phase, 0, 2 * math.pi)).cos()
     return 0.85 * (outline - torch.hypot(x, y))
 
 
@@ -99,30 +99,30 @@ def polygon(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
 
 
 def capsule(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    half = _between(u[:, 0], 0.4, 0.7)
-    return _between(u[:, 1], 0.25, 0.45) - torch.hypot((x.abs() - half).clamp(min=0), y)
+    half = between(u[:, 0], 0.4, 0.7)
+    return between(u[:, 1], 0.25, 0.45) - torch.hypot((x.abs() - half).clamp(min=0), y)
 
 
 def dumbbell(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    ends = _between(u[:, 0], 0.32, 0.42) - torch.hypot(x.abs() - 0.6, y)
-    return torch.maximum(ends, torch.minimum(0.6 - x.abs(), _between(u[:, 1], 0.1, 0.2) - y.abs()))
+    ends = between(u[:, 0], 0.32, 0.42) - torch.hypot(x.abs() - 0.6, y)
+    return torch.maximum(ends, torch.minimum(0.6 - x.abs(), between(u[:, 1], 0.1, 0.2) - y.abs()))
 
 
 def corner(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    width = _between(u[:, 0], 0.25, 0.4)
+    width = between(u[:, 0], 0.25, 0.4)
     inside = 0.8 - torch.maximum(x.abs(), y.abs())
     notch = torch.maximum(x, y) + 0.8 - 2 * width
     return torch.minimum(inside, -torch.minimum(notch, torch.minimum(x, y) + 0.8 - 2 * width))
 
 
 def drop(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    taper = _between(u[:, 0], 0.35, 0.55)
+    taper = between(u[:, 0], 0.35, 0.55)
     side = 1.3 * taper * (0.95 - y.abs()) * (1 + 0.7 * y)
     return torch.minimum(0.8 * (side - x.abs()), 0.95 - y.abs())
 
 
 def frame(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    width = _between(u[:, 0], 0.2, 0.3)
+    width = between(u[:, 0], 0.2, 0.3)
     return width - (torch.maximum(x.abs(), y.abs()) - 0.9 + width).abs()
 
 
@@ -132,11 +132,11 @@ def gear(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
 
 
 def half_disc(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    return torch.minimum(0.95 - torch.hypot(x, y - 0.35), 0.35 + _between(u[:, 0], 0, 0.2) - y)
+    return torch.minimum(0.95 - torch.hypot(x, y - 0.35), 0.35 + between(u[:, 0], 0, 0.2) - y)
 
 
 def lens(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    bulge = _between(u[:, 0], 0.35, 0.6)
+    bulge = between(u[:, 0], 0.35, 0.6)
     return 1.05 - torch.hypot(x, y.abs() + 1.05 - bulge)
 
 
