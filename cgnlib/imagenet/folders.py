@@ -1,4 +1,4 @@
-"""Photographs in class folders (ImageNet-mini, ImageNet-9) and their twins of the toy world, behind one interface.
+"""Photographs in class folders: ImageNet-mini, ImageNet-9, and any other of the same layout.
 
 A folder is checked when it is opened: class folders, numbers of images, the head of each file. What is wrong is named
 and counted, and an error unless allowed.
@@ -25,7 +25,6 @@ from cgnlib.imagenet.imagenet9 import CLASSES as NINE
 from cgnlib.imagenet.imagenet9 import N_CLASSES
 from cgnlib.images import to_float
 from cgnlib.registry import require
-from cgnlib.toyworld import sets
 
 SIZE, SHORTER = 224, 256  # pixels: of what the network sees, and of the shorter side that it is cut from
 IMAGENET_9_IMAGES = 4_050  # in each set of ImageNet-9
@@ -48,7 +47,7 @@ View = Callable[[Image.Image, Tensor], Image.Image]  # (picture, DRAWS numbers i
 
 
 class ImageSet(Protocol):
-    """Labelled images, of a folder or of the toy world. It is also what the classifier's training draws from."""
+    """Labelled images of a folder, or anything like it. It is also what the classifier's training draws from."""
 
     name: str
     source: str
@@ -293,36 +292,3 @@ def imagenet_9(
     shown = f"imagenet-9/{name}"
     options = {"images": IMAGENET_9_IMAGES, "allow": allow, "view": whole, "workers": workers}
     return folder_set(folder, shown, "imagenet-9", classes, **options)
-
-
-# --- Toy twins -------------------------------------------------------------------------------------------------------
-
-
-class ToySet:
-    """A set of the toy world with the label of its object's shape, which in ImageNet-9's twins is the class.
-
-    Raises ValueError as `sets.build`.
-    """
-
-    def __init__(self, name: str, n: int, seed: int) -> None:
-        self.name, self.source = f"toyworld/{name}", "toyworld"
-        self.toy = sets.build(name, n, seed)
-        self.labels = self.toy.shape
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def sha256(self) -> str:
-        digest = hashlib.sha256(self.toy.images.numpy().data)
-        digest.update(self.labels.numpy().data)
-        return digest.hexdigest()
-
-    def batches(self, size: int = 64) -> Iterator[tuple[Tensor, Tensor]]:
-        """uint8 images (B, 3, 64, 64) and labels (B,)."""
-        _check_size(size)
-        yield from zip(self.toy.images.split(size), self.labels.split(size), strict=True)
-
-    def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, 64, 64) in [-1, 1] as they are: the renderer has drawn place, size and turn already."""
-        return to_float(self.toy.images[index]), self.labels[index]

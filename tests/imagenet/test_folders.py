@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from cgnlib.fetching import AssetError
 from cgnlib.imagenet import folders
-from cgnlib.imagenet.folders import DRAWS, ImageSet, ToySet, central, folder_set, random_crop, whole
+from cgnlib.imagenet.folders import DRAWS, ImageSet, central, folder_set, random_crop, whole
 from cgnlib.imagenet.imagenet9 import CLASSES as NINE
 from cgnlib.randomness import generator
 
@@ -236,19 +236,15 @@ def test_imagenet_mini_needs_the_full_list_of_classes(placed: Path, monkeypatch:
         folders.imagenet_mini("test")
 
 
-# --- Toy twins --------------------------------------------------------------------------------------------------------
+# --- The interface ----------------------------------------------------------------------------------------------------
 
 
-def test_the_toy_twin_has_the_same_interface(tree: Path) -> None:
-    sets: list[ImageSet] = [ToySet("mixed-rand", 20, seed=0), opened(tree)]
-    for each in sets:
-        images, labels = zip(*each.batches(8), strict=True)
-        assert torch.cat(images).dtype == torch.uint8
-        assert torch.equal(torch.cat(labels), each.labels)
-        drawn, label = each.draw(torch.tensor([3, 0]), generator(0, "test"))
-        assert drawn.dtype == torch.float32 and drawn.shape[:2] == (2, 3)
-        assert torch.equal(label, each.labels[[3, 0]])
-        assert len(each.sha256) == 64
-    toy = ToySet("mixed-rand", 20, seed=0)
-    assert toy.sha256 == sets[0].sha256 != ToySet("original", 20, seed=0).sha256
-    assert torch.equal(toy.labels, ToySet("original", 20, seed=0).labels)  # twins show the same objects
+def test_a_folder_gives_what_a_classifier_needs(tree: Path) -> None:
+    images: ImageSet = opened(tree)
+    shown, labels = zip(*images.batches(8), strict=True)
+    assert torch.cat(shown).dtype == torch.uint8
+    assert torch.equal(torch.cat(labels), images.labels)
+    drawn, label = images.draw(torch.tensor([3, 0]), generator(0, "test"))
+    assert drawn.dtype == torch.float32 and drawn.shape[:2] == (2, 3)
+    assert torch.equal(label, images.labels[[3, 0]])
+    assert len(images.sha256) == 64
