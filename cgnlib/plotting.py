@@ -19,14 +19,15 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from cgnlib.paths import atomic_file
 from cgnlib.results import SOURCES, beside_published, interval_of, select, split_seeds
 from cgnlib.verdicts import FACTORS, Finding
 
@@ -56,7 +57,6 @@ METHOD_LABELS = {
 }
 RECIPE_LABELS = {"authors": "authors' weights", "paper": "paper's recipe", "robust": "our recipe"}
 SOURCE_MARKS = {"SG21": ("#E69F00", "v"), "seed": ("#000000", "|"), "Re-CGN": ("#56B4E9", "D")}
-SOURCE_LABELS = {"SG21": "SG21 (original paper)", "seed": "seed (reproduction)", "Re-CGN": "Re-CGN (reproduction)"}
 VARIANT_LABELS = {"colored": "Colored", "double-colored": "Double-colored", "wildlife": "Wildlife"}
 GENERATOR_LABELS = {  # rows of Table 3 and of its ablations
     "real": "real images",
@@ -129,8 +129,8 @@ class Figures:
     def save(self, path: str | Path) -> Path:
         """Write the desktop layout to `path`, its suffix replaced by .svg or .png."""
         path = Path(path).with_suffix(f".{self.kind}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self.data(self.desktop))
+        with atomic_file(path) as partial:
+            partial.write_bytes(self.data(self.desktop))
         return path
 
     def html(self, alt: str) -> str:
@@ -325,9 +325,7 @@ def ratio_plot(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LA
     params = [json.loads(text) for text in rows["params"]]
     sizes = sorted({p["generated"] for p in params})
     ratios = sorted({p["cf_ratio"] for p in params})
-    shades = LinearSegmentedColormap.from_list("accent", ["#DDA9C6", ACCENT, "#5B1A3D"])(
-        np.linspace(0.15, 0.9, len(sizes))
-    )
+    shades = sns.blend_palette(["#CE8EB4", ACCENT, "#6B2347"], len(sizes))
 
     def draw(ax: Axes, index: int) -> None:
         for size, colour, mark in zip(sizes, shades, "osD^v" * len(sizes), strict=False):
@@ -413,7 +411,7 @@ def control_matrix(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIAN
     """
     rows = rows.loc[[str(metric).startswith("control/") for metric in rows["metric"]]]
     shown = [v for v in variants if v in set(rows["dataset"])]
-    shades = LinearSegmentedColormap.from_list("accent", ["#FFFFFF", "#E8C3D8", ACCENT])
+    shades = sns.blend_palette(["#FFFFFF", "#E8C3D8", ACCENT], as_cmap=True)
 
     def draw(ax: Axes, index: int) -> None:
         variant = shown[index]
