@@ -1,10 +1,11 @@
 """pyproject.toml, constraints.txt and environment.yml describe one environment."""
 
+import ast
 import re
 import sys
 import tomllib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_every_direct_requirement_has_a_pin_that_it_accepts(requirement: Require
     assert found, f"constraints.txt has no pin for {requirement.name}"
     for pin in found:
         assert requirement.specifier.contains(str(pin.specifier).removeprefix("=="), prereleases=True)
+
+
+def test_everything_that_the_library_imports_is_required() -> None:
+    """What comes only because another package needs it may go with that package."""
+    imported = set()
+    for file in (ROOT / "cgnlib").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    others = imported - set(sys.stdlib_module_names) - {"cgnlib"}
+    required, providers = {canonicalize_name(one.name) for one in direct()}, packages_distributions()
+    missing = {name for name in others if not required & {canonicalize_name(by) for by in providers.get(name, [name])}}
+    assert not missing, f"pyproject.toml does not name {sorted(missing)}"
 
 
 def test_the_lock_holds_everything_that_is_needed() -> None:
