@@ -14,7 +14,7 @@ from cgnlib.plotting import apply_captions
 from cgnlib.provenance import code_version
 from cgnlib.registry import megabytes
 from cgnlib.report import ReportError
-from cgnlib.report.places import book_pages, executed_notebook, notebook_names, profile_name
+from cgnlib.report.places import executed_notebook, notebook_names, profile_name
 from cgnlib.sources import REGISTRY
 
 _SCALES = {
@@ -75,13 +75,6 @@ def check_executed(profile: str) -> None:
             f"the book needs every notebook executed at profile '{profile}':\n{listed}\n"
             f"Run what is missing with: make report PROFILE={profile}"
         )
-
-
-def book_pages_missing() -> list[str]:
-    """Pages of _toc.yml that have no source in book/ or notebooks/."""
-    root = project_root()
-    places = [root / (page if page.startswith("notebooks/") else f"book/{page}") for page in book_pages()]
-    return [str(place) for place in places if not any(place.with_suffix(end).exists() for end in (".md", ".ipynb"))]
 
 
 def _errors_in(path: Path) -> list[str]:
