@@ -40,6 +40,11 @@ MASK_BOUNDS = (0.02, 0.98)
 Module = TypeVar("Module", bound=nn.Module)
 
 
+def default_device() -> str:
+    """The device to train on: "cuda" where there is one, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 class TrainingStopped(RuntimeError):
     """Training cannot go on: a loss is not finite or the masks collapsed. The message says where and what to change."""
 
@@ -59,6 +64,10 @@ class TrainingState:
         self.seconds = 0.0  # time spent training, over all interruptions
         self.log: dict[str, list[float]] = {}  # losses, one value per logged step
         self.history: list[dict[str, float | str]] = []  # evaluations taken along the way
+
+    def cost(self, device: str) -> dict[str, Any]:
+        """What every record says of a training on `device`: where it ran and for how many seconds."""
+        return {"device": device, "seconds": round(self.seconds, 1)}
 
     def contents(self) -> dict[str, Any]:
         """The whole state as plain values and tensors, which are not copied."""
@@ -281,6 +290,11 @@ class Artefact:
             self.record.unlink(missing_ok=True)
             return None
         return record
+
+    @property
+    def seconds(self) -> float:
+        """Time that the training of this finished artefact took, over all interruptions."""
+        return json.loads(self.record.read_text())["seconds"]
 
     def log(self) -> pd.DataFrame:
         """The training log: one row per logged step."""

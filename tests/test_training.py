@@ -25,6 +25,7 @@ from cgnlib.training import (
     Batches,
     TrainingState,
     TrainingStopped,
+    default_device,
     load_state,
     run,
     save_weights,
@@ -407,6 +408,21 @@ def test_an_artefact_that_another_process_makes(tmp_path: Path, without_flock: N
         pytest.fail("the lock was given twice")
     with artefact(tmp_path).lock():
         assert artefact(tmp_path).folder.is_dir()
+
+
+def test_the_cost_of_a_training_is_read_back(tmp_path: Path) -> None:
+    trained, made = state(), artefact(tmp_path)
+    trained.seconds = 12.345
+    assert trained.cost("cuda") == {"device": "cuda", "seconds": 12.3}
+    with made.lock():
+        made.finish(nn.Linear(1, 1), trained.cost("cpu"), pd.DataFrame({"loss": [1.0]}))
+    assert made.seconds == 12.3
+
+
+def test_the_default_device_is_the_accelerator_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
+        assert default_device() == device
 
 
 # --- weights from files ---------------------------------------------------------------------------------------------

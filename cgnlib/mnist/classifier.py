@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cgnlib.images import LabelledImages, to_float
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import Artefact, Batches, TrainingState, run
+from cgnlib.training import Artefact, Batches, TrainingState, run, update
 
 METHOD_VERSION = 2
 EVALUATION_BATCH = 500
@@ -138,9 +138,7 @@ def _train(
             group["lr"] = config.learning_rate * config.gamma ** (index // batches.per_epoch)
         chosen = batches[index].to(device)
         loss = F.nll_loss(classifier(_as_input(pixels[chosen])), targets[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        update(optimizer, loss)
         return {"loss": loss.detach()}
 
     def evaluate() -> None:
@@ -156,8 +154,7 @@ def _train(
     epochs = {(epoch + 1) * batches.per_epoch: evaluate for epoch in range(config.epochs)}
     title = f"classifier {training.name} seed {seed}"
     run(state, max(epochs), step, artefact.checkpoint, title=title, snapshots=epochs)
-    record = {"device": device, "seconds": round(state.seconds, 1)}
-    artefact.finish(classifier, record, pd.DataFrame(state.history))
+    artefact.finish(classifier, state.cost(device), pd.DataFrame(state.history))
 
 
 def _as_input(pixels: Tensor) -> Tensor:

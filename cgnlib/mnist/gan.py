@@ -100,7 +100,7 @@ def _train(artefact: Artefact, images: LabelledImages, config: GANConfig, seed: 
         return {"adversarial": loss_g.detach(), "discriminator": loss_d.detach()}
 
     run(state, config.images // config.batch_size, step, artefact.checkpoint, title=f"GAN {images.name} seed {seed}")
-    artefact.finish(network, {"device": device, "seconds": round(state.seconds, 1)}, pd.DataFrame(state.log))
+    artefact.finish(network, state.cost(device), pd.DataFrame(state.log))
     return network
 
 

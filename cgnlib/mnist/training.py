@@ -20,7 +20,7 @@ from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, Discr
 from cgnlib.mnist.encoder import Encoder
 from cgnlib.mnist.recipes import AdversarialRecipe, EncoderRecipe, Recipe
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import Artefact, Batches, TrainingState, follow, run, save_tensors
+from cgnlib.training import Artefact, Batches, TrainingState, follow, run, save_tensors, update
 
 METHOD_VERSION = 3  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
@@ -89,7 +89,7 @@ def _train(
     )
     kept = trainer.averaged if recipe.ema else trainer.cgn
     cgn.load_state_dict(kept.state_dict())
-    record = {"device": device, "seconds": round(trainer.state.seconds, 1)}
+    record = trainer.state.cost(device)
     if isinstance(trainer, AdversarialTrainer):
         record["style_scale"] = trainer.features.scale
     artefact.finish(cgn, record, pd.DataFrame(trainer.state.log))
@@ -147,9 +147,7 @@ class CGNTrainer(Generic[AnyRecipe]):
         """One update on (images, labels) of both kinds; returns its loss."""
         valid, invalid = (self.discriminator(*pair, self.noise) for pair in (real, fake))
         loss = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
-        self.optimizer_d.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer_d.step()
+        update(self.optimizer_d, loss)
         return loss.detach()
 
     def _average(self, step: int) -> None:
@@ -200,9 +198,7 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
             "entropy": recipe.lambda_mask * losses.binary_entropy(parts.mask),
             "style": self.features.style_loss(image, real, recipe.style_weights),
         }
-        self.optimizer_g.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
-        self.optimizer_g.step()
+        update(self.optimizer_g, torch.stack(list(terms.values())).sum())
         self._average(step)
         self.discriminator.requires_grad_(True)
         loss_d = self._train_discriminator((real, labels), (image.detach(), fake_labels))
@@ -251,9 +247,7 @@ class EncoderTrainer(CGNTrainer[EncoderRecipe]):
             validity = self.discriminator(fresh.image, labels, self.noise)
             self.discriminator.requires_grad_(True)
             terms["adversarial"] = recipe.lambda_adversarial * losses.adversarial(validity, real=True)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
-        self.optimizer.step()
+        update(self.optimizer, torch.stack(list(terms.values())).sum())
         self._average(step)
         loss_d = real.new_zeros(())
         if fresh is not None:

@@ -150,20 +150,17 @@ def test_published_networks_have_their_initialisation() -> None:
     assert not torch.equal(first_weight(build_networks(PAPER["wildlife"], 1)[0]), first_weight(cgn))
 
 
-def test_the_generator_step_leaves_the_discriminator_alone(some_images, tiny_features, monkeypatch) -> None:
+def test_the_generator_step_leaves_the_discriminator_alone(some_images, tiny_features) -> None:
     """And the other way round: each loss moves its own network."""
     trainer = AdversarialTrainer(some_images, PUBLISHED, tiny_features, 0, "cpu")
     old = copy.deepcopy(trainer.discriminator.state_dict())
-    seen = []
-    step = trainer.optimizer_g.step
-    monkeypatch.setattr(
-        trainer.optimizer_g, "step", lambda: (seen.append([p.grad for p in trainer.discriminator.parameters()]), step())
-    )
-    cgn_after = {}
-    average = trainer._average
-    monkeypatch.setattr(
-        trainer, "_average", lambda i: (cgn_after.update(copy.deepcopy(trainer.cgn.state_dict())), average(i))
-    )
+    seen, cgn_after = [], {}
+
+    def after_generator(*_: object) -> None:
+        seen.append([p.grad for p in trainer.discriminator.parameters()])
+        cgn_after.update(copy.deepcopy(trainer.cgn.state_dict()))
+
+    trainer.optimizer_g.register_step_post_hook(after_generator)
     trainer.step(0)
     assert all(gradient is None for gradient in seen[0])
     assert all(torch.equal(cgn_after[name], tensor) for name, tensor in trainer.cgn.state_dict().items())
@@ -185,7 +182,7 @@ def test_learning_rate_rises_and_falls_linearly(some_images) -> None:
     trainer = trainer_for(some_images, recipe, None, 0)
     rates = []
     for step in (0, 3, 6, 12):
-        trainer._schedule(step)
+        trainer.step(step)
         rates.append(trainer.state.optimizers["all"].param_groups[0]["lr"] / RECIPE.learning_rate)
     assert rates == pytest.approx([0.25, 1 - 0.9 * 3 / 12, 0.55, 0.1])
 
