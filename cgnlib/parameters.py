@@ -132,7 +132,9 @@ class StudyParameters:
     cue_conflict_images: int | None = _parameter(
         160, "cue-conflict stimuli shown to EfficientNet-Lite0 (of 1,200 that conflict; None for all)", minimum=16
     )
-    reuse_rows: bool = _parameter(False, "take numbers that an earlier run with the same parameters left")
+    reuse_rows: bool = _parameter(
+        False, "take rows of the same parameters that were computed here earlier or published"
+    )
 
     def __post_init__(self) -> None:
         for spec in fields(self):

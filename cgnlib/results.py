@@ -11,6 +11,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -139,14 +140,15 @@ def append(rows: Iterable[Row], profile: str, experiment: str) -> Path:
 
 
 def keep(rows: Iterable[Row]) -> pd.DataFrame:
-    """Append rows of one experiment and profile, and return them, and no others, as a frame."""
+    """Append rows of one experiment and profile, and return them, and no others, as a frame; empty without rows."""
     rows = list(rows)
+    if not rows:
+        return _frame([], COLUMNS)
     profile, experiment = rows[0].profile, rows[0].experiment
     append(rows, profile, experiment)
     kept = load(profile, experiment)
-    keys = {tuple(row.cells()[column] for column in KEY) for row in rows}
-    columns = kept[list(KEY)].astype(str).itertuples(index=False, name=None)
-    return kept.loc[[key in keys for key in columns]].reset_index(drop=True)
+    keys = {_key(row.cells()) for row in rows}
+    return kept.loc[[key in keys for key in _keys(kept)]].reset_index(drop=True)
 
 
 def load(profile: str, experiment: str | None = None, *, published: bool = False, own: bool = True) -> pd.DataFrame:
@@ -181,11 +183,39 @@ def _stored(profile: str, experiment: str | None, *, published: bool, own: bool)
     return [cells[key] for key in sorted(cells)]
 
 
+def earlier(about: Mapping[str, Any], seeds: Iterable[int]) -> pd.DataFrame | None:
+    """Rows of one configuration, computed here or published; None unless there are some of each of `seeds`.
+
+    about: columns of the configuration: profile, experiment, dataset, method, recipe, data and params; others do not
+    count. Says on stderr how many of the rows are published ones, and what computes them here.
+    """
+    wanted = {name: about[name] for name in ("dataset", "method", "recipe", "data")}
+    rows = load(about["profile"], about["experiment"], published=True)
+    rows = select(rows, **wanted, params=canonical_params(about["params"]))
+    seeds = set(seeds)
+    rows = rows.loc[rows["seed"].isin(list(seeds))].reset_index(drop=True)
+    if set(rows["seed"]) != seeds:
+        return None
+    if taken := not_computed_here(rows):
+        name = f"{about['experiment']}, {about['dataset']}, {about['method']}"
+        where = f"results/{about['profile']}"
+        print(f"{name}: {taken} published rows from {where} (reuse_rows: false computes them here)", file=sys.stderr)
+    return rows
+
+
+def not_computed_here(rows: pd.DataFrame) -> int:
+    """How many of these rows come from published runs alone."""
+    files = {(line["profile"], line["experiment"]) for line in rows.to_dict("records")}
+    own = {key for profile, experiment in sorted(files) for key in _keys(load(profile, experiment))}
+    return sum(key not in own for key in _keys(rows))
+
+
 def published(experiment: str | None = None) -> pd.DataFrame:
     """Published numbers (results/published.csv): COLUMNS and PUBLISHED_COLUMNS, unknown ones empty or NA."""
     file = project_root() / "results" / "published.csv"
     if not file.is_file():
-        raise ResultsError(f"{file} is missing; it is part of the project: restore it with 'git checkout {file.name}'")
+        place = file.relative_to(project_root())
+        raise ResultsError(f"{file} is missing; it is part of the project: restore it with 'git checkout {place}'")
     frame = _frame(_read_cells(file, COLUMNS + PUBLISHED_COLUMNS), COLUMNS + PUBLISHED_COLUMNS)
     return frame if experiment is None else select(frame, experiment=experiment)
 
@@ -318,6 +348,10 @@ def _key(cells: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(cells[column] for column in KEY)
 
 
+def _keys(frame: pd.DataFrame) -> list[tuple[str, ...]]:
+    return list(frame[list(KEY)].astype(str).itertuples(index=False, name=None))
+
+
 def _read_cells(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Lines of a results file as texts, [] when there is no file. Raises ResultsError when it is damaged."""
     try:
@@ -325,27 +359,48 @@ def _read_cells(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     except FileNotFoundError:
         return []
     except UnicodeDecodeError as error:
-        raise ResultsError(f"{file} is damaged: not UTF-8 text. Delete it and run again.") from error
+        raise ResultsError(f"{file} is damaged: not UTF-8 text. {_REMEDY}") from error
+    except OSError as error:
+        raise ResultsError(f"cannot read {file}: {error.strerror or error}. Make it readable and run again.") from error
     lines = list(csv.reader(io.StringIO(text)))
     if not lines or lines[0] != list(columns):
         unknown = [name for name in (lines[0] if lines else []) if name not in columns]
         what = f"unknown columns {unknown}" if unknown else "its columns are not those of a results file"
-        raise ResultsError(f"{file} is damaged: {what}. Delete or restore it and run again.")
+        raise ResultsError(f"{file} is damaged: {what}. {_REMEDY}")
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(columns):
-            raise ResultsError(f"{file} is damaged at line {number}. Delete or restore it and run again.")
-        value = dict(zip(columns, line, strict=True))["value"]
-        if not _is_finite(value):
-            what = f"value '{value}' is no number"
-            raise ResultsError(f"{file} is damaged at line {number}: {what}. Delete or restore it and run again.")
+            raise ResultsError(f"{file} is damaged at line {number}. {_REMEDY}")
+        cells = dict(zip(columns, line, strict=True))
+        for column, (kind, fits) in _KINDS.items():
+            unknown = not cells[column] and (column == "seconds" or (columns != COLUMNS and column != "value"))
+            if not unknown and not fits(cells[column]):
+                what = f"{column} '{cells[column]}' is no {kind}"
+                raise ResultsError(f"{file} is damaged at line {number}: {what}. {_REMEDY}")
     return [dict(zip(columns, line, strict=True)) for line in lines[1:]]
 
 
-def _is_finite(text: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
         return math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+_KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
+    "value": ("number", _is_number),
+    "n": ("whole number", str.isdecimal),
+    "seed": ("whole number", str.isdecimal),
+    "seconds": ("number", _is_number),
+    "params": ("JSON object", _is_object),
+}
+_REMEDY = "Delete it, or restore it with git checkout, and run again."
 
 
 def _as_csv(cells: Iterable[Mapping[str, str]]) -> str:

@@ -97,10 +97,14 @@ def test_a_row_goes_to_its_own_file_only() -> None:
         lambda text: text.replace("84.0", "nan"),
         lambda text: "",
         lambda text: text.replace("84.0", "x"),
+        lambda text: text.replace(",10000,", ",many,"),
+        lambda text: text.replace(",10000,0,", ",10000,,"),
+        lambda text: text.replace(",1.500", ",long"),
+        lambda text: text.replace("{", "["),
     ],
 )
 def test_a_damaged_file_is_named_and_left_alone(build: Path, damage) -> None:
-    keep(row())
+    keep(row(seconds=1.5))
     file = build / "results" / "quick" / "mnist-ood.csv"
     file.write_text(damage(file.read_text()))
     before = file.read_text()
@@ -109,6 +113,32 @@ def test_a_damaged_file_is_named_and_left_alone(build: Path, damage) -> None:
     with pytest.raises(ResultsError, match=r"mnist-ood\.csv"):
         append([row()], "quick", "mnist-ood")
     assert file.read_text() == before
+
+
+def test_the_damaged_cell_is_named(build: Path) -> None:
+    keep(row(), row(seed=1))
+    file = build / "results" / "quick" / "mnist-ood.csv"
+    file.write_text(file.read_text().replace(",10000,1,", ",ten,1,"))
+    with pytest.raises(ResultsError, match=r"mnist-ood\.csv is damaged at line 3: n 'ten' is no whole number\. Delete"):
+        load("quick", "mnist-ood")
+
+
+def test_a_file_that_cannot_be_read_is_named(build: Path) -> None:
+    (build / "results" / "quick" / "mnist-ood.csv").mkdir(parents=True)
+    with pytest.raises(ResultsError, match=r"cannot read .*mnist-ood\.csv: Is a directory"):
+        load("quick", "mnist-ood")
+
+
+def test_no_rows_are_kept_as_no_rows(build: Path) -> None:
+    kept = results.keep([])
+    assert (len(kept), tuple(kept.columns)) == (0, COLUMNS)
+    assert not build.exists()
+
+
+def test_the_table_of_published_numbers_is_restored_by_its_path(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(results, "project_root", lambda: tmp_path)
+    with pytest.raises(ResultsError, match="'git checkout results/published.csv'"):
+        results.published()
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
@@ -173,6 +203,30 @@ def test_published_runs_fill_in_what_this_machine_has_not_computed(
     assert sorted(load("quick", "mnist-ood")["value"]) == [3.0]
     assert sorted(load("quick", "mnist-ood", published=True)["value"]) == [2.0, 3.0]
     assert load("quick", "mnist-gradcam", published=True).empty
+
+
+def test_earlier_rows_are_all_seeds_of_one_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = [f"accuracy/own/{colour}" for colour in range(10)]
+    keep(*(row(seed=0, metric=metric) for metric in metrics), row(seed=3, params={"cf_ratio": 5}))
+    about = {name: getattr(row(), name) for name in results.KEY} | {"code": "any", "device": "cuda"}
+    found = results.earlier(about, [0])
+    assert found is not None
+    assert list(found["metric"]) == metrics
+    for seeds in ([0, 1], [0, 3], range(2)):
+        assert results.earlier(about, seeds) is None, "ten rows of one seed are not two seeds"
+    assert results.earlier(about | {"params": {"cf_ratio": 1, "classifier": 3}}, [0]) is None
+    assert results.earlier(about | {"recipe": "robust"}, [0]) is None
+    assert capsys.readouterr().err == ""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "build" / "results").rename(tmp_path / "project" / "results")
+    monkeypatch.setattr(results, "project_root", lambda: tmp_path / "project")
+    keep(row(seed=1, metric=metrics[0]))
+    found = results.earlier(about, range(2))
+    assert found is not None
+    assert (len(found), results.not_computed_here(found)) == (11, 10)
+    assert "wildlife, cgn: 10 published rows from results/quick (reuse_rows: false" in capsys.readouterr().err
 
 
 def test_runs_of_two_machines_join() -> None:

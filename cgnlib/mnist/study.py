@@ -21,7 +21,7 @@ from cgnlib.features import PerceptualFeatures, perceptual_features
 from cgnlib.fetching import AssetError
 from cgnlib.images import LabelledImages, concatenate
 from cgnlib.mnist.cgn import CGN, load_weights
-from cgnlib.mnist.classifier import Classifier, ClassifierConfig, correct, train_classifier
+from cgnlib.mnist.classifier import METHOD_VERSION, Classifier, ClassifierConfig, correct, train_classifier
 from cgnlib.mnist.control import (
     Control,
     CounterfactualParts,
@@ -199,12 +199,16 @@ class Study:
         """One (seed, classifier, history, seconds) per classifier seed; test splits are "test" and "indomain"."""
         training = self.training_set(variant, method, cgn)
         evaluations = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
-        config = ClassifierConfig(self.parameters.classifier_epochs, self.parameters.classifier_batch)
+        config = self._classifier_config
         trained = []
         for seed in self.classifier_seeds:
             classifier, history, artefact = train_classifier(training, evaluations, config, seed, device=self.device)
             trained.append((seed, classifier, history, json.loads(artefact.record.read_text())["seconds"]))
         return trained
+
+    @property
+    def _classifier_config(self) -> ClassifierConfig:
+        return ClassifierConfig(self.parameters.classifier_epochs, self.parameters.classifier_batch)
 
     @property
     def classifier_seeds(self) -> range:
@@ -225,7 +229,7 @@ class Study:
         if cgn is None and method in CGN_METHODS:
             return None
         common = self._row_columns(experiment, variant, method, cgn, self._method_params(method, cgn))
-        found = self._reused(common, len(self.classifier_seeds) * (1 + len(splits)))
+        found = self._reused(common)
         if found is not None:
             return found
         rows = []
@@ -249,7 +253,7 @@ class Study:
         if cgn is None:
             return None
         common = self._row_columns("mnist-own-colours", "colored", method, cgn, self._method_params(method, cgn))
-        found = self._reused(common, 2 * len(self.classifier_seeds))
+        found = self._reused(common)
         if found is not None:
             return found
         digits, limit = self.digits, self.parameters.test_images
@@ -271,7 +275,7 @@ class Study:
 
     def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:
         parameters, parts = self.parameters, parts_of(method)
-        params: dict[str, Any] = {"epochs": parameters.classifier_epochs, "batch": parameters.classifier_batch}
+        params = _classifier_params(self._classifier_config)
         if {"original", "free", "gan"} & set(parts):
             params["train_images"] = parameters.train_images or "all"
         if method != "original" and method != "oracle":
@@ -296,11 +300,11 @@ class Study:
         if cgn is None:
             return None
         config = ClassifierConfig(RATIO_EPOCHS * self.parameters.classifier_epochs, self.parameters.classifier_batch)
-        params = {"epochs": config.epochs, "batch": config.batch_size, "generated": size, "cf_ratio": ratio}
+        params = _classifier_params(config) | {"generated": size, "cf_ratio": ratio}
         params |= {"train_images": self.parameters.train_images or "all"} | cgn.params
         params["sample_seed"] = self.parameters.seed
         common = self._row_columns("mnist-cf-ratio", variant, "original+cgn", cgn, params)
-        found = self._reused(common, 2 * len(self.classifier_seeds))
+        found = self._reused(common)
         if found is not None:
             return found
         generated = self.counterfactuals(cgn, n=size, ratio=ratio)
@@ -409,16 +413,15 @@ class Study:
             "code": f"{code_version()}, rules {rules_hash()}",
         }
 
-    def _reused(self, common: dict[str, Any], needed: int) -> pd.DataFrame | None:
-        """Rows kept earlier for the same columns and parameters, if all are there and the parameters allow it."""
-        if not self.parameters.reuse_rows:
-            return None
-        frame = results.load(self.parameters.profile, common["experiment"], published=True)
-        wanted = {key: common[key] for key in ("dataset", "method", "recipe", "data")}
-        wanted["params"] = results.canonical_params(common["params"])
-        frame = results.select(frame, **wanted)
-        frame = frame.loc[frame["seed"].isin(list(self.classifier_seeds))]
-        return frame if len(frame) >= needed else None
+    def _reused(self, common: dict[str, Any]) -> pd.DataFrame | None:
+        """Rows left earlier for the same columns and parameters, if all are there and the parameters allow it."""
+        return results.earlier(common, self.classifier_seeds) if self.parameters.reuse_rows else None
+
+
+def _classifier_params(config: ClassifierConfig) -> dict[str, Any]:
+    """Of a training of classifiers, in rows; those that name no version are of version 2."""
+    version = {} if METHOD_VERSION == 2 else {"classifier": METHOD_VERSION}
+    return {"epochs": config.epochs, "batch": config.batch_size} | version
 
 
 def _accuracies(history: pd.DataFrame, split: str, common: dict[str, Any]) -> list[Row]:

@@ -281,6 +281,16 @@ def test_own_colour_rows_test_one_classifier_on_two_palettes(make: Make, monkeyp
     again = make(reuse_rows=True).own_colour_rows("cgn")
     assert again is not None
     pd.testing.assert_frame_equal(again, rows)
+    with pytest.raises(pytest.fail.Exception, match="trained again"):
+        make(reuse_rows=True, classifier_seeds=2).own_colour_rows("cgn")
+
+
+def test_rows_of_another_version_of_the_classifier_are_not_reused(make: Make, monkeypatch) -> None:
+    make().accuracy_rows("mnist-ood", V, "original")
+    no_training(monkeypatch)
+    monkeypatch.setattr(module, "METHOD_VERSION", 3)
+    with pytest.raises(pytest.fail.Exception, match="something was trained"):
+        make(reuse_rows=True).accuracy_rows("mnist-ood", V, "original")
 
 
 def test_without_the_authors_weights_there_are_no_rows(make: Make, monkeypatch) -> None:
