@@ -17,12 +17,13 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cgnlib import results
+from cgnlib.fetching import AssetError
 from cgnlib.paths import project_root
 from cgnlib.report import ReportError, book, checks, places, publish, run
 from cgnlib.report.__main__ import main
 from cgnlib.report.durations import last_durations, remember_durations
 from cgnlib.report.terminal import ProgressLine, side_by_side
-from cgnlib.results import Row
+from cgnlib.results import ResultsError, Row
 from cgnlib.sources import REGISTRY
 
 ROOT = project_root()
@@ -83,6 +84,20 @@ def test_a_notebook_runs_with_its_parameters_and_leaves_no_noise(report: Path, b
     assert sys.executable not in path.read_text()
     durations = json.loads((build / "durations" / "smoke" / "00-overview.json").read_text())
     assert len(durations) == len(notebook.cells)
+
+
+def test_a_run_that_does_not_start_names_no_notebook_of_an_earlier_run(report: Path, build: Path, monkeypatch) -> None:
+    failed = build / "notebooks" / "smoke" / "failed" / "00-overview.ipynb"
+    write_notebook(failed)
+
+    def fail(source: Path, running: Path, **options: Any) -> None:
+        assert str(os.getpid()) in running.name, "two runs of one notebook write to two files"
+        raise RuntimeError("no kernel")
+
+    monkeypatch.setattr(run.papermill, "execute_notebook", fail)
+    with pytest.raises(ReportError, match=r"00-overview did not finish: RuntimeError: no kernel$"):
+        run.run_notebook("00-overview", "smoke")
+    assert not failed.exists()
 
 
 def test_the_kernel_is_this_environment(report: Path) -> None:
@@ -395,6 +410,20 @@ def test_the_readme_is_filled_between_its_markers(report: Path, monkeypatch: pyt
 
 
 # --- Command line -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [AssetError("no weights"), ResultsError("no weights"), OSError("no weights")])
+def test_every_error_that_names_its_remedy_is_one_line(error: Exception, monkeypatch, capsys) -> None:
+    def fail() -> int:
+        raise error
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(publish, "main_readme", fail)
+    try:
+        assert main(["readme"]) == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == "error: no weights\n"
 
 
 def test_an_error_is_one_message_and_exit_code_1(report: Path, capsys: pytest.CaptureFixture[str]) -> None:

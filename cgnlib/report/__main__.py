@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 
 from cgnlib.parameters import PROFILES
-from cgnlib.report import ReportError, __doc__
+from cgnlib.report import __doc__
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,12 +15,23 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         return _run(given)
-    except ReportError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on from the last checkpoint", file=sys.stderr)
         return 130
+    except _told() as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _told() -> tuple[type[Exception], ...]:
+    """Errors whose message names what is wrong and the remedy. Imported once there is one: they need many packages."""
+    from cgnlib.fetching import AssetError
+    from cgnlib.locking import LockHeld
+    from cgnlib.parameters import ParameterError
+    from cgnlib.report import ReportError
+    from cgnlib.results import ResultsError
+
+    return ReportError, ResultsError, AssetError, ParameterError, LockHeld, OSError
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from cgnlib.paths import build_folder, project_root
+from cgnlib.paths import atomic_file, build_folder, project_root
 from cgnlib.report import ReportError
 
 
@@ -27,9 +27,8 @@ def last_durations(profile: str, name: str) -> list[float] | None:
 def remember_durations(profile: str, name: str, seconds: Sequence[float]) -> None:
     """Keep the seconds of each cell of a finished run."""
     file = _own(profile, name)
-    with contextlib.suppress(OSError):  # an estimate for next time, not worth a failure
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps([round(value, 2) for value in seconds]), encoding="utf-8")
+    with contextlib.suppress(OSError), atomic_file(file) as partial:  # an estimate, not worth a failure
+        partial.write_text(json.dumps([round(value, 2) for value in seconds]), encoding="utf-8")
 
 
 def main_durations(profile: str) -> int:
@@ -39,7 +38,8 @@ def main_durations(profile: str) -> int:
         raise ReportError(f"no notebook was run at scale {profile}; make study PROFILE={profile}")
     shipped = json.loads(_shipped().read_text(encoding="utf-8")) if _shipped().exists() else {}
     shipped[profile] = {file.stem: [round(float(s)) for s in json.loads(file.read_text())] for file in files}
-    _shipped().write_text(json.dumps(shipped, sort_keys=True).replace("]", "]\n") + "\n", encoding="utf-8")
+    with atomic_file(_shipped()) as partial:
+        partial.write_text(json.dumps(shipped, sort_keys=True).replace("]", "]\n") + "\n", encoding="utf-8")
     print(f"{len(files)} notebooks at scale {profile} in {_shipped().relative_to(project_root())}")
     return 0
 

@@ -50,15 +50,18 @@ def run_notebook(
     notebook does not use are left out. output: where the executed copy goes (build/notebooks/<profile>/ by default).
     log: a text file for progress and what cells wrote to stderr.
     Raises ReportError: for an unknown notebook, profile or parameter before anything starts; for a failing cell with
-    the path of the kept notebook. An earlier executed copy is replaced on success only.
+    the path of the kept notebook. An earlier executed copy stays until this run succeeds (Snakemake, which `make` runs,
+    removes it first).
     """
     source = notebook_source(name)
     name = source.stem
     values = study_parameters(profile, overrides or {})
     used = {key: values[key] for key in parameters_of(source) if key in values}
     output = output or executed_notebook(profile, name)
-    running, failed = output.parent / ".running" / output.name, output.parent / "failed" / output.name
+    running = output.parent / ".running" / f"{name}.{os.getpid()}.ipynb"
+    failed = output.parent / "failed" / output.name
     _make_folders(running.parent, failed.parent, *([log.parent] if log else []))
+    failed.unlink(missing_ok=True)  # of an earlier run
 
     started = time.monotonic()
     with _kernel_environment(), ProgressLine(name, log, last_durations(profile, name), running.parent) as line:
@@ -80,7 +83,6 @@ def run_notebook(
             raise ReportError(_failure(name, error, failed)) from error
         _tidy(running, name)
         running.replace(output)
-        failed.unlink(missing_ok=True)
         if output == executed_notebook(profile, name):  # not one seed of a sweep
             remember_durations(profile, name, line.seconds)
         line.finish(f"done in {clock(time.monotonic() - started)}")
@@ -212,12 +214,12 @@ def _tidy(path: Path, name: str) -> None:
 
 
 def _failure(name: str, error: Exception, kept: Path) -> str:
-    where = f"The notebook as far as it came: {_short(kept)}"
+    where = f"\nThe notebook as far as it came: {_short(kept)}" if kept.exists() else ""
     if isinstance(error, PapermillExecutionError):
         reason = f"{error.ename}: {error.evalue}".strip().splitlines()
-        return f"notebook {name} failed in cell {error.cell_index + 1}: {' '.join(reason)}\n{where}"
+        return f"notebook {name} failed in cell {error.cell_index + 1}: {' '.join(reason)}{where}"
     words = " ".join(str(error).split()) or "no message"
-    return f"notebook {name} did not finish: {type(error).__name__}: {words}" + (f"\n{where}" if kept.exists() else "")
+    return f"notebook {name} did not finish: {type(error).__name__}: {words}{where}"
 
 
 def _make_folders(*folders: Path) -> None:
