@@ -12,6 +12,8 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.complete
 
+BUILD   := $(patsubst ~/%,$(HOME)/%,$(or $(CGN_BUILD),build))
+
 PROFILES := $(notdir $(basename $(wildcard params/*.yaml)))
 ifeq ($(filter $(PROFILE),$(PROFILES)),)
   $(error unknown PROFILE=$(PROFILE); choose one of: $(PROFILES))
@@ -78,9 +80,10 @@ readme: $(STAMP)  ## fill the README's table and picture from results/ and weigh
 	@$(BIN)/python -m cgnlib.report readme
 
 clean:  ## remove executed notebooks, books and results; trained models (build/artefacts) and .venv stay
-	rm -rf build/notebooks build/book build/book-src build/results build/logs build/ipython .snakemake
+	rm -rf $(foreach name,notebooks book book-src results logs ipython,"$(BUILD)/$(name)") .snakemake
 	find cgnlib tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .pytest_cache .ruff_cache .hypothesis
 
 distclean: clean  ## remove everything that was made, trained models and .venv too
-	rm -rf build $(VENV) *.egg-info
+	rm -rf "$(BUILD)/artefacts" "$(BUILD)/durations" $(VENV) *.egg-info
+	@rmdir "$(BUILD)" 2>/dev/null || true

@@ -14,7 +14,7 @@ SEEDS = str(config.get("seeds", "0 1 2")).split()
 # not follow the number of cores, since the number of threads decides the last bits of a training.
 THREADS = int(config.get("threads", 1))
 
-BUILD = Path(os.environ.get("CGN_BUILD", "build"))
+BUILD = Path(os.environ.get("CGN_BUILD") or "build").expanduser()
 EXECUTED = BUILD / "notebooks" / PROFILE
 LOGS = BUILD / "logs" / PROFILE
 

@@ -14,7 +14,7 @@ ROOT = project_root()
 
 def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     # A make started by another make (as in `make test`) would take over its options and say which folder it enters.
-    outer = ("PROFILE", "SEED", "CORES", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    outer = ("CGN_BUILD", "PROFILE", "SEED", "CORES", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     environment = {name: value for name, value in os.environ.items() if name not in outer}
     return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, env=environment)
 
@@ -105,3 +105,24 @@ def test_clean_keeps_trained_models_and_the_environment(checkout: Path) -> None:
     assert make("clean", folder=checkout).returncode == 0
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in removed)
+
+
+@pytest.mark.parametrize("build", ["elsewhere", "~/cgn build"])
+def test_what_is_removed_lies_in_the_build_folder_that_is_named(checkout: Path, build: str) -> None:
+    made = Path(build.replace("~", str(checkout / "home"))) if "~" in build else checkout / build
+    files = {name: made / name / "file" for name in ("notebooks", "results", "artefacts", "durations")}
+    files |= {"other": made / "other" / "file", "here": checkout / "build" / "notebooks" / "file"}
+    for path in files.values():
+        path.parent.mkdir(parents=True)
+        path.touch()
+    for folder in ("cgnlib", "tests"):
+        (checkout / folder).mkdir()
+    home = f"HOME={checkout / 'home'}"
+    assert make("clean", f"CGN_BUILD={build}", home, folder=checkout).returncode == 0
+    assert {name for name, path in files.items() if path.exists()} == {"artefacts", "durations", "other", "here"}
+    assert make("distclean", f"CGN_BUILD={build}", home, folder=checkout).returncode == 0
+    assert {name for name, path in files.items() if path.exists()} == {"other", "here"}, "nobody else's files"
+    files["other"].unlink()
+    files["other"].parent.rmdir()
+    assert make("distclean", f"CGN_BUILD={build}", home, folder=checkout).returncode == 0
+    assert not made.exists()
