@@ -5,8 +5,9 @@ are. Batch norm has three ways to normalise: with statistics stored per truncati
 mode alike), with the same interpolated as the published code does it, or with those of the batch (to train a new one).
 """
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,6 +116,7 @@ class SpectralNorm(nn.Module):
     def __init__(self, shape: Sequence[int], bias: bool, eps: float) -> None:
         super().__init__()
         self.eps = eps
+        self.iterating = True  # in train mode; see `same_weights`
         self.weight_orig = nn.Parameter(torch.empty(*shape))
         self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
         self.register_buffer("weight_u", F.normalize(torch.randn(shape[0]), dim=0))
@@ -132,11 +134,24 @@ class SpectralNorm(nn.Module):
 
     def weight(self) -> Tensor:
         """The normalised weight; its gradient passes through the singular value too."""
-        if self.training:
+        if self.training and self.iterating:
             self.iterate(1)
         u, v = self.weight_u.clone(), self.weight_v.clone()  # backward needs these, and the buffers change
         with torch.autocast(u.device.type, enabled=False):  # in bfloat16 the singular value would be off by 1 %
             return self.weight_orig / torch.dot(u, self.weight_orig.flatten(1) @ v)
+
+
+@contextlib.contextmanager
+def same_weights(network: nn.Module) -> Iterator[None]:
+    """Within the block a network in train mode uses its weights without a further iteration: as they were used last."""
+    norms = [module for module in network.modules() if isinstance(module, SpectralNorm)]
+    for norm in norms:
+        norm.iterating = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.iterating = True
 
 
 class SpectralLinear(SpectralNorm):

@@ -5,6 +5,7 @@ is what the U2-Net finds salient in the image of the shape mechanism.
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from cgnlib.composition import compose
-from cgnlib.imagenet.biggan import BigGAN
+from cgnlib.imagenet.biggan import BigGAN, same_weights
 from cgnlib.imagenet.u2net import U2Net, folded
 from cgnlib.training import freeze, load_state
 
@@ -52,7 +53,7 @@ class ImageNetCGN(nn.Module):
     """Module names are those of the authors' file: biggan_GT, f_shape, f_text, f_bg, u2net.
 
     Teacher and U2-Net are frozen and stay in eval mode. recompute: save memory in training by computing the mechanisms'
-    activations again in the backward pass.
+    activations again in the backward pass, which must come before the next forward pass: it uses the last weights.
     """
 
     def __init__(self, teacher: BigGAN, u2net: U2Net, recompute: bool = False) -> None:
@@ -92,7 +93,14 @@ class ImageNetCGN(nn.Module):
 
     def _draw(self, mechanism: nn.Module, u: Tensor, class_vector: Tensor, truncation: float) -> Tensor:
         if self.recompute and torch.is_grad_enabled():
-            return checkpoint(mechanism, u, class_vector, truncation, use_reentrant=False)
+            return checkpoint(
+                mechanism,
+                u,
+                class_vector,
+                truncation,
+                use_reentrant=False,
+                context_fn=lambda: (nullcontext(), same_weights(mechanism)),
+            )
         return mechanism(u, class_vector, truncation)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *rest: object) -> None:

@@ -14,6 +14,9 @@ from torchmetrics.image.inception import InceptionScore
 from cgnlib.randomness import derive_seed
 
 LOG_FLOOR = -80.0  # of log-probabilities, in nats: exp underflows in float32 below -87, and 0 * log 0 would be NaN
+# Of each class that a split of an Inception Score needs: Salimans et al. (2016) take splits of 5,000 images for 1,000
+# classes. With fewer the score is biased: the estimated p(y) follows the images that it is compared with.
+IMAGES_PER_CLASS = 5
 MASK_LEVEL = 0.5  # mask values above it are object
 
 
@@ -36,14 +39,16 @@ def inception_score(logits: Tensor, *, network: str, truncation: float, splits: 
     logits: (N, classes) of `network` for images of uniform classes made at `truncation`. The images are shuffled with
     `seed` before they are split (the seed paper: 50,000 images, one split); the global generator stays as it was.
 
-    Raises ValueError when a split would hold fewer images than there are classes, since no p(y) over all classes can be
-    estimated from them; when the splits differ in size; and for logits that give no probabilities.
+    Raises ValueError when a split would hold fewer than IMAGES_PER_CLASS images per class, since p(y) is estimated from
+    them; when the splits differ in size; and for logits that give no probabilities.
     """
     n, classes = _matrix(logits, "logits")
-    if splits < 1 or n < splits * classes or n % splits:
+    least = IMAGES_PER_CLASS * classes
+    if splits < 1 or n < splits * least or n % splits:
         raise ValueError(
-            f"Inception Score: {n} images do not make {splits} equal splits of at least {classes}, the number of "
-            f"classes of {network}; it needs {max(splits, 1) * classes} images or more, divisible by {splits}"
+            f"Inception Score: {n} images do not make {splits} equal splits of at least {least}, "
+            f"{IMAGES_PER_CLASS} for each of the {classes} classes of {network}; it needs {max(splits, 1) * least} "
+            f"images or more, divisible by {splits}"
         )
     predictions = logits.detach().cpu().float().log_softmax(dim=1)
     if predictions.isnan().any():

@@ -22,7 +22,7 @@ from cgnlib.imagenet.u2net import U2Net
 from cgnlib.parameters import StudyParameters
 from cgnlib.progress import tqdm
 from cgnlib.provenance import code_version
-from cgnlib.registry import missing, named, require
+from cgnlib.registry import missing, require
 from cgnlib.results import Row, keep
 from cgnlib.training import Artefact
 from cgnlib.verdicts import rules_hash
@@ -62,15 +62,12 @@ def why_not(what: str, parameters: StudyParameters) -> str:
 
     Raises AssetError where a file is there, but damaged.
     """
-    if parameters.profile != "paper":
-        parts = ", ".join(named(name).what for name in NEEDED[what])
-        return f"not part of scale {parameters.profile}; scale paper does it with {parts}"
-    lost = missing(NEEDED[what], parameters.data_folder)
-    if lost:
-        return lost
+    reasons = [missing(NEEDED[what], parameters.data_folder)]
     if what != "samples" and not torch.cuda.is_available():
-        return "missing a CUDA device: 256 x 256 images of four BigGAN-deep generators take days without one"
-    return ""
+        reasons.append("missing a CUDA device: 256 x 256 images of four BigGAN-deep generators take days without one")
+    if parameters.profile != "paper":
+        reasons.append(f"not part of scale {parameters.profile}: run scale paper")
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def class_index(name: str) -> int:
@@ -86,6 +83,11 @@ def class_index(name: str) -> int:
 def classes() -> tuple[list[int], list[str]]:
     """ImageNet-1k indices and names of CLASSES."""
     return [class_index(name) for name in CLASSES], list(CLASSES)
+
+
+def triples() -> list[tuple[int, int, int]]:
+    """ImageNet-1k indices of TRIPLES."""
+    return [(class_index(shape), class_index(texture), class_index(scene)) for shape, texture, scene in TRIPLES]
 
 
 def authors_cgn(parameters: StudyParameters, device: str = "cpu") -> ImageNetCGN:

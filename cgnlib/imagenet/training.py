@@ -115,8 +115,8 @@ class ImageNetTrainer:
             ],
             betas=recipe.betas,
         )
-        mechanisms = nn.ModuleDict({"f_shape": cgn.f_shape, "f_text": cgn.f_text, "f_bg": cgn.f_bg})
-        self.state = TrainingState({"mechanisms": mechanisms}, {"optimizer": self.optimizer}, {"noise": self.noise})
+        modules = {"mechanisms": mechanisms_of(cgn)}
+        self.state = TrainingState(modules, {"optimizer": self.optimizer}, {"noise": self.noise})
 
     def _calibrate(self, seed: int) -> None:
         """Rescale the style terms on pairs of teacher images of one class (nothing to do for VGG16)."""
@@ -191,6 +191,11 @@ class ImageNetTrainer:
         save_tensors(tensors, folder / f"snapshot-{self.state.step:06d}.safetensors")
 
 
+def mechanisms_of(cgn: ImageNetCGN) -> nn.ModuleDict:
+    """What is trained, and kept in artefacts."""
+    return nn.ModuleDict({"f_shape": cgn.f_shape, "f_text": cgn.f_text, "f_bg": cgn.f_bg})
+
+
 @torch.no_grad()
 def sample_classes(cgn: ImageNetCGN, classes: Tensor | None = None, seed: int = 0) -> tuple[Parts, Tensor]:
     """Parts of one tied sample of each class (the first ten by default) and x_gt; noise depends on `seed` alone."""
@@ -216,7 +221,6 @@ def train_imagenet_cgn(
     Returns it in eval mode, with its artefact (record, log, snapshots). Raises TrainingStopped on divergence or mask
     collapse.
     """
-    trainer = ImageNetTrainer(cgn, recipe, features, seed, device)
     config = {
         "recipe": asdict(recipe),
         "seed": seed,
@@ -227,9 +231,10 @@ def train_imagenet_cgn(
         "version": METHOD_VERSION,
     }
     artefact = Artefact("imagenet-cgn", config, root)
-    mechanisms = trainer.state.modules["mechanisms"]
+    mechanisms = mechanisms_of(cgn.to(device))
     with artefact.lock():
         if artefact.load(mechanisms) is None:
+            trainer = ImageNetTrainer(cgn, recipe, features, seed, device)
             artefact.resume(trainer.state)
             if trainer.state.step == 0:
                 trainer.snapshot(artefact.folder)

@@ -74,6 +74,23 @@ def test_recomputed_activations_give_the_same_gradients() -> None:
         torch.testing.assert_close(gradients[1][name], value)
 
 
+def test_recomputing_does_not_change_a_training() -> None:
+    """In train mode every use of a weight moves its singular vectors: computed again, it must not move them again."""
+    found = []
+    for recompute in (False, True):
+        cgn = small_cgn(recompute).train()
+        optimizer = torch.optim.SGD([p for p in cgn.parameters() if p.requires_grad], lr=0.1)
+        for seed in range(3):
+            optimizer.zero_grad()
+            cgn(latents(cgn, seed=seed), labels((0, 1, 2), (1, 2, 3), (2, 3, 4))).image.square().mean().backward()
+            optimizer.step()
+        found.append(cgn.state_dict())
+    start = small_cgn().state_dict()["f_text.generator.gen_z.weight_u"]
+    assert not torch.equal(found[0]["f_text.generator.gen_z.weight_u"], start)
+    for name, tensor in found[0].items():
+        torch.testing.assert_close(found[1][name], tensor, msg=name)
+
+
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_the_authors_layout_loads(tmp_path: Path, cgn: ImageNetCGN, prefix: str) -> None:
     state = {name: torch.rand_like(t) if t.is_floating_point() else t for name, t in cgn.state_dict().items()}

@@ -10,7 +10,7 @@ from cgnlib.fetching import AssetError
 from cgnlib.imagenet import control, published_cgn
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.evaluation import inception_score
-from cgnlib.imagenet.published_cgn import NEEDED, TRIPLES, class_index, table_3, why_not
+from cgnlib.imagenet.published_cgn import NEEDED, TRIPLES, class_index, table_3, triples, why_not
 from cgnlib.imagenet.sampling import Sampling
 from cgnlib.parameters import StudyParameters
 
@@ -25,10 +25,10 @@ def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("what", NEEDED)
-def test_other_scales_leave_imagenet_out(what: str) -> None:
-    assert why_not(what, replace(PAPER, profile="quick")).startswith(
-        "not part of scale quick; scale paper does it with"
-    )
+def test_other_scales_leave_imagenet_out_and_say_what_is_missing(what: str, nothing_there) -> None:
+    words = why_not(what, replace(PAPER, profile="quick"))
+    assert words.startswith("missing ") and words.endswith("; not part of scale quick: run scale paper")
+    assert f"--fetch {' '.join(NEEDED[what])}" in words
 
 
 @pytest.mark.parametrize("what", NEEDED)
@@ -53,7 +53,8 @@ def test_missing_weights_are_one_error(nothing_there) -> None:
 
 def test_every_class_of_the_figures_is_one_of_imagenet() -> None:
     assert len(TRIPLES) == 16
-    assert len({class_index(name) for triple in TRIPLES for name in triple}) == len({n for t in TRIPLES for n in t})
+    assert len({index for triple in triples() for index in triple}) == len({n for t in TRIPLES for n in t})
+    assert triples()[0] == (883, 207, 72)  # vase, golden retriever, black and gold garden spider
     indices, names = published_cgn.classes()
     assert dict(zip(names, indices, strict=True))["lemon"] == 951
     with pytest.raises(ValueError, match="unknown ImageNet class 'boat'"):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cgnlib.features import PerceptualFeatures
+from cgnlib.imagenet import training
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.training import (
     AUTHORS,
@@ -128,7 +129,9 @@ def test_the_fill_target_shows_the_object(features: PerceptualFeatures) -> None:
     assert (trainer.texture_target(x_gt, mask) == 1).float().mean() > 0.95
 
 
-def test_resumed_is_the_same_as_uninterrupted(features: PerceptualFeatures, tmp_path: Path) -> None:
+def test_resumed_is_the_same_as_uninterrupted(
+    features: PerceptualFeatures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, artefact = train_imagenet_cgn(small_cgn(), TINY, features, 0, world="toy", root=tmp_path / "whole")
     snapshots = sorted(path.name for path in artefact.folder.glob("snapshot-*"))
     assert snapshots[0] == "snapshot-000000.safetensors" and snapshots[-1] == "snapshot-000004.safetensors"
@@ -143,8 +146,12 @@ def test_resumed_is_the_same_as_uninterrupted(features: PerceptualFeatures, tmp_
     for name, tensor in second.cgn.state_dict().items():
         assert torch.equal(tensor, whole.state_dict()[name]), name
 
+    def no_trainer(*_: object) -> None:
+        raise AssertionError("a finished training needs none")
+
+    monkeypatch.setattr(training, "ImageNetTrainer", no_trainer)
     loaded, _ = train_imagenet_cgn(small_cgn(), TINY, features, 0, world="toy", root=tmp_path / "whole")
-    assert fingerprint(loaded) == fingerprint(whole)
+    assert fingerprint(loaded) == fingerprint(whole) and not loaded.training
 
 
 def test_unknown_settings_are_named() -> None:
