@@ -24,11 +24,12 @@ def run(
     other: float = 11.0,
     iou: float = 0.8,
     score: float = 8.0,
+    fid: float = 40.0,
     oracle: float = 99.0,
     updates: int = TOY.updates,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Rows of one CGN whose teacher has an Inception Score of 10."""
+    """Rows of one CGN whose teacher has an Inception Score of 10 and an FID of 25."""
     params = {"cgn_seed": seed, "cgn_updates": updates}
     ours = {"method": "cgn", "recipe": "toy", "params": params, "seed": seed}
     control, scores = ours | {"experiment": "imagenet-control"}, ours | {"experiment": "imagenet-is"}
@@ -38,6 +39,8 @@ def run(
         *(control | {"metric": f"control/{a}/{b}", "value": value} for a, b, value in cells),
         *(control | {"metric": f"oracle/{factor}", "value": oracle, "n": 2000} for factor in factors),
         control | {"metric": "iou/true", "value": iou, "unit": "fraction"},
+        control | {"metric": "fid/tied", "value": fid, "unit": "distance"},
+        control | {"method": "biggan", "recipe": "-", "metric": "fid/tied", "value": 25.0, "unit": "distance"},
         scores | {"metric": "inception-score", "value": score, "unit": "score"},
         scores | {"method": "biggan", "recipe": "-", "metric": "inception-score", "value": 10.0, "unit": "score"},
     ]
@@ -58,22 +61,23 @@ def test_a_cgn_that_meets_every_condition() -> None:
     assert verdict.number == pytest.approx(95)
     assert [finding.status for finding in verdict.findings] == ["reproduced", "not tested"]
     assert MISSING in verdict.findings[1].sentence
-    assert "Not tested: imagenet" in verdict.why
+    assert "Not tested: ImageNet" in verdict.why
 
 
 @pytest.mark.parametrize(
     ("change", "failed"),
     [
-        ({"diagonal": 80.0}, "control/shape/shape"),  # 0.8 times 99 is 79.2, above the lower bound
-        ({"other": 24.0}, "control/shape/foreground"),  # its upper bound is 26.7
-        ({"iou": 0.49}, "iou/true"),
-        ({"score": 6.4}, "inception-score/share"),  # 130.2 / 202.9 is 0.6417
+        ({"diagonal": 80.0}, "control over shape"),  # 0.8 times 99 is 79.2, above the lower bound
+        ({"other": 24.0}, "label of shape in the texture"),  # its upper bound is 26.7
+        ({"iou": 0.49}, "IoU of the masks"),
+        ({"fid": 50.5}, "FID"),
+        ({"score": 6.4}, "Inception Score"),  # 130.2 / 202.9 is 0.6417
     ],
 )
 def test_each_condition_counts(change: dict[str, Any], failed: str) -> None:
     finding = claim1_imagenet(frame(*run(**change)), MISSING).findings[0]
     assert finding.status == "not reproduced"
-    assert failed in finding.sentence
+    assert f"; failed: {failed}" in finding.sentence
     assert finding.interval is not None and "%" in finding.sentence
 
 
