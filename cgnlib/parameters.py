@@ -15,7 +15,7 @@ which stops at a misspelt name, a wrong type or a value out of range. Parameters
 import ast
 import difflib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
@@ -190,21 +190,6 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> StudyParameters:
     injected = [source for source in sources[own + 1 :] if _first_line(source) == INJECTED_CELL]
     names = [name for source in (sources[own], *injected[-1:]) for name in _assigned_names(source)]
     return check_parameters({name: namespace[name] for name in dict.fromkeys(names) if name in namespace})
-
-
-def parameter_table() -> list[dict[str, str]]:
-    """One dict per parameter (name, type, default, allowed, help) for the documentation."""
-    return [
-        {
-            "name": spec.name,
-            "type": _type_words(get_type_hints(StudyParameters)[spec.name]),
-            "default": str(list(spec.default) if isinstance(spec.default, tuple) else spec.default),
-            "allowed": _allowed(spec.metadata),
-            "help": spec.metadata["help"],
-        }
-        for spec in fields(StudyParameters)
-        if spec.default is not MISSING
-    ]
 
 
 def _first_line(source: str) -> str:

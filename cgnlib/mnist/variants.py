@@ -14,9 +14,9 @@ from torch import Tensor
 
 from cgnlib.assets import Digits, Textures
 from cgnlib.images import LabelledImages
+from cgnlib.parameters import VARIANTS
 from cgnlib.randomness import generator
 
-VARIANTS = ("colored", "double-colored", "wildlife")
 SPLITS = ("train", "fit", "dev", "test", "test-indomain", "free-train")
 
 DATA_SEED = 0  # one constant: the data sets never change with a run's seed
