@@ -54,7 +54,7 @@ lab: $(STAMP)  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
 test: lint  ## the checks: ruff, pyright, notebooks without outputs, pytest (all notebooks at scale smoke)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: $(STAMP)  ## the tests that `test` leaves out: networks at full size
 	@$(BIN)/python -m pytest -m slow

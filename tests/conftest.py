@@ -12,6 +12,11 @@ import torch
 from cgnlib.assets import Digits, embedded_digits
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The report at scale smoke first: beside it, other processes run everything else."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Small tensors are faster on one thread, and runs do not depend on the number of cores."""

@@ -1,6 +1,7 @@
 """The make targets, without running what they start."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_seeds_of_a_sweep_are_passed_on(checkout: Path) -> None:
 
 def test_every_test_belongs_to_one_of_two_targets(checkout: Path) -> None:
     fast, slow = (make("-n", target, folder=checkout).stdout for target in ("test", "test-slow"))
-    assert 'pytest -m "not slow"\n' in fast
+    assert re.search(r'pytest -n 2 .*-m "not slow"\n', fast)
     assert "pytest -m slow\n" in slow
     assert "ruff" in fast
     assert "ruff" not in slow
