@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cgnlib.imagenet import control
+from cgnlib.imagenet import control, published_cgn
 from cgnlib.imagenet.cgn import ImageNetCGN, Parts
 from cgnlib.imagenet.control import Measured, as_images
 from cgnlib.imagenet.sampling import FACTORS, Sampling, draw
@@ -17,7 +17,7 @@ from cgnlib.imagenet.study import NAMES, ToyStudy
 from cgnlib.imagenet.training import sample_classes
 from cgnlib.images import to_uint8
 from cgnlib.plotting import GENERATOR_LABELS
-from cgnlib.results import interval_of, published, select
+from cgnlib.results import ResultsError, interval_of, published, select, summarise
 from cgnlib.statistics import mean_interval
 from cgnlib.verdicts import RULES
 
@@ -37,22 +37,22 @@ GALLERY = 10  # images of a failure gallery
 
 
 def table_3(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 3 from rows of imagenet-is and imagenet-control of the toy world: a line per kind of image."""
+    """Table 3 from rows of imagenet-is and imagenet-control of the toy world: a line per kind of image, as strings."""
+    columns = {
+        "Inception Score": "inception-score",
+        "mask mean": "mask/mean",
+        "± spread": "mask/deviation",
+        "IoU, true object": "iou/true",
+        "IoU, teacher's": "iou/teacher",
+        "FID, tied": "fid/tied",
+        "FID, free": "fid/free",
+    }
     lines = []
     for method in ("real", "biggan", "cgn"):
-        found = _values(select(rows, dataset="toy", method=method))
-        lines.append(
-            {
-                "images": GENERATOR_LABELS[method],
-                "Inception Score": found.get("inception-score", math.nan),
-                "mask mean": found.get("mask/mean", math.nan),
-                "± spread": found.get("mask/deviation", math.nan),
-                "IoU, true object": found.get("iou/true", math.nan),
-                "IoU, teacher's": found.get("iou/teacher", math.nan),
-                "FID, tied": found.get("fid/tied", math.nan),
-                "FID, free": found.get("fid/free", math.nan),
-            }
-        )
+        found = select(rows, dataset="toy", method=method)
+        cells = {name: _cell(select(found, metric=metric)) for name, metric in columns.items()}
+        scores = select(found, metric="inception-score")
+        lines.append({"images": GENERATOR_LABELS[method], **cells, "n": min(scores["n"]), "runs": len(scores)})
     return pd.DataFrame(lines)
 
 
@@ -101,24 +101,29 @@ def published_table_3() -> pd.DataFrame:
 
 
 def ablation_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of imagenet-ablation, a line per method, with SG21's Inception Score and mask mean beside."""
+    """Rows of imagenet-ablation, a line per method, as strings, with SG21's Inception Score and mask mean beside."""
     theirs = select(published("imagenet-is"), source="SG21", dataset="imagenet")
     lines = []
     for method in [name for name in GENERATOR_LABELS if name in set(rows["method"])]:
-        found = _values(select(rows, method=method))
+        own = select(rows, method=method)
+        found = {metric: select(own, metric=metric) for metric in set(own["metric"])}
+        read = {name: found[f"control/{factor}/{factor}"] for factor, name in control.HEADS.items()}
         sg21 = _values(select(theirs, method=method))
         lines.append(
             {
                 "CGN": GENERATOR_LABELS[method],
-                "IS": found["inception-score"],
+                "IS": _cell(found["inception-score"]),
                 "IS, SG21": sg21.get("inception-score", math.nan),
-                "mask mean": found["mask/mean"],
+                "mask mean": _cell(found["mask/mean"]),
                 "mask mean, SG21": sg21.get("mask/mean", math.nan),
-                "IoU, true": found["iou/true"],
-                **{f"{name}, %": found[f"control/{factor}/{factor}"] for factor, name in control.HEADS.items()},
-                "residue": found["residue/mean"],
-                "entangled, %": found["entangled/foreground"],
-                "FID, free": found["fid/free"],
+                "IoU, true": _cell(found["iou/true"]),
+                **{f"{name}, %": _cell(each, 1) for name, each in read.items()},
+                "residue": _cell(found["residue/mean"], 3),
+                "entangled, %": _cell(found["entangled/foreground"], 1),
+                "legible, %": _cell(found["legible/background"], 1),
+                "FID, free": _cell(found["fid/free"]),
+                "n": min(found["fid/free"]["n"]),
+                "CGNs": len(found["fid/free"]),
             }
         )
     return pd.DataFrame(lines)
@@ -173,6 +178,20 @@ def conjecture(changes: Sequence[float]) -> str:
     return "reproduced" if found.low > 0 else "not reproduced" if found.high < 0 else "undecided"
 
 
+def _cell(rows: pd.DataFrame, decimals: int = 2) -> str:
+    """One number over its seeds: mean with a 95 % interval over trained CGNs, for a percentage of one over images.
+
+    A dash without rows. Raises ResultsError for rows that differ in more than seeds.
+    """
+    if rows.empty:
+        return "–"
+    if len(summarise(rows)) > 1:
+        raise ResultsError(f"a cell of a table needs rows of one setting: {sorted(set(rows['params']))}")
+    found = interval_of(rows)
+    known = found.kind.startswith("t over") or rows["unit"].iloc[0] == "percent"
+    return found.text(decimals) if known and found.low < found.high else f"{found.value:.{decimals}f}"
+
+
 def _values(rows: pd.DataFrame) -> dict[str, float]:
     """Mean value by metric."""
     means: dict[str, list[float]] = {}
@@ -216,25 +235,38 @@ def counterfactuals(cgn: ImageNetCGN) -> list[Sheet]:
     """Figure 7's toy twin: 16 counterfactuals of fixed labels and noise, with their parts, in two sheets of eight."""
     drawn = next(iter(draw(cgn, TRIPLES, 0)))
     names = ["\n".join(NAMES[factor][int(i)] for factor, i in zip(FACTORS, each, strict=True)) for each in drawn.labels]
-    whole = _sheet(_rows_of(drawn.parts), names)
-    return [Sheet(whole.images[:, part], whole.rows, names[part]) for part in (slice(0, 8), slice(8, 16))]
+    return _eights(_rows_of(drawn.parts), names)
+
+
+def figure_7(cgn: ImageNetCGN) -> list[Sheet]:
+    """Figure 7 on ImageNet: the seed's 16 triples, each with noise of its own, in two sheets of eight."""
+    samplings = [Sampling(1, "fixed", triple, seed=place) for place, triple in enumerate(published_cgn.triples())]
+    drawn = [_rows_of(next(iter(draw(cgn, sampling, 0))).parts) for sampling in samplings]
+    rows = {name: torch.cat([each[name] for each in drawn]) for name in LABELS.values()}
+    return _eights(rows, ["\n".join(triple) for triple in published_cgn.TRIPLES])
+
+
+def _eights(rows: Mapping[str, Tensor], names: Sequence[str]) -> list[Sheet]:
+    """Sixteen images with their parts as two sheets of eight."""
+    return [_sheet({name: each[part] for name, each in rows.items()}, names[part]) for part in (slice(8), slice(8, 16))]
 
 
 def failures(study: ToyStudy) -> dict[str, Sheet]:
     """Figures 10 to 12: the images in which each failure is largest, by what was measured on all of them.
 
-    entanglement: foregrounds that show their class's scene to the oracle, those with the smallest masks; residue: those
-    backgrounds in which the U2-Net finds most; realism: images whose requested labels the oracle finds least likely.
+    entanglement: foregrounds in which the oracle finds their class's scene most likely; residue: backgrounds in which
+    it finds their class's silhouette most likely; realism: images whose requested labels it finds least likely.
     """
     tied, free, oracle = study.tied, study.free, study.parts.oracle
-    entangled = _entangled(study).nonzero()[:, 0]
-    entangled = entangled[control.most(-tied.area[entangled], GALLERY)]
-    residue = control.most(free.residue, GALLERY)
+    scene = control.entanglement(tied.foreground, tied.labels[:, 1], oracle)
+    entangled = control.most(scene, GALLERY)
+    silhouette = control.legibility(free.background, free.labels[:, 2], oracle)
+    legible = control.most(silhouette, GALLERY)
     realism = control.realism(free.image, free.labels, oracle)
     worst = control.most(-realism, GALLERY)
     return {
-        "entanglement": _gallery(tied, entangled, [f"{value:.0%}" for value in tied.area[entangled]]),
-        "residue": _gallery(free, residue, [f"{value:.0%}" for value in free.residue[residue]]),
+        "entanglement": _gallery(tied, entangled, [f"{value:.0%}" for value in scene[entangled]]),
+        "residue": _gallery(free, legible, [f"{value:.0%}" for value in silhouette[legible]]),
         "realism": _gallery(free, worst, [f"{value:.1f}" for value in realism[worst]]),
     }
 

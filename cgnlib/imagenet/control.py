@@ -126,9 +126,19 @@ def entangled(foregrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
     return oracle.read(foregrounds)[0]["background"].argmax(dim=1) == classes
 
 
+def entanglement(foregrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
+    """(N,) in [0, 1]: how likely the oracle finds what `entangled` asks for."""
+    return oracle.read(foregrounds)[0]["background"].softmax(dim=1).gather(1, classes[:, None])[:, 0]
+
+
 def legible(backgrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
     """(N,) bool: the background alone still shows the silhouette of its class to the oracle. By chance 1 in 10."""
     return oracle.read(backgrounds)[0]["shape"].argmax(dim=1) == classes
+
+
+def legibility(backgrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
+    """(N,) in [0, 1]: how likely the oracle finds what `legible` asks for."""
+    return oracle.read(backgrounds)[0]["shape"].softmax(dim=1).gather(1, classes[:, None])[:, 0]
 
 
 def realism(images: Tensor, labels: Tensor, oracle: Reader) -> Tensor:

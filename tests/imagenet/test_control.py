@@ -1,5 +1,6 @@
 """What is measured on the ImageNet CGN's images, on a small CGN with random weights and by hand."""
 
+import math
 from typing import cast
 
 import pytest
@@ -80,6 +81,9 @@ def test_failures_by_hand() -> None:
     oracle = told(shape=[1, 0, 3], texture=[1, 2, 0], background=[0, 2, 3])
     assert control.entangled(images, classes, oracle).tolist() == [False, True, True]
     assert control.legible(images, classes, oracle).tolist() == [True, False, True]
+    assert (control.entanglement(images, classes, oracle) > 0.9).tolist() == [False, True, True]
+    assert (control.legibility(images, classes, oracle) > 0.9).tolist() == [True, False, True]
+    assert control.legibility(images, classes, oracle)[1].item() == pytest.approx(1 / (9 + math.exp(9)), rel=1e-4)
     likely = control.realism(images, torch.stack([classes] * 3, dim=1), oracle)
     one_wrong = -9 / 3  # of three labels, each other logit is 9 below
     assert likely.tolist() == pytest.approx([one_wrong] * 3, abs=0.01)

@@ -4,19 +4,26 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from cgnlib.fetching import AssetError
-from cgnlib.imagenet import claim1_figures, study
+from cgnlib.imagenet import claim1_figures, published_cgn, study
+from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.control import HEADS
+from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.imagenet.study import ABLATIONS, ToyStudy, cgn_params, toy_cgn
 from cgnlib.imagenet.training import TERMS, TOY
+from cgnlib.images import to_uint8
 from cgnlib.parameters import StudyParameters
-from cgnlib.results import published, select
+from cgnlib.results import ResultsError, Row, keep, published, select
+from cgnlib.statistics import mean_interval, wilson_interval
 from cgnlib.toyworld.parts import judges_fingerprint
+from cgnlib.training import TrainingStopped
 from cgnlib.verdicts import claim1_imagenet
 
 SMALL = StudyParameters(
@@ -103,8 +110,9 @@ def test_rows_tables_and_sheets(toy) -> None:
     assert first.columns != second.columns
     galleries = claim1_figures.failures(made)
     assert galleries["residue"].images.shape == (4, 10, 3, 64, 64)
-    sizes = [float(name.rstrip("%")) for name in galleries["residue"].columns]
-    assert sizes == sorted(sizes, reverse=True)
+    for name in ("entanglement", "residue"):
+        likely = [float(label.rstrip("%")) for label in galleries[name].columns]
+        assert likely == sorted(likely, reverse=True) and max(likely) <= 100
     assert set(made.interpolations(3)) == {"shape", "texture", "background", "all"}
 
 
@@ -128,6 +136,56 @@ def test_rows_change_with_the_parts_that_judge(tmp_path: Path) -> None:
     (tmp_path / "oracle.json").write_text("{}")
     with pytest.raises(AssetError, match="oracle has no checksum"):
         judges_fingerprint(tmp_path)
+
+
+def ablation_rows(seeds: int, method: str = "cgn", **params: Any) -> list[Row]:
+    """Rows of as many CGNs whose every number is 50 plus their seed, in the unit it is kept in."""
+    diagonal = [f"control/{factor}/{factor}" for factor in HEADS]
+    shares = ["mask/mean", "iou/true", "residue/mean"]
+    about: dict[str, Any] = {"experiment": "imagenet-ablation", "dataset": "toy", "method": method, "recipe": "toy"}
+    about |= {"n": 200, "profile": "smoke", "data": "toy-world"}
+    rows = []
+    for seed in range(seeds):
+        named = about | {"seed": seed, "params": {"cgn_seed": seed} | params}
+        percents = [*diagonal, "entangled/foreground", "legible/background"]
+        rows += [Row(**named, metric=metric, value=50 + seed) for metric in percents]
+        rows += [Row(**named, metric=metric, value=0.5 + seed / 100, unit="fraction") for metric in shares]
+        rows += [Row(**named, metric=metric, value=50 + seed, unit="-") for metric in ("inception-score", "fid/free")]
+    return rows
+
+
+def test_cells_have_intervals_over_cgns_or_images_and_one_setting(build) -> None:
+    one = claim1_figures.ablation_table(keep(ablation_rows(1))).to_dict("records")[0]
+    assert (one["IS"], one["IoU, true"], one["shape, %"]) == (
+        "50.00",
+        "0.50",
+        wilson_interval(100, 200).scaled(100).text(),
+    )
+    three = claim1_figures.ablation_table(keep(ablation_rows(3))).to_dict("records")[0]
+    assert three["FID, free"] == mean_interval([50, 51, 52]).text(2) and three["CGNs"] == 3
+    mixed = pd.concat([keep(ablation_rows(1)), keep(ablation_rows(1, teacher="another"))], ignore_index=True)
+    with pytest.raises(ResultsError, match="one setting"):
+        claim1_figures.ablation_table(mixed)
+
+
+def test_trainings_that_stop_are_named(toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise TrainingStopped("the masks collapsed")
+
+    monkeypatch.setattr(study, "toy_cgn", stopped)
+    rows, reasons = toy().ablation_rows()
+    assert rows.empty and reasons == {"cgn": "the masks collapsed", "cgn-fill": "the masks collapsed"}
+    assert claim1_figures.ablation_table(rows).empty
+
+
+def test_figure_7_draws_the_triples(cgn: ImageNetCGN, monkeypatch: pytest.MonkeyPatch) -> None:
+    triples = [(place % 5, 1, 2) for place in range(16)]
+    monkeypatch.setattr(published_cgn, "triples", lambda: triples)
+    first, second = claim1_figures.figure_7(cgn.eval())
+    assert first.images.shape == second.images.shape == (5, 8, 3, 32, 32)
+    assert first.columns[0] == "vase\ngolden retriever\nblack and gold garden spider"
+    drawn = next(iter(draw(cgn, Sampling(1, "fixed", triples[9], seed=9), 0)))
+    assert torch.equal(second.images[4, 1], to_uint8(drawn.parts.image)[0])
 
 
 @pytest.mark.slow
