@@ -76,7 +76,7 @@ def test_a_gradient_reaches_only_the_mechanisms_it_should(
     assert moved(cgn.named_parameters()) == reached
 
 
-def test_gradients_are_summed_over_micro_batches_or_averaged(cgn: ImageNetCGN, features: PerceptualFeatures) -> None:
+def test_gradients_are_summed_over_micro_batches_or_averaged(features: PerceptualFeatures) -> None:
     found = []
     for average in (False, True):
         network = small_cgn()
@@ -143,8 +143,9 @@ def test_resumed_is_the_same_as_uninterrupted(
     second.state.restore(first.state.contents())
     for step in range(2, 4):
         second.step(step)
+    expected = whole.state_dict()
     for name, tensor in second.cgn.state_dict().items():
-        assert torch.equal(tensor, whole.state_dict()[name]), name
+        assert torch.equal(tensor, expected[name]), name
 
     def no_trainer(*_: object) -> None:
         raise AssertionError("a finished training needs none")

@@ -56,8 +56,9 @@ def test_a_resumed_biggan_is_the_same_as_an_uninterrupted_one() -> None:
         first.step(step)
     second.state.restore(first.state.contents())
     second.step(3)
+    found = second.averaged.state_dict()
     for name, tensor in whole.averaged.state_dict().items():
-        assert torch.equal(second.averaged.state_dict()[name], tensor), name
+        assert torch.equal(found[name], tensor), name
 
 
 def test_an_update_of_the_generator_leaves_the_frozen_features_alone() -> None:
