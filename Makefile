@@ -73,7 +73,7 @@ bench: $(STAMP)  ## speed of the parts, measured beside a plain reference in the
 pretrain: $(STAMP)  ## train the toy world's BigGAN, U2-Net and readers, and say how good they are (SHIP=1: into weights/)
 	@$(BIN)/python -m cgnlib.toyworld $(if $(SHIP),--ship)
 
-publish: $(STAMP)  ## copy build/results/PROFILE to results/PROFILE, which git keeps, and fill the README's table
+publish: $(STAMP)  ## join build/results/PROFILE to results/PROFILE, which git keeps, and fill the README's table
 	@$(BIN)/python -m cgnlib.report publish --profile $(PROFILE)
 
 readme: $(STAMP)  ## fill the README's table and picture from results/ and weights/

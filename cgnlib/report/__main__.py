@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--output", help="where the executed copy goes (default: build/notebooks/PROFILE/)")
     run.add_argument("--log", help="text file for progress and warnings")
     book = commands.add_parser("book", help="build the book from executed notebooks")
-    publish = commands.add_parser("publish", help="copy results into results/PROFILE and fill the README's table")
+    publish = commands.add_parser("publish", help="join results to results/PROFILE and fill the README's table")
     durations = commands.add_parser("durations", help="let the last runs here be the estimate for first runs elsewhere")
     commands.add_parser("check", help="notebooks in git: no outputs, a parameters cell, short cells")
     commands.add_parser("readme", help="fill the README's table from results/, draw its picture")
