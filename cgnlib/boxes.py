@@ -17,7 +17,7 @@ from cgnlib.results import SOURCES
 from cgnlib.verdicts import CLAIMS, Verdict, badge_words, world_name
 
 # White text on each of these has a contrast of at least 4.5; the mark says the same without colour.
-_BADGES = {
+BADGES = {
     "reproduced": ("cgn-reproduced", "#0B6E4F", "✓"),
     "partly": ("cgn-partly", "#8A5A00", "◐"),
     "not reproduced": ("cgn-not-reproduced", "#B3261E", "✗"),
@@ -44,7 +44,7 @@ class Html(str):
 
 def badge(words: str) -> Html:
     """A verdict mark: reproduced, partly, not reproduced or not tested; of failures, as in `Verdict.badge`."""
-    name, colour, mark = _BADGES[words]
+    name, colour, mark = BADGES[words]
     look = (
         f"display:inline-block;padding:.1em .65em;border-radius:1em;background:{colour};color:#fff;"
         "font-size:.85em;font-weight:600;white-space:nowrap"
@@ -89,7 +89,7 @@ def verdict_box(verdict: Verdict | None, not_shown: str = "", title: str = "") -
         parts.append(
             f'<p style="margin:.5em 0 .1em"><strong>What this does not show.</strong> {html.escape(not_shown)}</p>'
         )
-    return _box(_BADGES[verdict.badge][1], *parts, name="cgn-verdict")
+    return _box(BADGES[verdict.badge][1], *parts, name="cgn-verdict")
 
 
 def table(

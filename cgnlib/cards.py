@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cgnlib.boxes import _BADGES as BADGES
-from cgnlib.boxes import Html, badge
+from cgnlib.boxes import BADGES, Html, badge
 from cgnlib.scorecard import ITEMS, NUMBERS, Line, duration
 from cgnlib.verdicts import CLAIMS, Verdict
 

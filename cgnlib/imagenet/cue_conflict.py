@@ -25,11 +25,10 @@ from cgnlib.fetching import AssetError
 from cgnlib.imagenet.shape_bias import CATEGORIES, Cues, ShapeBias, decisions, parse_name, shape_bias
 from cgnlib.parameters import PROFILES
 from cgnlib.progress import tqdm
-from cgnlib.provenance import code_version
 from cgnlib.randomness import generator
 from cgnlib.registry import require
 from cgnlib.results import Row
-from cgnlib.verdicts import rules_hash
+from cgnlib.verdicts import code_and_rules
 
 EXPERIMENT = "imagenet-shape-bias"
 LITE0 = "efficientnet-lite0"  # the method of its rows
@@ -226,7 +225,7 @@ def result_rows(
     parts = {"": found} | {f"/category/{name}": counts for name, counts in found.by_category.items()}
     common = {"experiment": EXPERIMENT, "dataset": "cue-conflict", "data": "cue-conflict", "seed": 0, "params": params}
     common |= {"method": method, "recipe": recipe, "profile": profile, "seconds": seconds, "device": device}
-    common["code"] = f"{code_version()}, rules {rules_hash('imagenet')}"
+    common["code"] = code_and_rules("imagenet")
     for name, counts in parts.items():
         if counts.decided:
             value = 100 * counts.value

@@ -45,7 +45,7 @@ from cgnlib.statistics import Interval, paired_bootstrap
 from cgnlib.toyworld.parts import judges_fingerprint, toy_parts
 from cgnlib.toyworld.quality import HELD_OUT
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build
-from cgnlib.training import TrainingStopped, fingerprint
+from cgnlib.training import TrainingStopped, default_device, fingerprint
 from cgnlib.verdicts import code_and_rules
 
 SHORT = SEED_CGN.images / AUTHORS_CGN.images  # of the training length: the seed's CGN saw 500,000 of 1,200,000 images
@@ -80,7 +80,7 @@ class ClassifierStudy:
 
     def __init__(self, parameters: StudyParameters, device: str | None = None, launch: Launch = alone) -> None:
         self.parameters, self.launch = parameters, launch
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or default_device()
 
     # --- data -------------------------------------------------------------------------------------------------------
 
@@ -325,13 +325,7 @@ class ClassifierStudy:
 
     def _reused(self, about: Mapping[str, Any], seeds: Iterable[int]) -> pd.DataFrame | None:
         """Rows kept earlier for the same columns and all seeds, where the parameters allow it."""
-        if not self.parameters.reuse_rows:
-            return None
-        frame = results.load(self.parameters.profile, about["experiment"], published=True)
-        wanted = {name: about[name] for name in ("dataset", "method", "recipe", "data")}
-        frame = results.select(frame, **wanted, params=results.canonical_params(about["params"]))
-        frame = frame.loc[frame["seed"].isin(list(seeds))].reset_index(drop=True)
-        return frame if set(frame["seed"]) == set(seeds) else None
+        return results.earlier(about, seeds) if self.parameters.reuse_rows else None
 
 
 def gap_change(ours: Mapping[str, Tensor], base: Mapping[str, Tensor], seed: int = 0) -> Interval:

@@ -254,5 +254,5 @@ def _train(
     run(state, max(epochs), trainer.step, artefact.checkpoint if first else None, title=title, snapshots=epochs)
     if first:
         both = nn.ModuleDict({"last": trainer.network, "best": trainer.best})
-        record = {"device": device, "seconds": round(state.seconds, 1), "processes": fabric.world_size}
+        record = state.cost(device) | {"processes": fabric.world_size}
         artefact.finish(both, record, pd.DataFrame(state.history))

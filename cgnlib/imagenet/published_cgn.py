@@ -21,11 +21,10 @@ from cgnlib.imagenet.training import SEED, train_imagenet_cgn
 from cgnlib.imagenet.u2net import U2Net
 from cgnlib.parameters import StudyParameters
 from cgnlib.progress import tqdm
-from cgnlib.provenance import code_version
 from cgnlib.registry import missing, require
 from cgnlib.results import Row, keep
 from cgnlib.training import Artefact
-from cgnlib.verdicts import rules_hash
+from cgnlib.verdicts import code_and_rules
 
 IMAGES = 50_000  # of Table 3, as published; one split
 INCEPTION_SIZE = 299
@@ -166,7 +165,7 @@ def table_3_rows(parameters: StudyParameters, recipe: str, device: str = "cuda")
         "data": "biggan-deep-256",
         "params": params | {"splits": ours.splits, "truncation": ours.truncation, "network": ours.network},
         "device": device,
-        "code": f"{code_version()}, rules {rules_hash('imagenet')}",
+        "code": code_and_rules("imagenet"),
     }
     return keep(
         Row(**common, method=method, recipe=origin, metric=metric, unit=unit, value=value)

@@ -32,11 +32,10 @@ from cgnlib.imagenet.shape_bias import decisions
 from cgnlib.images import to_float
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import build_folder, project_root
-from cgnlib.provenance import code_version
 from cgnlib.registry import find, missing, named
 from cgnlib.results import keep
 from cgnlib.training import TrainingStopped, fingerprint
-from cgnlib.verdicts import rules_hash
+from cgnlib.verdicts import code_and_rules
 
 NEEDED = ("imagenet-mini", "imagenet-9", "resnet50", "authors-imagenet")
 METHODS = ("original", "original+cgn")
@@ -175,7 +174,7 @@ class PublishedStudy:
             "data": "imagenet-mini" if dataset == "imagenet-mini" else f"imagenet-mini+{dataset}",
             "params": params,
             "device": self.device,
-            "code": f"{code_version()}, rules {rules_hash('imagenet')}",
+            "code": code_and_rules("imagenet"),
         }
 
     @functools.cache  # noqa: B019

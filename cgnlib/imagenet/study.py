@@ -26,15 +26,14 @@ from cgnlib.imagenet.sampling import Sampling, interpolate
 from cgnlib.imagenet.training import TERMS, TOY, ImageNetRecipe, train_imagenet_cgn, without
 from cgnlib.images import to_float
 from cgnlib.parameters import StudyParameters
-from cgnlib.provenance import code_version
 from cgnlib.randomness import generator
 from cgnlib.results import Row
 from cgnlib.toyworld.parts import ToyParts, judges_fingerprint, toy_parts
 from cgnlib.toyworld.quality import HELD_OUT
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build, factors_of
 from cgnlib.toyworld.world import BACKGROUNDS, SHAPES, TEXTURES
-from cgnlib.training import Artefact, TrainingStopped, fingerprint
-from cgnlib.verdicts import rules_hash
+from cgnlib.training import Artefact, TrainingStopped, default_device, fingerprint
+from cgnlib.verdicts import code_and_rules
 
 TOY_FEATURES = "efficientnet-lite0"  # also where VGG16 is at hand: the weights of recipe TOY belong to it
 SPLITS, TRUNCATION = 1, 1.0  # of Inception Scores, as published
@@ -78,7 +77,7 @@ def toy_cgn(
         perceptual_features(TOY_FEATURES),
         parameters.seed,
         world="toy",
-        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        device=device or default_device(),
     )
 
 
@@ -109,7 +108,7 @@ class ToyStudy:
 
     def __init__(self, parameters: StudyParameters, device: str | None = None) -> None:
         self.parameters = parameters
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or default_device()
 
     @functools.cached_property
     def parts(self) -> ToyParts:
@@ -305,8 +304,8 @@ class ToyStudy:
             "data": "toy-world",
             "params": params,
             "device": self.device,
-            "code": f"{code_version()}, rules {rules_hash('imagenet')}",
-            "seconds": None if artefact is None else json.loads(artefact.record.read_text())["seconds"],
+            "code": code_and_rules("imagenet"),
+            "seconds": None if artefact is None else artefact.seconds,
         }
         units = ((metric, UNITS.get(metric, UNITS.get(metric.split("/")[0], "percent"))) for metric in values)
         return [Row(**common, metric=metric, unit=unit, value=values[metric]) for metric, unit in units]

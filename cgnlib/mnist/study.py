@@ -39,10 +39,9 @@ from cgnlib.mnist.training import recipe_hash, train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import project_root
-from cgnlib.provenance import code_version
 from cgnlib.results import Row
-from cgnlib.training import Artefact, file_sha256
-from cgnlib.verdicts import rules_hash
+from cgnlib.training import Artefact, default_device, file_sha256
+from cgnlib.verdicts import code_and_rules
 
 # What each method's training set is made of.
 METHOD_PARTS = {
@@ -88,7 +87,7 @@ class Study:
 
     def __init__(self, parameters: StudyParameters, device: str | None = None) -> None:
         self.parameters = parameters
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or default_device()
 
     # --- data -----------------------------------------------------------------------------------------------------
 
@@ -142,7 +141,7 @@ class Study:
         cgn, artefact = train_cgn(self.images(variant, "train"), settings, features, seed, device=self.device)
         params = {"cgn_images": settings.images, "cgn_seed": seed, "features": artefact.config["features"]}
         params |= {"cgn_recipe": recipe_hash(settings), "train_images": self.parameters.train_images or "all"}
-        return TrainedCGN(cgn, variant, recipe, params, json.loads(artefact.record.read_text())["seconds"], artefact)
+        return TrainedCGN(cgn, variant, recipe, params, artefact.seconds, artefact)
 
     def _loaded(self, path: Path, variant: str, recipe: str, params: dict[str, Any]) -> TrainedCGN:
         cgn = load_weights(path).to(self.device)
@@ -203,7 +202,7 @@ class Study:
         trained = []
         for seed in self.classifier_seeds:
             classifier, history, artefact = train_classifier(training, evaluations, config, seed, device=self.device)
-            trained.append((seed, classifier, history, json.loads(artefact.record.read_text())["seconds"]))
+            trained.append((seed, classifier, history, artefact.seconds))
         return trained
 
     @property
@@ -313,7 +312,7 @@ class Study:
         for seed in self.classifier_seeds:
             evaluations = {"test": self.images(variant, "test")}
             _, history, artefact = train_classifier(training, evaluations, config, seed, device=self.device)
-            seconds = json.loads(artefact.record.read_text())["seconds"]
+            seconds = artefact.seconds
             rows += _accuracies(history, "test", common | {"seed": seed, "seconds": seconds})
         return results.keep(rows)
 
@@ -410,7 +409,7 @@ class Study:
             "data": self.images(variant, "test").source,
             "params": params | {"test_images": self.parameters.test_images or "all"},
             "device": self.device,
-            "code": f"{code_version()}, rules {rules_hash()}",
+            "code": code_and_rules(),
         }
 
     def _reused(self, common: dict[str, Any]) -> pd.DataFrame | None:

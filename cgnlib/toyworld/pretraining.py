@@ -144,7 +144,7 @@ def train_biggan(
             biggan.renew_singular_vectors(network)
             stream = generator(seed, "toyworld", "biggan", "statistics")
             measure_statistics(network, recipe.statistics_images, 256, stream)
-            artefact.finish(network, _record(device, trainer.state), pd.DataFrame(trainer.state.log))
+            artefact.finish(network, trainer.state.cost(device), pd.DataFrame(trainer.state.log))
     return network.to(device).eval(), artefact
 
 
@@ -252,11 +252,7 @@ def _fit(
             return {"loss": value.detach()}
 
         run(state, steps, step, artefact.checkpoint, title=title)
-        artefact.finish(network, _record(device, state), pd.DataFrame(state.log))
-
-
-def _record(device: str, state: TrainingState) -> dict[str, str | float]:
-    return {"device": device, "seconds": round(state.seconds, 1)}
+        artefact.finish(network, state.cost(device), pd.DataFrame(state.log))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float, share: float) -> None:
