@@ -219,8 +219,9 @@ class Artefact:
     """The folder of one trained thing: `record.json` (configuration and provenance), weights, log, snapshots."""
 
     def __init__(self, kind: str, config: Mapping[str, Any], root: Path | None = None) -> None:
-        self.kind, self.config = kind, dict(config)
-        text = json.dumps(self.config, sort_keys=True)
+        self.kind = kind
+        text = json.dumps(dict(config), sort_keys=True)
+        self.config: dict[str, Any] = json.loads(text)  # as it stands in the record
         self.key = hashlib.sha256(text.encode()).hexdigest()[:12]
         self.folder = (root or build_folder() / "artefacts") / kind / self.key
         self.checkpoint = self.folder / "checkpoint.pt"

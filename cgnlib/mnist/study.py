@@ -7,6 +7,7 @@ the seed. One `Study` holds one set of parameters.
 import difflib
 import functools
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from cgnlib.mnist.counterfactuals import CounterfactualStream
 from cgnlib.mnist.gan import GANConfig, GANStream, train_gan
 from cgnlib.mnist.gradcam import HeatMaps, heat_maps, theme_grid
 from cgnlib.mnist.recipes import AdversarialRecipe, recipe_for
-from cgnlib.mnist.training import recipe_hash, train_cgn
+from cgnlib.mnist.training import cgn_artefact, recipe_hash, train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import project_root
@@ -63,21 +64,39 @@ COLOURS = 10  # of colored MNIST: a shape has no more counterfactuals than that
 
 @dataclass(frozen=True)
 class TrainedCGN:
-    """A CGN and what is known of it: `params` identifies it in result rows, `artefact` is None unless trained here."""
+    """A CGN and what is known of it. `params` identifies it in result rows, which are looked for without its weights:
+    these are loaded, or trained, when `cgn`, `artefact` or `seconds` is asked for.
+    """
 
-    cgn: CGN
     variant: str
     recipe: str  # authors | robust | paper
     params: dict[str, Any]
-    seconds: float | None
-    artefact: Artefact | None
+    make: Callable[[], tuple[CGN, Artefact | None]]  # no artefact: the weights are read from a file
+
+    @functools.cached_property
+    def _made(self) -> tuple[CGN, Artefact | None]:
+        return self.make()
+
+    @property
+    def cgn(self) -> CGN:
+        return self._made[0]
+
+    @property
+    def artefact(self) -> Artefact | None:
+        """Of its training on this machine; None for weights that came from elsewhere."""
+        return self._made[1]
+
+    @property
+    def seconds(self) -> float | None:
+        """Of its training, where that was on this machine."""
+        return self.artefact.seconds if self.artefact else None
 
     @property
     def origin(self) -> str:
         """In words, for captions."""
         if self.recipe == "authors":
             return "the authors' weights"
-        how = "shipped with the project" if self.params.get("shipped") else "trained in this run"
+        how = "trained in this run" if self.artefact else "shipped with the project"
         images, seed = self.params["cgn_images"], self.params["cgn_seed"]
         return f"our CGN ({how}, recipe {self.recipe}, {images:,} images, seed {seed})"
 
@@ -119,10 +138,10 @@ class Study:
     # --- generators ------------------------------------------------------------------------------------------------
 
     def cgn(self, variant: str, recipe: str | None = None, seed: int | None = None) -> TrainedCGN | None:
-        """Our CGN (trained, resumed or loaded), or with recipe "authors" theirs; None where that is not at hand or the
-        parameters leave it out.
+        """Our CGN, or with recipe "authors" theirs; None where that is not at hand or the parameters leave it out.
 
-        In profile `quick`, variants other than `live_variant` use the CGN that the project ships.
+        The CGN that the project ships stands for ours where it was trained with the very settings asked for, and in
+        profile `quick` for all variants but `live_variant`. Else ours is trained here, resumed or loaded.
         """
         recipe = recipe or self.parameters.recipe
         if recipe == "authors":
@@ -132,20 +151,30 @@ class Study:
         settings = recipe_for(recipe, variant)
         if self.parameters.cgn_images is not None:
             settings = replace(settings, images=self.parameters.cgn_images)
+        features = self.features if isinstance(settings, AdversarialRecipe) else None
+        params = {"cgn_images": settings.images, "cgn_seed": seed, "features": features.name if features else "none"}
+        params |= {"cgn_recipe": recipe_hash(settings), "train_images": self.parameters.train_images or "all"}
         shipped = shipped_cgn(variant, recipe)
         if shipped and self.parameters.profile == "quick" and variant != self.parameters.live_variant:
             config = _shipped_record(shipped)["config"]
             params = {"cgn_images": config["recipe"]["images"], "cgn_seed": config["seed"], "shipped": True}
             return self._loaded(shipped, variant, recipe, params | {"features": config["features"]})
-        features = self.features if isinstance(settings, AdversarialRecipe) else None
-        cgn, artefact = train_cgn(self.images(variant, "train"), settings, features, seed, device=self.device)
-        params = {"cgn_images": settings.images, "cgn_seed": seed, "features": artefact.config["features"]}
-        params |= {"cgn_recipe": recipe_hash(settings), "train_images": self.parameters.train_images or "all"}
-        return TrainedCGN(cgn, variant, recipe, params, artefact.seconds, artefact)
+
+        def make() -> tuple[CGN, Artefact | None]:
+            images = self.images(variant, "train")
+            artefact = cgn_artefact(images, settings, features, seed)
+            if shipped and not artefact.record.exists() and _shipped_record(shipped)["config"] == artefact.config:
+                return self._read(shipped), None
+            return train_cgn(images, settings, features, seed, device=self.device)
+
+        return TrainedCGN(variant, recipe, params, make)
 
     def _loaded(self, path: Path, variant: str, recipe: str, params: dict[str, Any]) -> TrainedCGN:
-        cgn = load_weights(path).to(self.device)
-        return TrainedCGN(cgn, variant, recipe, params | {"cgn_sha256": file_sha256(path)[:12]}, None, None)
+        params = params | {"cgn_sha256": file_sha256(path)[:12]}
+        return TrainedCGN(variant, recipe, params, lambda: (self._read(path), None))
+
+    def _read(self, weights: Path) -> CGN:
+        return load_weights(weights).to(self.device)
 
     def gan_images(self, variant: str) -> LabelledImages:
         """Images of the conditional GAN trained on the variant, as many as the parameters' `counterfactuals`."""
@@ -341,13 +370,20 @@ class Study:
         labels = free_labels(n or self.parameters.control_samples, self.parameters.seed)
         return sample_parts(cgn.cgn, *labels, seed=self.parameters.seed)
 
-    def control(self, cgn: TrainedCGN) -> tuple[Control, pd.DataFrame]:
-        """The control matrix of a CGN and its rows (experiment mnist-control)."""
-        oracles, accuracies = self.oracles(cgn.variant)
-        control = measure_control(self.control_samples(cgn), oracles)
+    def control(self, cgn: TrainedCGN) -> tuple[Control | None, pd.DataFrame]:
+        """The control matrix of a CGN and its rows (experiment mnist-control).
+
+        Without the matrix where the rows are taken from earlier results, so that no oracle is trained.
+        """
         epochs = self._oracle_config.epochs
         params = cgn.params | {"oracle_images": self.parameters.oracle_images, "oracle_epochs": epochs}
+        params |= {"control_samples": self.parameters.control_samples}
         common = self._row_columns("mnist-control", cgn.variant, "cgn", cgn, params)
+        found = self._reused(common, [self.parameters.seed])
+        if found is not None:
+            return None, found
+        oracles, accuracies = self.oracles(cgn.variant)
+        control = measure_control(self.control_samples(cgn), oracles)
         common |= {"seed": self.parameters.seed, "n": control.n, "seconds": cgn.seconds}
         rows = [
             Row(**common, metric=f"control/{requested}/{recovered}", value=value)
@@ -363,19 +399,23 @@ class Study:
 
     # --- heat maps (Figure 3) --------------------------------------------------------------------------------------
 
-    def heat_maps(self, method: str, recipe: str | None = None) -> tuple[HeatMaps, pd.DataFrame] | None:
+    def heat_maps(self, method: str, recipe: str | None = None) -> tuple[HeatMaps | None, pd.DataFrame] | None:
         """GradCAM grid of a classifier of double-colored MNIST and its rows (experiment mnist-gradcam).
 
         The maps are those of the first classifier seed; rows are kept for all, without the ratio of sensitivities where
-        it is not defined (the maps do not change with the digit). None when the CGN is not at hand.
+        it is not defined (the maps do not change with the digit). Without maps where the rows are taken from earlier
+        results, so that no classifier is trained. None when the CGN is not at hand.
         """
         parts_of(method)
         variant = "double-colored"
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         if cgn is None and method in CGN_METHODS:
             return None
-        grid = theme_grid(self.digits)
         common = self._row_columns("mnist-gradcam", variant, method, cgn, self._method_params(method, cgn))
+        found = self._reused(common)
+        if found is not None:
+            return None, found
+        grid = theme_grid(self.digits)
         maps, rows = [], []
         for seed, classifier, _, seconds in self.classifiers(variant, method, cgn):
             seen = heat_maps(classifier, grid)
@@ -412,9 +452,13 @@ class Study:
             "code": code_and_rules(),
         }
 
-    def _reused(self, common: dict[str, Any]) -> pd.DataFrame | None:
-        """Rows left earlier for the same columns and parameters, if all are there and the parameters allow it."""
-        return results.earlier(common, self.classifier_seeds) if self.parameters.reuse_rows else None
+    def _reused(self, common: dict[str, Any], seeds: Iterable[int] | None = None) -> pd.DataFrame | None:
+        """Rows left earlier for the same columns and parameters, if all are there and the parameters allow it.
+
+        seeds: of the rows, by default those of the classifiers.
+        """
+        seeds = self.classifier_seeds if seeds is None else seeds
+        return results.earlier(common, seeds) if self.parameters.reuse_rows else None
 
 
 def _classifier_params(config: ClassifierConfig) -> dict[str, Any]:

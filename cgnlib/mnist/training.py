@@ -50,6 +50,22 @@ def train_cgn(
     features: see `trainer_for`. Returns the CGN and its artefact (record, log, snapshots). Raises TrainingStopped on
     divergence or mask collapse.
     """
+    artefact = cgn_artefact(images, recipe, features, seed, root)
+    with artefact.lock():
+        cgn = CGN()
+        if artefact.load(cgn) is None:
+            _train(cgn, artefact, images, recipe, features, seed, device)
+    return cgn.to(device).eval(), artefact
+
+
+def cgn_artefact(
+    images: LabelledImages,
+    recipe: AdversarialRecipe | EncoderRecipe,
+    features: PerceptualFeatures | None,
+    seed: int,
+    root: Path | None = None,
+) -> Artefact:
+    """Where `train_cgn` keeps what these settings give, finished or not."""
     config = {
         "recipe": asdict(recipe),
         "seed": seed,
@@ -58,12 +74,7 @@ def train_cgn(
         "features": features.name if features and isinstance(recipe, AdversarialRecipe) else "none",
         "version": METHOD_VERSION,
     }
-    artefact = Artefact("cgn", config, root)
-    with artefact.lock():
-        cgn = CGN()
-        if artefact.load(cgn) is None:
-            _train(cgn, artefact, images, recipe, features, seed, device)
-    return cgn.to(device).eval(), artefact
+    return Artefact("cgn", config, root)
 
 
 def _train(

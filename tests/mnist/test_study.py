@@ -203,6 +203,7 @@ def test_control_rows(make: Make) -> None:
     cgn = study.cgn("colored")
     assert cgn is not None
     control, rows = study.control(cgn)
+    assert control is not None
     assert set(control.matrix) == {"shape", "foreground"} == set(FACTORS["colored"])
     expected = {f"control/{a}/{b}" for a in control.matrix for b in control.matrix}
     expected |= {"oracle/shape", "oracle/foreground", "mask/area", "mask/diversity"} | {f"shape/{d}" for d in range(10)}
@@ -216,6 +217,7 @@ def test_heat_map_rows(make: Make) -> None:
     found = make().heat_maps("original")
     assert found is not None
     maps, rows = found
+    assert maps is not None
     assert maps.maps.shape == (10, 10, 32, 32)
     assert {"maps/empty", "accuracy/themes", "sensitivity/colour", "sensitivity/digit"} <= set(rows["metric"])
     assert dict(zip(rows["metric"], rows["value"], strict=True))["maps/empty"] == maps.empty.sum()
@@ -285,6 +287,31 @@ def test_own_colour_rows_test_one_classifier_on_two_palettes(make: Make, monkeyp
         make(reuse_rows=True, classifier_seeds=2).own_colour_rows("cgn")
 
 
+def test_rows_that_are_there_take_no_training(make: Make, monkeypatch) -> None:
+    def rows_of(study: Study) -> list[pd.DataFrame | None]:
+        cgn = study.cgn(V)
+        assert cgn is not None
+        seen = study.heat_maps("cgn")
+        assert seen is not None
+        return [
+            study.accuracy_rows("mnist-indomain", V, "original+cgn"),
+            study.ratio_rows(V, 60, 1),
+            study.control(cgn)[1],
+            seen[1],
+        ]
+
+    computed = rows_of(make())
+    no_training(monkeypatch)
+    monkeypatch.setattr(module, "train_oracles", lambda *arguments, **options: pytest.fail("something was trained"))
+    for before, after in zip(computed, rows_of(make(reuse_rows=True)), strict=True):
+        assert before is not None
+        assert after is not None
+        pd.testing.assert_frame_equal(after, before)
+    cgn = make(reuse_rows=True).cgn(V)
+    assert cgn is not None
+    assert make(reuse_rows=True).control(cgn)[0] is None
+
+
 def test_rows_of_another_version_of_the_classifier_are_not_reused(make: Make, monkeypatch) -> None:
     make().accuracy_rows("mnist-ood", V, "original")
     no_training(monkeypatch)
@@ -346,8 +373,24 @@ def test_quick_uses_the_shipped_cgn_but_for_the_live_variant(make: Make, shipped
     assert (cgn.params["cgn_images"], cgn.params["cgn_seed"]) == (9000, 4)
     assert "shipped with the project, recipe robust, 9,000 images, seed 4" in cgn.origin
     for other in (make(profile="quick", live_variant="colored"), make(profile="paper")):
+        cgn = other.cgn("colored")
+        assert cgn is not None
         with pytest.raises(pytest.fail.Exception, match="something was trained"):
-            other.cgn("colored")
+            _ = cgn.cgn
+
+
+def test_the_shipped_cgn_stands_for_a_training_with_its_settings(make: Make, shipped: Path, monkeypatch) -> None:
+    study = make(profile="paper", seed=7)
+    settings = replace(module.recipe_for("robust", "colored"), images=TINY.cgn_images)
+    artefact = module.cgn_artefact(study.images("colored", "train"), settings, None, 7)
+    record = json.loads(shipped.with_suffix(".json").read_text()) | {"config": artefact.config}
+    shipped.with_suffix(".json").write_text(json.dumps(record))
+    no_training(monkeypatch)
+    cgn = study.cgn("colored")
+    assert cgn is not None
+    assert "shipped" not in cgn.params  # the same rows as where it was trained
+    assert torch.equal(next(cgn.cgn.parameters()), next(module.load_weights(shipped).parameters()))
+    assert "shipped with the project, recipe robust, 128 images, seed 7" in cgn.origin
 
 
 @pytest.mark.parametrize("damage", ["missing record", "no json", "changed weights"])
