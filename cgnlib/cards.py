@@ -92,13 +92,12 @@ def teaser(lines: Sequence[Line], link: str = "{}.html") -> Html:
     """Every item as a small mark that links to its page."""
     marks = []
     for line in lines:
-        name = f"cgn-mark cgn-mark-{line.badge.replace(' ', '-')}"
         words = html.escape(f"{line.item.name}, {line.item.shows}: {line.badge}")
         short = f"{line.item.name[0]}{line.item.name.split()[1]}".replace(",", "*")
         address = link.format(line.item.notebook or "10-scorecard")
         _, colour, mark = BADGES[line.badge]
         about = f'style="background:{colour}" href="{address}" title="{words}" aria-label="{words}"'
-        marks.append(f'<a class="{name}" {about}>{short} <span aria-hidden="true">{mark}</span></a>')
+        marks.append(f'<a class="cgn-mark" {about}>{short} <span aria-hidden="true">{mark}</span></a>')
     return Html(f'<div class="cgn-marks">{"".join(marks)}</div>')
 
 

@@ -223,7 +223,8 @@ def _expected_toy(parameters: StudyParameters, experiment: str) -> dict[str, lis
     return expected
 
 
-JUDGED_BY_PARTS = ("imagenet-control", "imagenet-is")  # rows name the networks that measured; earlier ones do not
+# Rows name the networks that measured; earlier ones do not.
+JUDGED_BY_PARTS = ("imagenet-control", "imagenet-is", "imagenet-ablation")
 
 
 @functools.lru_cache
@@ -436,6 +437,17 @@ def cost(rows: pd.DataFrame) -> float | None:
     seconds = [float(value) for value in rows.drop_duplicates(keys)["seconds"].dropna()]
     seconds += [known for known in _cgn_seconds(rows).values() if known is not None]
     return sum(seconds) if seconds else None
+
+
+def cost_line(rows: pd.DataFrame) -> str:
+    """For the reader of a page: what its rows took, what of that is not known, how many come from published runs."""
+    toy = ", the CGN's among them" if "toy" in set(rows["dataset"]) else ""
+    words = f"Trainings behind the rows of this page{toy}: {duration(cost(rows))}."
+    if left_out := uncounted(rows):
+        words += f" Not counted: {', '.join(left_out)}."
+    if taken := results.not_computed_here(rows):
+        words += f" {taken} of {len(rows)} rows come from published runs, not from this machine."
+    return words
 
 
 def uncounted(rows: pd.DataFrame) -> list[str]:

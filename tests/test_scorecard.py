@@ -15,6 +15,7 @@ from cgnlib.scorecard import (
     SHOWN_ONLY,
     claim_verdicts,
     cost,
+    cost_line,
     duration,
     matching_rows,
     published_verdict,
@@ -181,6 +182,7 @@ def test_the_cost_of_a_classifier_has_that_of_its_cgn_once(build: Path) -> None:
     keep_toy("imagenet-control", "cgn", {"fid/tied": 1.0}, splits=1, **cgn)
     assert cost(rows) == cost(results.load("quick")) == 180
     assert uncounted(rows) == ["a CGN of 104 updates, seed 0"]
+    assert cost_line(rows).endswith("among them: 3 min. Not counted: a CGN of 104 updates, seed 0.")
 
 
 def test_the_grid_of_table_7_is_shown_without_a_verdict(build: Path) -> None:

@@ -32,7 +32,7 @@ from cgnlib.imagenet.shape_bias import decisions
 from cgnlib.images import to_float
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import build_folder, project_root
-from cgnlib.registry import find, missing, named
+from cgnlib.registry import find, missing
 from cgnlib.results import keep
 from cgnlib.training import TrainingStopped, fingerprint
 from cgnlib.verdicts import code_and_rules
@@ -45,13 +45,12 @@ GAP_SETS = ("original", "mixed-same", "mixed-rand")
 
 def why_not(parameters: StudyParameters) -> str:
     """Why nothing is trained on ImageNet, and how to get what is missing; "" if it can be done."""
+    reasons = [missing(NEEDED, parameters.data_folder)]
+    if not torch.cuda.is_available():
+        reasons.append("missing a CUDA device: the seed's classifiers took up to five hours on one")
     if parameters.profile != "paper":
-        parts = ", ".join(named(name).what for name in NEEDED)
-        return f"not part of scale {parameters.profile}; scale paper does it with {parts}"
-    lost = missing(NEEDED, parameters.data_folder)
-    if lost or torch.cuda.is_available():
-        return lost
-    return "missing a CUDA device: the seed's classifiers took up to five hours on one"
+        reasons.append(f"not part of scale {parameters.profile}: run scale paper")
+    return "; ".join(reason for reason in reasons if reason)
 
 
 class StoredImages:
