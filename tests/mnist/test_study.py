@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ import torch
 from cgnlib import results
 from cgnlib.fetching import AssetError
 from cgnlib.mnist import study as module
+from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
 from cgnlib.mnist.study import CGN_METHODS, METHOD_PARTS, Study, parts_of, shipped_cgn
 from cgnlib.mnist.variants import COLORED_PALETTE
@@ -391,6 +392,16 @@ def test_the_shipped_cgn_stands_for_a_training_with_its_settings(make: Make, shi
     assert "shipped" not in cgn.params  # the same rows as where it was trained
     assert torch.equal(next(cgn.cgn.parameters()), next(module.load_weights(shipped).parameters()))
     assert "shipped with the project, recipe robust, 128 images, seed 7" in cgn.origin
+
+
+def test_what_is_shipped_was_trained_with_todays_recipes() -> None:
+    found = sorted((module.project_root() / "weights" / "mnist").glob("*-robust.json"))
+    assert found
+    for file in found:
+        recipe = module.recipe_for("robust", file.stem.removesuffix("-robust"))
+        config = json.loads(file.read_text())["config"]
+        assert config["recipe"] == json.loads(json.dumps(asdict(recipe))), file
+        assert config["version"] == training.METHOD_VERSION, file
 
 
 @pytest.mark.parametrize("damage", ["missing record", "no json", "changed weights"])
