@@ -325,7 +325,9 @@ def started(kind: str, root: Path, stand_ins: str) -> subprocess.Popen:
     return program
 
 
-@pytest.mark.parametrize("kind", TRAINERS)
+@pytest.mark.parametrize(  # a process each; what a resumed training needs is tested for all kinds above
+    "kind", ["cgn", "classifier", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("published cgn", "gan"))]
+)
 def test_killed_and_resumed(
     kind: str, some_images, tiny_features, straight, stand_ins: str, every_step, tmp_path: Path
 ) -> None:
