@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms.functional import center_crop, resize
 
 from cgnlib import results
 from cgnlib.features import efficientnet_lite0
@@ -170,6 +169,8 @@ def _pixels(path: Path, enlarge: bool) -> Tensor:
     except (OSError, SyntaxError) as error:
         raise AssetError(f"cue-conflict stimulus {path} cannot be read: {error}") from error
     if enlarge:
+        from torchvision.transforms.functional import center_crop, resize  # here: to import it takes seconds
+
         picture = center_crop(resize(picture, [ENLARGED]), [SIZE])  # pyright: ignore[reportArgumentType]
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.inception import InceptionScore
 
 from cgnlib.randomness import derive_seed
 
@@ -42,6 +40,8 @@ def inception_score(logits: Tensor, *, network: str, truncation: float, splits: 
     Raises ValueError when a split would hold fewer than IMAGES_PER_CLASS images per class, since p(y) is estimated from
     them; when the splits differ in size; and for logits that give no probabilities.
     """
+    from torchmetrics.image.inception import InceptionScore  # here: to import it takes seconds
+
     n, classes = _matrix(logits, "logits")
     least = IMAGES_PER_CLASS * classes
     if splits < 1 or n < splits * least or n % splits:
@@ -115,6 +115,8 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     Raises ValueError for fewer than 2 D images in a set, of which no covariance matrix can be estimated (it is singular
     up to N = D), and for features that differ in width or are not finite.
     """
+    from torchmetrics.image.fid import FrechetInceptionDistance  # here: to import it takes seconds
+
     (n_a, width), (n_b, other) = _matrix(features_a, "features"), _matrix(features_b, "features")
     if width != other:
         raise ValueError(f"Frechet distance: features have {width} and {other} dimensions")

@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib import colormaps
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from cgnlib import results
@@ -83,6 +81,8 @@ def category_maps(network: nn.Module, images: Tensor, categories: Tensor) -> Ten
 
     images: (N, 3, 224, 224), normalised; categories: (N,) in 0..15.
     """
+    from pytorch_grad_cam import GradCAM  # here: to import it takes seconds
+
     layer = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)][-1]
     targets: list[nn.Module] = [_Category(category) for category in categories.tolist()]  # type: ignore[misc]
     with GradCAM(model=network.eval(), target_layers=[layer]) as cam:
@@ -103,6 +103,9 @@ def head_maps(network: InvariantEnsemble, images: Tensor, output: str) -> HeadMa
     Maps are enlarged to the images (bilinear), and scaled to [0, 1], each on its own, by the package.
     Raises ValueError for an unknown output.
     """
+    from pytorch_grad_cam import GradCAM  # here: to import it takes seconds
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
     network.eval()
     images = images.to(next(network.parameters()).device)
     with torch.inference_mode():

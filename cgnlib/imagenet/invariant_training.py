@@ -10,11 +10,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, counterfactual_loss, real_loss
@@ -22,6 +21,9 @@ from cgnlib.imagenet.processes import Launch, alone, share
 from cgnlib.images import to_float
 from cgnlib.randomness import generator
 from cgnlib.training import Artefact, Batches, TrainingState, fingerprint, run
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 METHOD_VERSION = 1
 
@@ -118,7 +120,7 @@ class EnsembleTrainer:
         real: LabelledBatches,
         counterfactuals: LabelledBatches | None,
         seed: int,
-        fabric: Fabric | None = None,
+        fabric: "Fabric | None" = None,
     ) -> None:
         if (counterfactuals is None) != (recipe.counterfactual_batch == 0):
             given = "none" if counterfactuals is None else f"{len(counterfactuals):,}"

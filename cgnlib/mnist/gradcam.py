@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pytorch_grad_cam import GradCAM
 
 from cgnlib.assets import Digits
 from cgnlib.images import LabelledImages, to_float
@@ -62,6 +61,8 @@ def theme_grid(digits: Digits, per_digit: int = 0) -> LabelledImages:
 
 def heat_maps(classifier: Classifier, grid: LabelledImages) -> HeatMaps:
     """GradCAM of the last convolution for the predicted class of each of the 100 images of a `theme_grid`."""
+    from pytorch_grad_cam import GradCAM  # here: to import it takes seconds
+
     classifier.eval()
     images = to_float(grid.images)
     with GradCAM(model=classifier, target_layers=[classifier.last_convolution]) as cam:
