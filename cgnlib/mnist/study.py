@@ -93,7 +93,7 @@ class TrainedCGN:
 
     @property
     def origin(self) -> str:
-        """In words, for captions."""
+        """In words, for captions. Loads or trains the CGN, to say which it was."""
         if self.recipe == "authors":
             return "the authors' weights"
         how = "trained in this run" if self.artefact else "shipped with the project"
