@@ -25,13 +25,6 @@ def mask_interval(mask: Tensor, low: float, high: float) -> Tensor:
     return (F.relu(low - area) + F.relu(area - high)).mean()
 
 
-def border_residue(mask: Tensor, width: int) -> Tensor:
-    """Mean of the mask on a frame of `width` pixels: an object is not expected to touch the border (polarity prior)."""
-    inner = mask[..., width:-width, width:-width]
-    frame = mask.sum(dim=(1, 2, 3)) - inner.sum(dim=(1, 2, 3))
-    return frame.mean() / (mask[0].numel() - inner[0].numel())
-
-
 def gram(features: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C, C): channel products over C * H * W, the texture statistic of Gatys et al."""
     batch, channels, height, width = features.shape
@@ -49,59 +42,18 @@ def style(generated: Sequence[Tensor], target: Sequence[Tensor], weights: Sequen
     return torch.stack(terms).sum() if terms else generated[0].new_zeros(())
 
 
-def two_colour_reconstruction(images: Tensor, mask: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
-    """How far images are from their mask filled with the mean colour of the foreground, and of the background outside.
+def non_saturating(scores: Tensor, real: bool) -> Tensor:
+    """Logistic GAN loss (Goodfellow et al., 2014): high scores for what should pass as real, low ones for the rest."""
+    return F.softplus(-scores if real else scores).mean()
 
-    Squared distance, summed over pixels and channels. Only the mask and the two mean colours can lower it, wherever the
-    pattern of a texture lies (after Chan and Vese, 2001: segmentation by two mean colours).
+
+def gradient_penalty(scores: Tensor, true: Tensor) -> Tensor:
+    """R1 (Mescheder et al., 2018): squared gradient of the scores with respect to real data (B, C, H, W), per sample.
+
+    Where a sample has a score for each of several places, it is divided by their number.
     """
-    inside, outside = (texture.mean(dim=(2, 3), keepdim=True) for texture in (foreground, background))
-    return (mask * inside + (1 - mask) * outside - images).square().sum(dim=(1, 2, 3)).mean()
-
-
-def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL divergence in nats of normal distributions (B, D) from the standard one, summed over dimensions."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
-
-
-def autocovariance(images: Tensor, reach: int, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Colour covariance between pixels and their neighbours at every offset up to `reach` in both directions.
-
-    images: (B, C, H, W); region: (B, 1, H, W) in [0, 1], what each pixel counts, or None for a texture that repeats
-    itself at its ends. Returns the covariances (B, C, C, 2 reach + 1, 2 reach + 1), each times the share of pairs of
-    pixels at that offset that lie in the region, and these shares (B, 1, 1, ...), 1 at offset 0. A pair of pixels
-    counts with the product of what its two pixels count.
-    """
-    height, width = images.shape[2:]
-    if region is None:
-        region, size = torch.ones_like(images[:, :1]), (height, width)
-    else:
-        size = (2 * height, 2 * width)  # room for the offsets: nothing repeats itself
-    total = region.sum(dim=(2, 3), keepdim=True).clamp(min=1)
-    centred = images - (region * images).sum(dim=(2, 3), keepdim=True) / total
-    spectrum = torch.fft.rfft2(region * centred, s=size)
-    products = spectrum[:, :, None] * spectrum[:, None].conj()
-    window = torch.fft.rfft2(region, s=size).abs().square()[:, None]
-    covariance, share = (torch.fft.irfft2(each, s=size) for each in (products, window))
-    largest = share[..., :1, :1].clamp(min=1)  # at offset 0
-    return _offsets(covariance / largest, reach), _offsets(share / largest, reach).clamp(0, 1)
-
-
-def _offsets(values: Tensor, reach: int) -> Tensor:
-    """Offsets -reach..reach in the last two dimensions, of which a Fourier transform gives the negative ones last."""
-    return torch.roll(values, (reach, reach), dims=(-2, -1))[..., : 2 * reach + 1, : 2 * reach + 1]
-
-
-def texture(generated: Tensor, images: Tensor, region: Tensor, reach: int) -> Tensor:
-    """How far generated textures are from the texture of `region` in images: L1 between their autocovariances.
-
-    Summed over colours, mean over offsets, times the number of pixels: a texture that varies where the region is flat
-    costs its variance at every pixel, as in a reconstruction. Arguments as in `autocovariance`.
-    """
-    target, share = autocovariance(images, reach, region)
-    found, _ = autocovariance(generated, reach)
-    difference = (share * found - target).abs().sum(dim=(1, 2, 3, 4)) / share.sum(dim=(1, 2, 3, 4)).clamp(min=1)
-    return difference.mean() * images.shape[2] * images.shape[3]
+    (gradient,) = torch.autograd.grad(scores.sum(), true, create_graph=True)
+    return gradient.square().sum() / scores.numel()
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:

@@ -15,7 +15,9 @@ from cgnlib.paths import project_root
 LIBRARIES = (
     "torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "grad-cam", "mlxtend", "papermill", "jupyter-book"
 )  # fmt: skip
-INSTRUCTION_SETS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
+INSTRUCTION_SETS = (
+    "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve"
+)  # fmt: skip
 
 
 def code_version() -> str:
@@ -74,6 +76,11 @@ def _runs(text: str) -> list[Any]:
     except json.JSONDecodeError:
         return []  # a damaged sidecar must not cost a result
     return runs if isinstance(runs, list) else []
+
+
+def has_instructions(name: str) -> bool:
+    """Whether the processor has an instruction set, by the name that Linux gives it ("amx_bf16"); False elsewhere."""
+    return name in _processor()[1]
 
 
 def _processor() -> tuple[str, set[str]]:

@@ -30,6 +30,7 @@ from cgnlib.locking import locked
 from cgnlib.memory import keep_freed_memory
 from cgnlib.paths import atomic_file, build_folder, file_sha256, unwritable
 from cgnlib.progress import tqdm
+from cgnlib.provenance import has_instructions
 from cgnlib.randomness import generator
 
 CHECKPOINT_SECONDS = 30.0
@@ -43,6 +44,25 @@ Module = TypeVar("Module", bound=nn.Module)
 def default_device() -> str:
     """The device to train on: "cuda" where there is one, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@functools.cache
+def fast_precision(device: str) -> str:
+    """ "bfloat16" where matrix units multiply it several times faster than float32 (CUDA; processors with AMX), else
+    "float32".
+    """
+    fast = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if device.startswith("cuda")
+        else (device == "cpu" and has_instructions("amx_bf16"))
+    )
+    return "bfloat16" if fast else "float32"
+
+
+def fast_autocast(device: str) -> torch.autocast:
+    """Networks run in `fast_precision` in this context; weights, optimizers and what needs its digits stay float32."""
+    kind = device.split(":")[0]
+    return torch.autocast(kind, torch.bfloat16, enabled=fast_precision(device) == "bfloat16")
 
 
 class TrainingStopped(RuntimeError):

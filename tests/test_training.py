@@ -419,6 +419,19 @@ def test_the_cost_of_a_training_is_read_back(tmp_path: Path) -> None:
     assert made.seconds == 12.3
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_networks_run_in_bfloat16_where_the_processor_multiplies_it(fast: bool, monkeypatch) -> None:
+    monkeypatch.setattr(training, "has_instructions", lambda name: fast and name == "amx_bf16")
+    training.fast_precision.cache_clear()
+    try:
+        assert training.fast_precision("cpu") == ("bfloat16" if fast else "float32")
+        with training.fast_autocast("cpu"):
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert product.dtype == (torch.bfloat16 if fast else torch.float32)
+    finally:
+        training.fast_precision.cache_clear()
+
+
 def test_the_default_device_is_the_accelerator_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)

@@ -1,4 +1,4 @@
-"""Discriminators of the MNIST half: the two published ones (SG21's code) and ours."""
+"""Discriminators of the MNIST half: the two published ones (SG21's code), those of recipe `robust` and of the GAN."""
 
 import torch
 import torch.nn.functional as F
@@ -58,7 +58,7 @@ class ConvDiscriminator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Strided convolutions with spectral norm on image and label plane: of our GAN baseline and of recipe `robust`."""
+    """Strided convolutions with spectral norm on image and label plane: of our GAN baseline."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -72,6 +72,61 @@ class StridedDiscriminator(nn.Module):
         """(B, 3, 32, 32), (B,) -> (B,) validity. No random draw: `generator` is part of the common signature."""
         plane = self.label_embedding(labels).view(-1, 1, SIZE, SIZE)
         return self.layers(torch.cat([images, plane], dim=1)).squeeze(1)
+
+
+GROUP = 4  # consecutive images of one class that are compared with each other
+
+
+class ShapeDiscriminator(nn.Module):
+    """Does this mask belong to a real digit of its class? Strided convolutions, an output for each class.
+
+    How much the features of `GROUP` consecutive masks differ is an input of the last layers (Karras et al., 2018), so
+    that masks of one class which look alike give themselves away.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        for channels, out in ((1, width), (width, 2 * width), (2 * width, 4 * width)):
+            blocks += [nn.Conv2d(channels, out, 4, 2, 1), nn.LeakyReLU(0.2)]
+        self.features = nn.Sequential(*blocks)
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Linear((4 * width + 1) * 16, 256), nn.LeakyReLU(0.2), nn.Linear(256, CLASSES)
+        )
+
+    def forward(self, masks: Tensor, labels: Tensor) -> Tensor:
+        """(B, 1, 32, 32), (B,) -> (B,) score. B is a multiple of `GROUP`; the masks of a group have one label."""
+        features = self.features(masks)
+        groups = features.float().unflatten(0, (-1, GROUP))
+        spread = (groups.var(1, unbiased=False) + 1e-8).sqrt().mean(1, keepdim=True)
+        scores = self.head(torch.cat([features, spread.repeat_interleave(GROUP, 0).to(features.dtype)], dim=1))
+        return scores.gather(1, labels[:, None]).squeeze(1)
+
+
+class TextureDiscriminator(nn.Module):
+    """Does this texture, seen through a mask, belong to its class? Judged in windows of 20 x 20 pixels.
+
+    So a texture is judged by what it looks like anywhere and not by how it is laid out (Isola et al., 2017).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(4, 16, 3, 1, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(16, width, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 2 * width, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * width, 2 * width, 3, 1, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * width, CLASSES, 1),
+        )
+
+    def forward(self, images: Tensor, region: Tensor, labels: Tensor) -> Tensor:
+        """(B, 3, 32, 32) that are 0 outside their region, the region (B, 1, 32, 32), (B,) -> (B, 8, 8) scores."""
+        scores = self.layers(torch.cat([images, region], dim=1))
+        return scores[torch.arange(len(labels), device=labels.device), labels]
 
 
 DISCRIMINATORS = {"linear": LinearDiscriminator, "conv": ConvDiscriminator}

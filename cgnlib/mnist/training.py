@@ -15,22 +15,39 @@ from torch import Tensor, nn
 from cgnlib import losses
 from cgnlib.features import PerceptualFeatures
 from cgnlib.images import LabelledImages, to_float
-from cgnlib.mnist.cgn import CGN, CLASSES, Composition, draw_noise, initialise
-from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, Discriminator, StridedDiscriminator
-from cgnlib.mnist.encoder import Encoder
-from cgnlib.mnist.recipes import AdversarialRecipe, EncoderRecipe, Recipe
+from cgnlib.mnist.cgn import CGN, CLASSES, Composition, draw_noise, initialise, shuffle_texture
+from cgnlib.mnist.discriminators import (
+    DISCRIMINATORS,
+    GROUP,
+    ConvDiscriminator,
+    Discriminator,
+    ShapeDiscriminator,
+    TextureDiscriminator,
+)
+from cgnlib.mnist.recipes import AdversarialRecipe, MechanismRecipe, Recipe
+from cgnlib.mnist.segmentation import FRAME, segment
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import Artefact, Batches, TrainingState, follow, run, save_tensors, update
+from cgnlib.training import (
+    Artefact,
+    Batches,
+    TrainingState,
+    fast_autocast,
+    fast_precision,
+    follow,
+    run,
+    save_tensors,
+    update,
+)
 
-METHOD_VERSION = 3  # raised when a change of this module changes what the same recipe gives
+METHOD_VERSION = 4  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
-SETTLING = 0.1  # share of the training after which a discriminator joins
-NARROWING = 0.2  # share of the training in which the frame that belongs to the background narrows
+FIRST_VARIATION = 0.3  # textures begin nearly flat: share of the usual variation over an image
+BLENDED = 0.1  # pixels in which a mask is farther than this from 0 and 1 show both textures and judge neither
 COLOUR_SAMPLE = 5000  # images whose colours the textures start from
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
-def recipe_hash(recipe: AdversarialRecipe | EncoderRecipe) -> str:
+def recipe_hash(recipe: AdversarialRecipe | MechanismRecipe) -> str:
     """First 8 hex digits of the SHA-256 of a recipe and of the version of this module: what tells its CGNs apart."""
     text = json.dumps({"recipe": asdict(recipe), "version": METHOD_VERSION}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -38,7 +55,7 @@ def recipe_hash(recipe: AdversarialRecipe | EncoderRecipe) -> str:
 
 def train_cgn(
     images: LabelledImages,
-    recipe: AdversarialRecipe | EncoderRecipe,
+    recipe: AdversarialRecipe | MechanismRecipe,
     features: PerceptualFeatures | None,
     seed: int,
     *,
@@ -60,7 +77,7 @@ def train_cgn(
 
 def cgn_artefact(
     images: LabelledImages,
-    recipe: AdversarialRecipe | EncoderRecipe,
+    recipe: AdversarialRecipe | MechanismRecipe,
     features: PerceptualFeatures | None,
     seed: int,
     root: Path | None = None,
@@ -81,7 +98,7 @@ def _train(
     cgn: CGN,
     artefact: Artefact,
     images: LabelledImages,
-    recipe: AdversarialRecipe | EncoderRecipe,
+    recipe: AdversarialRecipe | MechanismRecipe,
     features: PerceptualFeatures | None,
     seed: int,
     device: str,
@@ -103,18 +120,16 @@ def _train(
     record = trainer.state.cost(device)
     if isinstance(trainer, AdversarialTrainer):
         record["style_scale"] = trainer.features.scale
+    else:
+        record["precision"] = fast_precision(device)
     artefact.finish(cgn, record, pd.DataFrame(trainer.state.log))
 
 
 class CGNTrainer(Generic[AnyRecipe]):
     """What every CGN training has: data, networks, averaged weights, schedule, snapshots.
 
-    Subclasses add `step(i)`, one update of all networks, and a discriminator with its optimizer; `state` is all that a
-    resume needs.
+    Subclasses add `step(i)`, one update of all networks; `state` is all that a resume needs.
     """
-
-    discriminator: Discriminator
-    optimizer_d: torch.optim.Adam
 
     def __init__(
         self, images: LabelledImages, recipe: AnyRecipe, seed: int, device: str, cgn: CGN, helper: nn.Module
@@ -153,13 +168,6 @@ class CGNTrainer(Generic[AnyRecipe]):
         for name, optimizer in self.state.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self._learning_rates[name] * share * rise
-
-    def _train_discriminator(self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> Tensor:
-        """One update on (images, labels) of both kinds; returns its loss."""
-        valid, invalid = (self.discriminator(*pair, self.noise) for pair in (real, fake))
-        loss = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
-        update(self.optimizer_d, loss)
-        return loss.detach()
 
     def _average(self, step: int) -> None:
         if self.recipe.ema:
@@ -218,94 +226,112 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
             "mask mean": parts.mask.detach().mean(),
         }
 
+    def _train_discriminator(self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> Tensor:
+        """One update on (images, labels) of both kinds; returns its loss."""
+        valid, invalid = (self.discriminator(*pair, self.noise) for pair in (real, fake))
+        loss = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
+        update(self.optimizer_d, loss)
+        return loss.detach()
 
-class EncoderTrainer(CGNTrainer[EncoderRecipe]):
-    """Our training: an encoder finds the noise of each image, and CGN and encoder learn to rebuild it from that.
 
-    With `lambda_adversarial` a discriminator judges images of fresh noise besides: those that the CGN is sampled for.
+class MechanismTrainer(CGNTrainer[MechanismRecipe]):
+    """Our training: one discriminator compares masks with those found in real images, two others compare foreground and
+    background with real images, seen through real masks.
     """
 
-    def __init__(self, images: LabelledImages, recipe: EncoderRecipe, seed: int, device: str) -> None:
+    def __init__(self, images: LabelledImages, recipe: MechanismRecipe, seed: int, device: str) -> None:
+        if recipe.batch_size % GROUP:
+            raise ValueError(f"recipe {recipe.name} needs batches of a multiple of {GROUP}, not {recipe.batch_size}")
         cgn = _new_cgn(recipe, seed)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(seed, "cgn", "encoder"))
-            self.encoder, self.discriminator = Encoder(), StridedDiscriminator()
-        flatten_textures(cgn, recipe.first_variation)
-        if recipe.start_from_colours:
-            start_from_colours(cgn, images.images[:COLOUR_SAMPLE], recipe.border)
-        helper = nn.ModuleDict({"encoder": self.encoder, "discriminator": self.discriminator})
-        super().__init__(images, recipe, seed, device, cgn, helper)
-        self.optimizer = self._optimizer("all", [*cgn.parameters(), *self.encoder.parameters()], recipe.learning_rate)
-        self.optimizer_d = self._optimizer("d", self.discriminator.parameters(), recipe.discriminator_learning_rate)
+            torch.manual_seed(derive_seed(seed, "cgn", "discriminators"))
+            self.judges = nn.ModuleDict(
+                {
+                    "shape": ShapeDiscriminator(),
+                    "foreground": TextureDiscriminator(recipe.texture_width),
+                    "background": TextureDiscriminator(recipe.texture_width),
+                }
+            )
+        flatten_textures(cgn, FIRST_VARIATION)
+        start_from_colours(cgn, images.images[:COLOUR_SAMPLE], FRAME)
+        super().__init__(images, recipe, seed, device, cgn, self.judges)
+        self.masks = segment(images, soft=recipe.soft_masks).to(device)
+        self.members = [(self.labels == label).nonzero()[:, 0] for label in self.labels.unique()]
+        self.optimizer = self._optimizer("cgn", cgn.parameters(), recipe.learning_rate)
+        self.optimizer_d = self._optimizer("d", self.judges.parameters(), recipe.discriminator_learning_rate)
 
     def step(self, step: int) -> dict[str, Tensor]:
-        """Returns the loss terms and the mean of the masks."""
+        """Returns the losses of each mechanism and of its discriminator, and the mean of the masks."""
         recipe = self.recipe
         self._schedule(step)
-        real, labels = self._batch(step)
+        index = self._classes_in_groups()
+        labels, real, mask = self.labels[index], self._real(index), self.masks[index].float() / 255
         n = len(labels)
-        mean, log_variance = self.encoder(real, labels)
-        u = mean + draw_noise(n, self.noise) * (log_variance / 2).exp()
-        if self._judged(step):
-            parts = self.cgn(torch.cat([u, draw_noise(n, self.noise)]), labels.repeat(2), self.noise)
-            parts, fresh = parts[:n], parts[n:]
-        else:
-            parts, fresh = self.cgn(u, labels, self.noise), None
-        terms = {"kl": recipe.lambda_kl * losses.gaussian_kl(mean, log_variance)}
-        terms |= self._rebuilding(parts, real, self._border(step))
-        if fresh is not None:
-            self.discriminator.requires_grad_(False)
-            validity = self.discriminator(fresh.image, labels, self.noise)
-            self.discriminator.requires_grad_(True)
-            terms["adversarial"] = recipe.lambda_adversarial * losses.adversarial(validity, real=True)
-        update(self.optimizer, torch.stack(list(terms.values())).sum())
+        with fast_autocast(self.device):
+            drawn = {
+                "shape": self.cgn.mask(draw_noise(n, self.noise), labels),
+                "foreground": shuffle_texture(self.cgn.foreground(draw_noise(n, self.noise), labels), self.noise),
+                "background": shuffle_texture(self.cgn.background(draw_noise(n, self.noise), labels), self.noise),
+            }
+        regions = {"foreground": (mask > 1 - BLENDED).float(), "background": (mask < BLENDED).float()}
+        true = {"shape": mask} | {name: region * real for name, region in regions.items()}
+        fake = {name: values.float() * regions.get(name, 1) for name, values in drawn.items()}
+
+        terms = {}
+        for name in true:
+            terms[f"{name} discriminator"] = self._compare(name, true[name], fake[name].detach(), labels, regions)
+        if step % recipe.r1_every == 0:
+            weights = dict.fromkeys(regions, recipe.lambda_r1_texture) | {"shape": recipe.lambda_r1}
+            terms["gradient penalty"] = mask.new_zeros(())
+            for name, weight in weights.items():
+                leaf = true[name].detach().requires_grad_()
+                penalty = losses.gradient_penalty(self._scores(name, leaf, labels, regions), leaf)
+                terms["gradient penalty"] = terms["gradient penalty"] + weight / 2 * recipe.r1_every * penalty
+        update(self.optimizer_d, torch.stack(list(terms.values())).sum())
+        terms.setdefault("gradient penalty", mask.new_zeros(()))
+
+        self.judges.requires_grad_(False)
+        for name in fake:
+            terms[name] = losses.non_saturating(self._scores(name, fake[name], labels, regions), real=True)
+        self.judges.requires_grad_(True)
+        update(self.optimizer, torch.stack([terms[name] for name in fake]).sum())
         self._average(step)
-        loss_d = real.new_zeros(())
-        if fresh is not None:
-            loss_d = self._train_discriminator((real, labels), (fresh.image.detach(), labels))
-        terms = {"adversarial": real.new_zeros(())} | terms | {"discriminator": loss_d}
-        return {name: term.detach() for name, term in terms.items()} | {"mask mean": parts.mask.detach().mean()}
+        return {name: term.detach() for name, term in terms.items()} | {"mask mean": drawn["shape"].detach().mean()}
 
-    def _rebuilding(self, parts: Composition, real: Tensor, border: int) -> dict[str, Tensor]:
-        """What mask and textures must do for the images that they stand for."""
-        recipe, mask, area = self.recipe, parts.mask, parts.mask.detach()
-        textures = [  # squared: the mask's soft edges count little
-            losses.texture(generated, real, region.square(), recipe.reach)
-            for generated, region in ((parts.foreground, area), (parts.background, 1 - area))
-        ]
-        return {
-            "reconstruction": losses.two_colour_reconstruction(real, mask, parts.foreground, parts.background),
-            "texture": recipe.lambda_texture * torch.stack(textures).sum(),
-            "entropy": recipe.lambda_mask * losses.binary_entropy(mask),
-            "interval": recipe.lambda_interval * losses.mask_interval(mask, *recipe.interval),
-            "border": recipe.lambda_border * losses.border_residue(mask, border),
-        }
+    def _classes_in_groups(self) -> Tensor:
+        """Indices of a batch of random images in which `GROUP` consecutive ones are of one class."""
 
-    def _judged(self, step: int) -> bool:
-        """Whether a discriminator judges in this step: once masks and colours have settled."""
-        recipe = self.recipe
-        return recipe.lambda_adversarial > 0 and step * recipe.batch_size >= SETTLING * recipe.images
+        def draw(below: int, n: int) -> Tensor:
+            return torch.randint(below, (n,), generator=self.noise, device=self.device)
 
-    def _border(self, step: int) -> int:
-        """Width of the frame that belongs to the background. A wide one at the start settles what is foreground."""
-        first, last = self.recipe.first_border, self.recipe.border
-        share = min(1.0, step * self.recipe.batch_size / (NARROWING * self.recipe.images))
-        return round(first + (last - first) * share)
+        chosen = draw(len(self.members), self.recipe.batch_size // GROUP)
+        return torch.cat([self.members[label][draw(len(self.members[label]), GROUP)] for label in chosen.tolist()])
+
+    def _scores(self, name: str, values: Tensor, labels: Tensor, regions: dict[str, Tensor]) -> Tensor:
+        with fast_autocast(self.device):
+            judge = self.judges[name]
+            return (judge(values, regions[name], labels) if name in regions else judge(values, labels)).float()
+
+    def _compare(self, name: str, true: Tensor, fake: Tensor, labels: Tensor, regions: dict[str, Tensor]) -> Tensor:
+        """Loss of a discriminator, which scores both in one pass."""
+        twice = {key: region.repeat(2, 1, 1, 1) for key, region in regions.items()}
+        valid, invalid = self._scores(name, torch.cat([true, fake]), labels.repeat(2), twice).chunk(2)
+        return losses.non_saturating(valid, real=True) + losses.non_saturating(invalid, real=False)
 
 
 def trainer_for(
     images: LabelledImages,
-    recipe: AdversarialRecipe | EncoderRecipe,
+    recipe: AdversarialRecipe | MechanismRecipe,
     features: PerceptualFeatures | None,
     seed: int,
     device: str = "cpu",
-) -> AdversarialTrainer | EncoderTrainer:
-    """The trainer of a recipe. features: for the style loss of an AdversarialRecipe; an EncoderRecipe needs none.
+) -> AdversarialTrainer | MechanismTrainer:
+    """The trainer of a recipe. features: for the style loss of an AdversarialRecipe; a MechanismRecipe needs none.
 
     Raises ValueError where they are missing.
     """
-    if isinstance(recipe, EncoderRecipe):
-        return EncoderTrainer(images, recipe, seed, device)
+    if isinstance(recipe, MechanismRecipe):
+        return MechanismTrainer(images, recipe, seed, device)
     if features is None:
         raise ValueError(f"recipe {recipe.name} needs perceptual features for its style loss")
     return AdversarialTrainer(images, recipe, features, seed, device)
@@ -345,7 +371,7 @@ def flatten_textures(cgn: CGN, variation: float) -> None:
         weight.copy_(weight[:, :1] + variation * weight)
 
 
-def _new_cgn(recipe: AdversarialRecipe | EncoderRecipe, seed: int) -> CGN:
+def _new_cgn(recipe: AdversarialRecipe | MechanismRecipe, seed: int) -> CGN:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "cgn", "default initialisation"))  # layers that keep PyTorch's default
         cgn = CGN()

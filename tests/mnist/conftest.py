@@ -17,11 +17,12 @@ from cgnlib.training import TrainingState
 
 
 def make_images(n: int = 96, seed: int = 0) -> LabelledImages:
-    """Noise on one flat colour per class: enough to train on."""
+    """A block on a flat ground, both of the class's colour with noise: enough to train on."""
     stream = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 10
     colours = 25 * labels[:, None] + torch.tensor([0, 10, 20])
     pixels = colours[:, :, None, None] + torch.randint(0, 10, (n, 3, 32, 32), generator=stream)
+    pixels[..., 10:22, 12:20] = (pixels[..., 10:22, 12:20] + 128) % 256
     return LabelledImages(pixels.clamp(0, 255).to(torch.uint8), labels, labels, labels, "noise/train", "made-up")
 
 

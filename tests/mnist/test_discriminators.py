@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from cgnlib.mnist.discriminators import DISCRIMINATORS, ConvDiscriminator, LinearDiscriminator, StridedDiscriminator
+from cgnlib.mnist.discriminators import (
+    DISCRIMINATORS,
+    GROUP,
+    ConvDiscriminator,
+    LinearDiscriminator,
+    ShapeDiscriminator,
+    StridedDiscriminator,
+    TextureDiscriminator,
+)
 
 IMAGES = torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 LABELS = torch.arange(6)
@@ -58,3 +66,32 @@ def test_spectral_norm_bounds_every_layer() -> None:
         discriminator(IMAGES, LABELS, stream())
     weight = discriminator.layers[-1].weight
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, rel=1e-3)
+
+
+def test_masks_are_scored_by_class_and_compared_within_groups() -> None:
+    discriminator = ShapeDiscriminator()
+    masks = torch.rand(2 * GROUP, 1, 32, 32, generator=stream())
+    labels = torch.tensor([3, 7]).repeat_interleave(GROUP)
+    scores = discriminator(masks, labels)
+    assert scores.shape == (2 * GROUP,)
+    assert not torch.equal(scores, discriminator(masks, labels.flip(0)))
+    changed = masks.clone()
+    changed[1:GROUP] = masks[0]  # the first mask has the same neighbours as before no more
+    again = discriminator(changed, labels)
+    assert again[0] != scores[0]
+    assert torch.allclose(again[GROUP:], scores[GROUP:])
+
+
+def test_textures_are_scored_in_windows() -> None:
+    """A score sees 20 x 20 pixels: what lies farther off does not reach it."""
+    discriminator = TextureDiscriminator(8)
+    region = torch.ones(6, 1, 32, 32)
+    scores = discriminator(IMAGES, region, LABELS)
+    assert scores.shape == (6, 8, 8)
+    changed = IMAGES.clone()
+    changed[:, :, 24:, 24:] = 0
+    again = discriminator(changed, region, LABELS)
+    reached = (again != scores).any(dim=0)
+    assert reached[7, 7]
+    assert torch.equal(reached.nonzero().min(dim=0).values, torch.tensor([4, 4]))
+    assert not torch.equal(scores, discriminator(IMAGES, region, LABELS.flip(0)))

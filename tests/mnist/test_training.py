@@ -22,11 +22,12 @@ from cgnlib.mnist import gan as gans
 from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
 from cgnlib.mnist.classifier import ClassifierConfig, train_classifier
+from cgnlib.mnist.discriminators import GROUP
 from cgnlib.mnist.gan import GANConfig, train_gan
 from cgnlib.mnist.recipes import PAPER, ROBUST
 from cgnlib.mnist.training import (
     AdversarialTrainer,
-    EncoderTrainer,
+    MechanismTrainer,
     build_networks,
     sample_classes,
     start_from_colours,
@@ -69,7 +70,7 @@ def straight(some_images, tiny_features, tmp_path_factory) -> dict[str, list[byt
 
 
 def first_weight(cgn: CGN) -> torch.Tensor:
-    return cgn.state_dict()["f_shape.0.weight"]
+    return cgn.state_dict()["f_text2.0.weight"]
 
 
 # --- one step -------------------------------------------------------------------------------------------------------
@@ -86,26 +87,44 @@ def test_the_published_recipe_takes_a_step(variant: str, some_images, tiny_featu
 @pytest.mark.parametrize("variant", ROBUST)
 def test_our_recipe_takes_a_step_without_features(variant: str, some_images) -> None:
     trainer = trainer_for(some_images, replace(ROBUST[variant], batch_size=16, warm_up=0), None, 0)
-    assert isinstance(trainer, EncoderTrainer)
-    terms = {"reconstruction", "kl", "texture", "entropy", "interval", "border", "mask mean"}
-    terms |= {"adversarial", "discriminator"}
-    assert_one_step(trainer, (trainer.cgn, trainer.encoder), terms)
+    assert isinstance(trainer, MechanismTrainer)
+    mechanisms = {"shape", "foreground", "background"}
+    terms = mechanisms | {f"{name} discriminator" for name in mechanisms} | {"gradient penalty", "mask mean"}
+    assert_one_step(trainer, (trainer.cgn, trainer.judges), terms)
 
 
-def test_a_discriminator_joins_our_recipe_once_masks_have_settled(some_images) -> None:
-    recipe = replace(ROBUST["colored"], batch_size=16, images=1600, lambda_adversarial=200.0)
-    trainer = trainer_for(some_images, recipe, None, 0)
-    assert isinstance(trainer, EncoderTrainer)
-    before = copy.deepcopy(trainer.discriminator.state_dict())
-    early = trainer.step(9)
-    assert early["adversarial"] == early["discriminator"] == 0
-    assert all(torch.equal(before[name], value) for name, value in trainer.discriminator.state_dict().items())
-    terms = set(early)
-    assert_one_step(trainer, (trainer.cgn, trainer.encoder, trainer.discriminator), terms, step=10)
+def test_the_gradient_penalty_is_taken_every_few_steps(some_images) -> None:
+    trainer = trainer_for(some_images, replace(RECIPE, r1_every=3), None, 0)
+    penalties = [trainer.step(step)["gradient penalty"].item() for step in range(4)]
+    assert [penalty > 0 for penalty in penalties] == [True, False, False, True]
+
+
+def test_each_mechanism_learns_from_its_own_discriminator_alone(some_images) -> None:
+    """With the scores of the other two set to a constant, only one mechanism and the shared embedding move."""
+    for name, prefix in (("shape", "f_shape"), ("foreground", "f_text1"), ("background", "f_text2")):
+        trainer = trainer_for(some_images, replace(RECIPE, warm_up=0), None, 0)
+        assert isinstance(trainer, MechanismTrainer)
+        for other, judge in trainer.judges.items():
+            if other != name:
+                judge.register_forward_hook(lambda module, inputs, scores: scores * 0)
+        before = copy.deepcopy(dict(trainer.cgn.named_parameters()))
+        trainer.step(0)
+        moved = {n.split(".")[0] for n, p in trainer.cgn.named_parameters() if not torch.equal(before[n], p)}
+        assert moved == {prefix, "label_emb"}
+
+
+def test_batches_of_our_recipe_come_in_groups_of_one_class(some_images) -> None:
+    trainer = trainer_for(some_images, RECIPE, None, 0)
+    assert isinstance(trainer, MechanismTrainer)
+    labels = some_images.shape[trainer._classes_in_groups()].view(-1, GROUP)
+    assert (labels == labels[:, :1]).all()
+    assert len(labels[:, 0].unique()) > 1
+    with pytest.raises(ValueError, match="batches of a multiple of 4, not 18"):
+        trainer_for(some_images, replace(RECIPE, batch_size=18), None, 0)
 
 
 def assert_one_step(
-    trainer: AdversarialTrainer | EncoderTrainer, networks: tuple, terms: set[str], step: int = 0
+    trainer: AdversarialTrainer | MechanismTrainer, networks: tuple, terms: set[str], step: int = 0
 ) -> None:
     """A step gives finite terms, and changes nearly every parameter of the networks."""
     before = [copy.deepcopy(network.state_dict()) for network in networks]
@@ -183,7 +202,7 @@ def test_learning_rate_rises_and_falls_linearly(some_images) -> None:
     rates = []
     for step in (0, 3, 6, 12):
         trainer.step(step)
-        rates.append(trainer.state.optimizers["all"].param_groups[0]["lr"] / RECIPE.learning_rate)
+        rates.append(trainer.state.optimizers["cgn"].param_groups[0]["lr"] / RECIPE.learning_rate)
     assert rates == pytest.approx([0.25, 1 - 0.9 * 3 / 12, 0.55, 0.1])
 
 
@@ -200,7 +219,7 @@ def test_a_cgn_is_trained_once(some_images, tiny_features, straight, tmp_path: P
     cgn, artefact = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
     assert products(artefact) == straight["cgn"]
     assert not cgn.training
-    assert set(artefact.log()) >= {"step", "reconstruction", "kl", "texture", "entropy", "mask mean"}
+    assert set(artefact.log()) >= {"step", "shape", "foreground", "background", "gradient penalty", "mask mean"}
     assert artefact.log()["step"].tolist() == [10, 12]
     written = artefact.weights.stat().st_mtime_ns
     monkeypatch.setattr(training, "run", lambda *arguments, **options: pytest.fail("trained again"))
@@ -228,7 +247,7 @@ def test_averaged_weights_are_the_ones_that_are_kept(some_images, tiny_features,
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"recipe": replace(RECIPE, lambda_mask=0.5)}, {"limit": 80}], ids=["seed", "recipe", "data"]
+    "change", [{"seed": 1}, {"recipe": replace(RECIPE, lambda_r1=0.5)}, {"limit": 80}], ids=["seed", "recipe", "data"]
 )
 def test_what_defines_a_training_names_its_artefact(some_images, tiny_features, tmp_path: Path, change) -> None:
     images = some_images.subset(slice(change.get("limit")))
@@ -248,7 +267,7 @@ def test_less_than_one_batch_is_an_error(some_images, tiny_features, tmp_path: P
 def test_divergence_stops_the_training(some_images, tiny_features, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(losses, "binary_entropy", lambda mask: mask.mean() * float("nan"))
     with pytest.raises(TrainingStopped, match="CGN noise/train seed 0: [a-z]+ is nan at step 10"):
-        train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
+        train_cgn(some_images, PUBLISHED, tiny_features, 0, root=tmp_path)
 
 
 # --- interruption and damage ----------------------------------------------------------------------------------------
@@ -277,7 +296,7 @@ def test_interrupted_inside_a_step_and_resumed(
         with pytest.raises(KeyboardInterrupt):
             TRAINERS[kind](some_images, tiny_features, tmp_path)
     assert products(TRAINERS[kind](some_images, tiny_features, tmp_path)) == straight[kind]
-    assert every_step == [4 if kind in ("classifier", "cgn") else 2]  # those two have one optimizer
+    assert every_step == [4 if kind == "classifier" else 2]  # it has one optimizer, the others two
 
 
 def script(kind: str, root: Path, stand_ins: str) -> str:
