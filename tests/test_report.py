@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cgnlib import results
 from cgnlib.fetching import AssetError
+from cgnlib.mnist.recipes import recipe_for
+from cgnlib.mnist.training import recipe_hash
 from cgnlib.paths import project_root
 from cgnlib.report import ReportError, book, checks, places, publish, run
 from cgnlib.report.__main__ import main
@@ -385,6 +388,19 @@ def test_rows_of_another_toy_world_are_left_out(
     assert publish.publish("quick")[1] == 2, "also where this machine has no row of the experiment"
     assert sorted(published_values(report, "imagenet-control")) == [3.0, 5.0]
     assert published_values(report, "imagenet-gradcam") == [6.0]
+
+
+def test_rows_of_an_earlier_recipe_are_left_out(report: Path, build: Path) -> None:
+    today = recipe_hash(replace(recipe_for("robust", "colored"), images=500))
+    ours: dict[str, Any] = {"experiment": "mnist-ood", "dataset": "colored", "method": "cgn", "recipe": "robust"}
+    results.keep([
+        result(**ours, value=1.0, params={"cgn_images": 500, "cgn_recipe": today}),
+        result(**ours, value=2.0, params={"cgn_images": 600, "cgn_recipe": today}),
+        result(**ours, value=3.0, params={"cgn_images": 500, "cgn_recipe": "a47e5a17"}),
+        result(**(ours | {"recipe": "authors"}), value=4.0, params={"cgn_sha256": "a47e5a17"}),
+    ])  # fmt: skip
+    assert publish.publish("quick")[1] == 2
+    assert sorted(published_values(report, "mnist-ood")) == [1.0, 4.0]
 
 
 def test_nothing_is_published_from_smoke_or_from_no_run(report: Path) -> None:

@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +22,9 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 def publish(profile: str) -> tuple[list[Path], int]:
     """Join build/results/<profile> to results/<profile>: the files written, and how many superseded rows are gone.
 
-    Rows of both stay; of the same key, this machine's. Rows of a toy world that is no longer the shipped one go. All
-    files are made before the first is written. Raises ReportError if there is nothing to publish, for scale smoke (its
-    numbers mean nothing), and for a large file; ResultsError for a damaged file.
+    Rows of both stay; of the same key, this machine's. Rows of a toy world that is no longer the shipped one, or of an
+    earlier version of a recipe, go. All files are made before the first is written. Raises ReportError if there is
+    nothing to publish, for scale smoke (its numbers mean nothing), and for a large file; ResultsError for a damaged one.
     """
     if profile_name(profile) == "smoke":
         raise ReportError("scale smoke is a test whose numbers mean nothing; publish quick or paper")
@@ -34,7 +35,7 @@ def publish(profile: str) -> tuple[list[Path], int]:
     contents = {target / path.relative_to(source): path.read_bytes() for path in files}
     superseded = 0
     for experiment in sorted({path.stem for folder in (source, target) for path in folder.glob("*.csv")}):
-        text, dropped = results.joined(profile, experiment, of_another_toy_world)
+        text, dropped = results.joined(profile, experiment, is_superseded)
         contents[target / f"{experiment}.csv"] = text.encode()
         superseded += dropped
     runs = target / "provenance.json"
@@ -47,6 +48,23 @@ def publish(profile: str) -> tuple[list[Path], int]:
         with atomic_file(path) as partial:
             partial.write_bytes(content)
     return list(contents), superseded
+
+
+def is_superseded(cells: Mapping[str, str]) -> bool:
+    """Whether a row no longer belongs to the report as it is."""
+    return of_another_toy_world(cells) or of_an_earlier_recipe(cells)
+
+
+def of_an_earlier_recipe(cells: Mapping[str, str]) -> bool:
+    """Whether a row was measured with a CGN of MNIST whose recipe has changed since. Rows name its hash in params."""
+    params = json.loads(cells["params"] or "{}")
+    if not cells["experiment"].startswith("mnist-") or "cgn_recipe" not in params:
+        return False
+    from cgnlib.mnist.recipes import recipe_for
+    from cgnlib.mnist.training import recipe_hash
+
+    today = replace(recipe_for(cells["recipe"], cells["dataset"]), images=params["cgn_images"])
+    return params["cgn_recipe"] != recipe_hash(today)
 
 
 def of_another_toy_world(cells: Mapping[str, str]) -> bool:
@@ -130,7 +148,8 @@ def main_publish(profile: str) -> int:
         print(path.relative_to(project_root()))
     if superseded:
         print(
-            f"left out: {superseded:,} row(s) of an earlier toy world, whose networks are not those in weights/toyworld"
+            f"left out: {superseded:,} row(s) of an earlier toy world (other networks than in weights/toyworld) or of "
+            "an earlier version of a recipe"
         )
     return main_readme()
 
