@@ -24,7 +24,7 @@ def publish(profile: str) -> tuple[list[Path], int]:
 
     Rows of both stay; of the same key, this machine's. Rows of a toy world that is no longer the shipped one, or of an
     earlier version of a recipe, go. All files are made before the first is written. Raises ReportError if there is
-    nothing to publish, for scale smoke (its numbers mean nothing), and for a large file; ResultsError for a damaged one.
+    nothing to publish, for scale smoke (its numbers mean nothing), and for a large file; ResultsError: a damaged one.
     """
     if profile_name(profile) == "smoke":
         raise ReportError("scale smoke is a test whose numbers mean nothing; publish quick or paper")
