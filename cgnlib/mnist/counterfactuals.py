@@ -11,6 +11,7 @@ from cgnlib.images import LabelledImages, concatenate, to_uint8
 from cgnlib.memory import keep_freed_memory
 from cgnlib.mnist.cgn import CGN, CLASSES, draw_noise, shuffle_texture
 from cgnlib.randomness import generator
+from cgnlib.training import fast_autocast
 
 MASKS_PER_BATCH = 100  # as published; larger batches do not fit the cache of a processor and are slower
 
@@ -54,18 +55,20 @@ class CounterfactualStream:
     def _batch(self, masks: int, stream: torch.Generator) -> LabelledImages:
         self.cgn.eval()
         shape = torch.randint(0, CLASSES, (masks,), generator=stream, device=stream.device)
-        mask = self.cgn.mask(draw_noise(masks, stream), shape)
+        with fast_autocast(stream.device.type):
+            mask = self.cgn.mask(draw_noise(masks, stream), shape)
         images, foregrounds, backgrounds = [], [], []
         for _ in range(self.ratio):
             foreground, background = (
                 (shape, shape) if self.tied else (_permuted(shape, stream), _permuted(shape, stream))
             )
             noise = draw_noise(masks, stream)
-            f = shuffle_texture(self.cgn.foreground(noise, foreground), stream)
-            b = shuffle_texture(
-                self.cgn.background(noise if self.tied else draw_noise(masks, stream), background), stream
-            )
-            images.append(to_uint8(compose(mask, f, b)).contiguous().cpu())
+            with fast_autocast(stream.device.type):
+                f = shuffle_texture(self.cgn.foreground(noise, foreground), stream)
+                b = shuffle_texture(
+                    self.cgn.background(noise if self.tied else draw_noise(masks, stream), background), stream
+                )
+            images.append(to_uint8(compose(mask.float(), f.float(), b.float())).contiguous().cpu())
             foregrounds.append(foreground.cpu())
             backgrounds.append(background.cpu())
         return LabelledImages(

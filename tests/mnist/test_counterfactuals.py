@@ -1,5 +1,6 @@
 """The stream of counterfactual images: labels, shared masks, sizes, repetition."""
 
+import contextlib
 from typing import cast
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cgnlib.images import to_uint8
+from cgnlib.mnist import counterfactuals
 from cgnlib.mnist.cgn import CGN, initialise, shuffle_texture
 from cgnlib.mnist.counterfactuals import MASKS_PER_BATCH, CounterfactualStream
 from cgnlib.randomness import generator
@@ -60,8 +62,19 @@ def test_iterating_again_gives_the_same_images(cgn: CGN) -> None:
     assert len(one.collect().images.flatten(1).unique(dim=0)) == 120
 
 
-def test_images_are_what_the_mechanisms_give(cgn: CGN) -> None:
-    """Mask and texture of one image, computed step by step."""
+def test_bfloat16_changes_images_by_a_grey_level_or_so(cgn: CGN, monkeypatch) -> None:
+    images = {}
+    for fast in (True, False):
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=fast)
+        monkeypatch.setattr(counterfactuals, "fast_autocast", lambda device, autocast=autocast: autocast)
+        images[fast] = CounterfactualStream(cgn, 50, 3).collect().images.float()
+    difference = (images[True] - images[False]).abs()
+    assert 0 < difference.mean() < 1
+
+
+def test_images_are_what_the_mechanisms_give(cgn: CGN, monkeypatch) -> None:
+    """Mask and texture of one image, computed step by step, in float32."""
+    monkeypatch.setattr(counterfactuals, "fast_autocast", lambda device: contextlib.nullcontext())
     batch = next(iter(CounterfactualStream(cgn, 7, 3)))
     draws = generator(3, "counterfactuals", "free", 1)
     shape = torch.randint(0, 10, (7,), generator=draws)
