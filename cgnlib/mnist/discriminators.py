@@ -98,7 +98,8 @@ class ShapeDiscriminator(nn.Module):
         """(B, 1, 32, 32), (B,) -> (B,) score. B is a multiple of `GROUP`; the masks of a group have one label."""
         features = self.features(masks)
         groups = features.float().unflatten(0, (-1, GROUP))
-        spread = (groups.var(1, unbiased=False) + 1e-8).sqrt().mean(1, keepdim=True)
+        variance = (groups - groups.mean(1, keepdim=True)).square().mean(1)  # torch.var takes four times as long here
+        spread = (variance + 1e-8).sqrt().mean(1, keepdim=True)
         scores = self.head(torch.cat([features, spread.repeat_interleave(GROUP, 0).to(features.dtype)], dim=1))
         return scores.gather(1, labels[:, None]).squeeze(1)
 

@@ -40,6 +40,8 @@ class MechanismRecipe(Recipe):
     mask. Non-saturating losses with a gradient penalty on real data (R1; Mescheder et al., 2018).
     """
 
+    texture_batch: int  # images of each batch on which textures are trained
+    texture_learning_rate: float
     discriminator_learning_rate: float
     lambda_r1: float  # weight of the squared gradient of the discriminator of masks at real masks
     lambda_r1_texture: float  # the same for textures, a score at a time
@@ -79,13 +81,15 @@ _ROBUST = MechanismRecipe(
     initialisation="orthogonal",
     gain=1.0,
     lambda_mask=0.0,
-    images=80_000,
-    batch_size=32,
-    learning_rate=1e-3,
+    images=200_000,
+    batch_size=64,
+    learning_rate=2e-3,
     betas=(0.0, 0.99),
     final_learning_rate=0.05,
     warm_up=50,
-    ema=0.998,
+    ema=0.999,
+    texture_batch=32,
+    texture_learning_rate=1e-3,
     discriminator_learning_rate=1e-3,
     lambda_r1=1.0,
     lambda_r1_texture=0.1,
@@ -94,7 +98,7 @@ _ROBUST = MechanismRecipe(
 ROBUST = {
     "colored": replace(_ROBUST, soft_masks=True),
     "double-colored": _ROBUST,
-    "wildlife": replace(_ROBUST, images=120_000, texture_width=64),
+    "wildlife": replace(_ROBUST, texture_width=64),
 }
 RECIPES: dict[str, dict[str, AdversarialRecipe] | dict[str, MechanismRecipe]] = {"paper": PAPER, "robust": ROBUST}
 

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -240,8 +240,11 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
     """
 
     def __init__(self, images: LabelledImages, recipe: MechanismRecipe, seed: int, device: str) -> None:
-        if recipe.batch_size % GROUP:
-            raise ValueError(f"recipe {recipe.name} needs batches of a multiple of {GROUP}, not {recipe.batch_size}")
+        if recipe.batch_size % GROUP or recipe.texture_batch > recipe.batch_size:
+            raise ValueError(
+                f"recipe {recipe.name} needs batches of a multiple of {GROUP} and a texture_batch of at most that, not "
+                f"{recipe.batch_size} and {recipe.texture_batch}"
+            )
         cgn = _new_cgn(recipe, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "cgn", "discriminators"))
@@ -257,7 +260,12 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         super().__init__(images, recipe, seed, device, cgn, self.judges)
         self.masks = segment(images, soft=recipe.soft_masks).to(device)
         self.members = [(self.labels == label).nonzero()[:, 0] for label in self.labels.unique()]
-        self.optimizer = self._optimizer("cgn", cgn.parameters(), recipe.learning_rate)
+        of_shape = [*cgn.f_shape.parameters(), *cgn.label_emb.parameters()]
+        of_textures = [*cgn.f_text1.parameters(), *cgn.f_text2.parameters()]
+        self.optimizers_g = (
+            self._optimizer("shape", of_shape, recipe.learning_rate),
+            self._optimizer("textures", of_textures, recipe.texture_learning_rate),
+        )
         self.optimizer_d = self._optimizer("d", self.judges.parameters(), recipe.discriminator_learning_rate)
 
     def step(self, step: int) -> dict[str, Tensor]:
@@ -265,36 +273,42 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         recipe = self.recipe
         self._schedule(step)
         index = self._classes_in_groups()
-        labels, real, mask = self.labels[index], self._real(index), self.masks[index].float() / 255
-        n = len(labels)
+        labels, mask = self.labels[index], self.masks[index].float() / 255
+        textured = slice(recipe.texture_batch)
+        ours, real = labels[textured], self._real(index[textured])
+        solid = mask[textured] > 1 - BLENDED, mask[textured] < BLENDED
+        regions = dict(zip(("foreground", "background"), (region.float() for region in solid), strict=True))
         with fast_autocast(self.device):
             drawn = {
-                "shape": self.cgn.mask(draw_noise(n, self.noise), labels),
-                "foreground": shuffle_texture(self.cgn.foreground(draw_noise(n, self.noise), labels), self.noise),
-                "background": shuffle_texture(self.cgn.background(draw_noise(n, self.noise), labels), self.noise),
+                "shape": self.cgn.mask(draw_noise(len(labels), self.noise), labels),
+                "foreground": shuffle_texture(self.cgn.foreground(draw_noise(len(ours), self.noise), ours), self.noise),
+                "background": shuffle_texture(self.cgn.background(draw_noise(len(ours), self.noise), ours), self.noise),
             }
-        regions = {"foreground": (mask > 1 - BLENDED).float(), "background": (mask < BLENDED).float()}
-        true = {"shape": mask} | {name: region * real for name, region in regions.items()}
         fake = {name: values.float() * regions.get(name, 1) for name, values in drawn.items()}
+        true = {"shape": mask} | {name: region * real for name, region in regions.items()}
+        about = {name: _About(ours, region) for name, region in regions.items()} | {"shape": _About(labels)}
 
-        terms = {}
-        for name in true:
-            terms[f"{name} discriminator"] = self._compare(name, true[name], fake[name].detach(), labels, regions)
+        terms = {
+            f"{name} discriminator": self._compare(name, true[name], fake[name].detach(), about[name]) for name in true
+        }
         if step % recipe.r1_every == 0:
             weights = dict.fromkeys(regions, recipe.lambda_r1_texture) | {"shape": recipe.lambda_r1}
             terms["gradient penalty"] = mask.new_zeros(())
             for name, weight in weights.items():
                 leaf = true[name].detach().requires_grad_()
-                penalty = losses.gradient_penalty(self._scores(name, leaf, labels, regions), leaf)
+                penalty = losses.gradient_penalty(self._scores(name, leaf, about[name]), leaf)
                 terms["gradient penalty"] = terms["gradient penalty"] + weight / 2 * recipe.r1_every * penalty
         update(self.optimizer_d, torch.stack(list(terms.values())).sum())
         terms.setdefault("gradient penalty", mask.new_zeros(()))
 
         self.judges.requires_grad_(False)
         for name in fake:
-            terms[name] = losses.non_saturating(self._scores(name, fake[name], labels, regions), real=True)
+            terms[name] = losses.non_saturating(self._scores(name, fake[name], about[name]), real=True)
         self.judges.requires_grad_(True)
-        update(self.optimizer, torch.stack([terms[name] for name in fake]).sum())
+        self.cgn.zero_grad(set_to_none=True)
+        torch.stack([terms[name] for name in fake]).sum().backward()
+        for optimizer in self.optimizers_g:
+            optimizer.step()
         self._average(step)
         return {name: term.detach() for name, term in terms.items()} | {"mask mean": drawn["shape"].detach().mean()}
 
@@ -307,16 +321,28 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         chosen = draw(len(self.members), self.recipe.batch_size // GROUP)
         return torch.cat([self.members[label][draw(len(self.members[label]), GROUP)] for label in chosen.tolist()])
 
-    def _scores(self, name: str, values: Tensor, labels: Tensor, regions: dict[str, Tensor]) -> Tensor:
+    def _scores(self, name: str, values: Tensor, about: "_About") -> Tensor:
+        judge = self.judges[name]
         with fast_autocast(self.device):
-            judge = self.judges[name]
-            return (judge(values, regions[name], labels) if name in regions else judge(values, labels)).float()
+            scores = judge(values, about.labels) if about.region is None else judge(values, about.region, about.labels)
+        return scores.float()
 
-    def _compare(self, name: str, true: Tensor, fake: Tensor, labels: Tensor, regions: dict[str, Tensor]) -> Tensor:
+    def _compare(self, name: str, true: Tensor, fake: Tensor, about: "_About") -> Tensor:
         """Loss of a discriminator, which scores both in one pass."""
-        twice = {key: region.repeat(2, 1, 1, 1) for key, region in regions.items()}
-        valid, invalid = self._scores(name, torch.cat([true, fake]), labels.repeat(2), twice).chunk(2)
+        valid, invalid = self._scores(name, torch.cat([true, fake]), about.twice()).chunk(2)
         return losses.non_saturating(valid, real=True) + losses.non_saturating(invalid, real=False)
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a discriminator is told beside the data: their labels (B,) and, of textures, the region (B, 1, H, W)."""
+
+    labels: Tensor
+    region: Tensor | None = None
+
+    def twice(self) -> "_About":
+        """The same for real and fake data in a row."""
+        return _About(self.labels.repeat(2), None if self.region is None else self.region.repeat(2, 1, 1, 1))
 
 
 def trainer_for(

@@ -36,7 +36,7 @@ from cgnlib.mnist.training import (
 )
 from cgnlib.training import Artefact, TrainingStopped
 
-RECIPE = replace(ROBUST["double-colored"], batch_size=16, images=16 * 12)
+RECIPE = replace(ROBUST["double-colored"], batch_size=16, texture_batch=8, images=16 * 12)
 PUBLISHED = replace(PAPER["double-colored"], images=16 * 12)
 GAN = GANConfig(images=16 * 12, batch_size=16)
 CLASSIFIER = ClassifierConfig(epochs=3, batch_size=16)
@@ -86,7 +86,7 @@ def test_the_published_recipe_takes_a_step(variant: str, some_images, tiny_featu
 
 @pytest.mark.parametrize("variant", ROBUST)
 def test_our_recipe_takes_a_step_without_features(variant: str, some_images) -> None:
-    trainer = trainer_for(some_images, replace(ROBUST[variant], batch_size=16, warm_up=0), None, 0)
+    trainer = trainer_for(some_images, replace(ROBUST[variant], batch_size=16, texture_batch=16, warm_up=0), None, 0)
     assert isinstance(trainer, MechanismTrainer)
     mechanisms = {"shape", "foreground", "background"}
     terms = mechanisms | {f"{name} discriminator" for name in mechanisms} | {"gradient penalty", "mask mean"}
@@ -119,8 +119,10 @@ def test_batches_of_our_recipe_come_in_groups_of_one_class(some_images) -> None:
     labels = some_images.shape[trainer._classes_in_groups()].view(-1, GROUP)
     assert (labels == labels[:, :1]).all()
     assert len(labels[:, 0].unique()) > 1
-    with pytest.raises(ValueError, match="batches of a multiple of 4, not 18"):
+    with pytest.raises(ValueError, match="batches of a multiple of 4 .* not 18 and 8"):
         trainer_for(some_images, replace(RECIPE, batch_size=18), None, 0)
+    with pytest.raises(ValueError, match="not 16 and 20"):
+        trainer_for(some_images, replace(RECIPE, texture_batch=20), None, 0)
 
 
 def assert_one_step(
@@ -202,7 +204,7 @@ def test_learning_rate_rises_and_falls_linearly(some_images) -> None:
     rates = []
     for step in (0, 3, 6, 12):
         trainer.step(step)
-        rates.append(trainer.state.optimizers["cgn"].param_groups[0]["lr"] / RECIPE.learning_rate)
+        rates.append(trainer.state.optimizers["shape"].param_groups[0]["lr"] / RECIPE.learning_rate)
     assert rates == pytest.approx([0.25, 1 - 0.9 * 3 / 12, 0.55, 0.1])
 
 
@@ -247,7 +249,7 @@ def test_averaged_weights_are_the_ones_that_are_kept(some_images, tiny_features,
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"recipe": replace(RECIPE, lambda_r1=0.5)}, {"limit": 80}], ids=["seed", "recipe", "data"]
+    "change", [{"seed": 1}, {"recipe": replace(RECIPE, lambda_r1_texture=0.5)}, {"limit": 80}], ids=["seed", "recipe", "data"]
 )
 def test_what_defines_a_training_names_its_artefact(some_images, tiny_features, tmp_path: Path, change) -> None:
     images = some_images.subset(slice(change.get("limit")))
@@ -296,7 +298,7 @@ def test_interrupted_inside_a_step_and_resumed(
         with pytest.raises(KeyboardInterrupt):
             TRAINERS[kind](some_images, tiny_features, tmp_path)
     assert products(TRAINERS[kind](some_images, tiny_features, tmp_path)) == straight[kind]
-    assert every_step == [4 if kind == "classifier" else 2]  # it has one optimizer, the others two
+    assert every_step == [{"classifier": 4, "cgn": 1}.get(kind, 2)]  # of one optimizer, of three, of two
 
 
 def script(kind: str, root: Path, stand_ins: str) -> str:
@@ -320,7 +322,7 @@ def script(kind: str, root: Path, stand_ins: str) -> str:
             "save = training.TrainingState.save",
             "training.TrainingState.save = lambda state, path: (save(state, path), time.sleep(0.1))",
             f"images, features, root = make_images(), make_features(), Path({str(root)!r})",
-            "recipe = replace(ROBUST['double-colored'], batch_size=16, images=16 * 12)",
+            "recipe = replace(ROBUST['double-colored'], batch_size=16, texture_batch=8, images=16 * 12)",
             "published = replace(PAPER['double-colored'], images=16 * 12)",
             {
                 "cgn": "train_cgn(images, recipe, None, 0, root=root)",
