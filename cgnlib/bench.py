@@ -194,7 +194,7 @@ def classifier_step() -> list[Measurement]:
                 optimizer.step()
 
         rates.append(64 * STEPS / best_seconds(steps, repeats=5))
-    return [Measurement("classifier training", "images/s", *rates, f"batch 64, {fast_precision('cpu')}")]
+    return [Measurement("classifier training", "images/s", rates[0], rates[1], f"batch 64, {fast_precision('cpu')}")]
 
 
 def plain_cgn(cgn: CGN) -> CGN:

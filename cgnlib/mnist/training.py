@@ -276,8 +276,10 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         labels, mask = self.labels[index], self.masks[index].float() / 255
         textured = slice(recipe.texture_batch)
         ours, real = labels[textured], self._real(index[textured])
-        solid = mask[textured] > 1 - BLENDED, mask[textured] < BLENDED
-        regions = dict(zip(("foreground", "background"), (region.float() for region in solid), strict=True))
+        regions: dict[str, Tensor] = {
+            "foreground": (mask[textured] > 1 - BLENDED).float(),
+            "background": (mask[textured] < BLENDED).float(),
+        }
         with fast_autocast(self.device):
             drawn = {
                 "shape": self.cgn.mask(draw_noise(len(labels), self.noise), labels),

@@ -101,12 +101,16 @@ def test_the_gradient_penalty_is_taken_every_few_steps(some_images) -> None:
 
 def test_each_mechanism_learns_from_its_own_discriminator_alone(some_images) -> None:
     """With the scores of the other two set to a constant, only one mechanism and the shared embedding move."""
+
+    def silence(module: torch.nn.Module, inputs: tuple, scores: torch.Tensor) -> torch.Tensor:
+        return scores * 0
+
     for name, prefix in (("shape", "f_shape"), ("foreground", "f_text1"), ("background", "f_text2")):
         trainer = trainer_for(some_images, replace(RECIPE, warm_up=0), None, 0)
         assert isinstance(trainer, MechanismTrainer)
         for other, judge in trainer.judges.items():
             if other != name:
-                judge.register_forward_hook(lambda module, inputs, scores: scores * 0)
+                judge.register_forward_hook(silence)
         before = copy.deepcopy(dict(trainer.cgn.named_parameters()))
         trainer.step(0)
         moved = {n.split(".")[0] for n, p in trainer.cgn.named_parameters() if not torch.equal(before[n], p)}
@@ -249,7 +253,9 @@ def test_averaged_weights_are_the_ones_that_are_kept(some_images, tiny_features,
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"recipe": replace(RECIPE, lambda_r1_texture=0.5)}, {"limit": 80}], ids=["seed", "recipe", "data"]
+    "change",
+    [{"seed": 1}, {"recipe": replace(RECIPE, lambda_r1_texture=0.5)}, {"limit": 80}],
+    ids=["seed", "recipe", "data"],
 )
 def test_what_defines_a_training_names_its_artefact(some_images, tiny_features, tmp_path: Path, change) -> None:
     images = some_images.subset(slice(change.get("limit")))
