@@ -105,7 +105,7 @@ def table(
     """
     labels, formats = labels or {}, formats or {}
     numeric = {name for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name]) or name in formats}
-    cell = "padding:.3em .55em;border-bottom:1px solid rgba(127,127,127,.28);white-space:nowrap;"
+    cell = "padding:.3em .4em;border-bottom:1px solid rgba(127,127,127,.28);white-space:nowrap;"
 
     def side(name: str) -> str:
         return "text-align:right;font-variant-numeric:tabular-nums" if name in numeric else "text-align:left"
@@ -131,7 +131,7 @@ def table(
 
 
 def comparison_table(beside: pd.DataFrame, sources: Sequence[str] = SOURCES) -> Html:
-    """`results.beside_published(...)` as a table: published beside ours with interval, difference, n, seeds."""
+    """`results.beside_published(...)` as a table: published beside ours with interval, difference, n × seeds."""
     several = len(set(beside["recipe"]) - {"-"}) > 1
     records = beside.to_dict("records")
     there = [source for source in sources if not all(math.isnan(line[source]) for line in records)]
@@ -147,9 +147,9 @@ def comparison_table(beside: pd.DataFrame, sources: Sequence[str] = SOURCES) -> 
             shown["CGN from"] = RECIPE_LABELS.get(line["recipe"], "–")
         shown |= {source: line[source] for source in there} | {"ours [95 %]": ours}
         shown |= {f"ours − {source}": line[f"ours - {source}"] for source in there if source == "seed"}
-        lines.append(shown | {"n": line["n"], "seeds": line["seeds"]})
+        lines.append(shown | {"n × seeds": f"{line['n']:,} × {line['seeds']}"})
     signed = {"ours − seed": lambda value: "–" if math.isnan(value) else f"{value:+.1f}".replace("-", "−")}
-    return table(pd.DataFrame(lines), formats=signed | {"ours [95 %]": str})
+    return table(pd.DataFrame(lines), formats=signed | {"ours [95 %]": str, "n × seeds": str})
 
 
 def source_line(parameters: StudyParameters, sources: Sequence[str], note: str = "") -> Html:
