@@ -391,7 +391,7 @@ def margin_plot(
 
 
 def loss_curves(log: pd.DataFrame, *, smoke: bool = False) -> Figures:
-    """Every column of a training log against its column "step", four panels in a row."""
+    """Every column of a training log against its column "step", three panels in a row."""
     terms = [name for name in log.columns if name != "step"]
 
     def draw(ax: Axes, index: int) -> None:
@@ -401,7 +401,7 @@ def loss_curves(log: pd.DataFrame, *, smoke: bool = False) -> Figures:
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.grid(axis="y")
 
-    return trellis(draw, len(terms), height=150, columns=4, xlabel="update", smoke=smoke)
+    return trellis(draw, len(terms), height=140, columns=3, xlabel="update", smoke=smoke)
 
 
 def control_matrix(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LABELS)) -> Figures:
