@@ -21,8 +21,10 @@ LOGS = BUILD / "logs" / PROFILE
 # The notebooks that compute. None waits for another: CGNs and classifiers that several need are trained by the first to
 # need them, the others wait at their lock and load them. The scorecard and the overview read everyone's results.
 STUDY = ["01-variants", "02-claim1-mnist", "03-claim2-mnist", "04-gradcam", "05-claim3-mnist", "06-cf-ratio"]
-STUDY += ["07-claim1-imagenet", "08-claim2-imagenet", "09-claim3-imagenet"]
+STUDY += ["07-claim1-imagenet", "08-claim2-imagenet", "09-claim3-imagenet", "11-recipe-mnist"]
 LONG = ["02-claim1-mnist", "03-claim2-mnist", "06-cf-ratio", "07-claim1-imagenet", "08-claim2-imagenet"]
+if PROFILE == "paper":
+    LONG.append("11-recipe-mnist")  # elsewhere it shows what is published
 SUMMARIES = {
     "10-scorecard": STUDY,
     "00-overview": [*STUDY, "10-scorecard"],

@@ -34,6 +34,18 @@ METHODS = {
     "oracle": "training data whose factors really are independent: the ceiling",
 }
 
+# Ways to train a CGN that are compared at one length: the two recipes, and ours with one thing changed.
+TRAININGS = {
+    "robust": "our recipe",
+    "paper": "the published recipe",
+    "no-penalty": "ours without the gradient penalty",
+    "no-averaging": "ours without averaged weights",
+    "constant-rate": "ours with a constant learning rate",
+    "small-batch": "ours with the published batch of 16",
+    "published-rates": "ours with the published learning rate and moments of Adam",
+    "published-start": "ours with the published initialisation",
+}
+
 # The same for the classifier of the ImageNet half: counterfactuals are added to the original images there.
 IMAGENET_METHODS = {
     "original": "the biased training data alone",
@@ -102,6 +114,14 @@ class StudyParameters:
     )
     ratio_sizes: tuple[int, ...] = _parameter((2_500,), "set sizes of the CF-ratio figure", minimum=10, unique=True)
     ratio_values: tuple[int, ...] = _parameter((1, 10), "CF ratios of that figure", minimum=1, unique=True)
+    trainings: tuple[str, ...] | None = _parameter(
+        None,
+        "ways to train a CGN compared at one length; None shows the published comparison",
+        choices=tuple(TRAININGS),
+        unique=True,
+    )
+    training_images: int = _parameter(50_000, "training images that each of those CGNs sees", minimum=64)
+    training_seeds: int = _parameter(1, "CGNs trained in each of those ways, with seeds 0, 1, ...", minimum=1)
     imagenet_updates: int | None = _parameter(
         None, "training length of the ImageNet CGN, in updates; None for that of its recipe", minimum=1
     )

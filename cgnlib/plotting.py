@@ -55,7 +55,17 @@ METHOD_LABELS = {
     "original+cgn": "original + CGN",
     "oracle": "oracle",
 }
-RECIPE_LABELS = {"authors": "authors' weights", "paper": "paper's recipe", "robust": "our recipe"}
+RECIPE_LABELS = {
+    "authors": "authors' weights",
+    "robust": "our recipe",
+    "paper": "paper's recipe",
+    "no-penalty": "ours, no gradient penalty",
+    "no-averaging": "ours, no averaged weights",
+    "constant-rate": "ours, constant learning rate",
+    "small-batch": "ours, batch of 16",
+    "published-rates": "ours, published rates",
+    "published-start": "ours, published start",
+}
 SOURCE_MARKS = {"SG21": ("#E69F00", "v"), "seed": ("#000000", "|"), "Re-CGN": ("#56B4E9", "D")}
 VARIANT_LABELS = {"colored": "Colored", "double-colored": "Double-colored", "wildlife": "Wildlife"}
 GENERATOR_LABELS = {  # rows of Table 3 and of its ablations
@@ -68,6 +78,7 @@ GENERATOR_LABELS = {  # rows of Table 3 and of its ablations
     "cgn-without-reconstruction": "CGN − rec",
     "cgn-fill": "CGN, texture filled",
 }
+QUALITY_METRICS = ("control/shape/shape", "accuracy/dev/last")  # of masks, and of what is learnt from the images
 SMOKE_TEXT = "smoke scale: numbers mean nothing"
 
 DESKTOP_PX, PHONE_PX = 720, 350  # widths of the text column, in CSS pixels
@@ -402,6 +413,34 @@ def loss_curves(log: pd.DataFrame, *, smoke: bool = False) -> Figures:
         ax.grid(axis="y")
 
     return trellis(draw, len(terms), height=140, columns=3, xlabel="update", smoke=smoke)
+
+
+def quality_plot(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LABELS)) -> Figures:
+    """Accuracy of a classifier against the share of masks read as the requested digit: a point per trained CGN.
+
+    rows: of experiment mnist-training; trainings that stopped have no point. A panel per variant, axes differ.
+    """
+    shown = [v for v in variants if v in set(rows["dataset"])]
+    trainings = [name for name in RECIPE_LABELS if name in set(rows["recipe"])]
+    colours = {"robust": ACCENT, "paper": INK}
+    looks: dict[str, dict[str, Any]] = {
+        name: {"marker": mark, "color": colours.get(name, NEUTRAL)}
+        for name, mark in zip(trainings, "oXsD^vP*" * len(trainings), strict=False)
+    }
+
+    def draw(ax: Axes, index: int) -> None:
+        for name, look in looks.items():
+            own = select(rows, dataset=shown[index], recipe=name)
+            x, y = (select(own, metric=metric).set_index("seed")["value"] for metric in QUALITY_METRICS)
+            ax.plot(x, y.reindex(x.index), ls="", ms=6.5, mec="white", mew=0.7, **look)
+        ax.set(title=VARIANT_LABELS.get(shown[index], shown[index]))
+        ax.set_ylabel("accuracy (%)" if index == 0 else "")
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.grid()
+
+    legend = [Line2D([], [], ls="", ms=6, label=RECIPE_LABELS[name], **look) for name, look in looks.items()]
+    smoke, xlabel = "smoke" in set(rows["profile"]), "masks read as the requested digit (%)"
+    return trellis(draw, len(shown), height=240, xlabel=xlabel, legend=legend, smoke=smoke)
 
 
 def control_matrix(rows: pd.DataFrame, *, variants: Sequence[str] = tuple(VARIANT_LABELS)) -> Figures:

@@ -19,7 +19,6 @@ from cgnlib.imagenet.invariant_training import TOY as TOY_CLASSIFIER
 from cgnlib.imagenet.study import cgn_params
 from cgnlib.imagenet.training import TOY as TOY_CGN
 from cgnlib.mnist.recipes import recipe_for
-from cgnlib.mnist.study import RATIO_EPOCHS
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import build_folder, project_root
 from cgnlib.registry import missing
@@ -235,9 +234,8 @@ def _teacher() -> str:
 
 def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
     ratio = experiment == "mnist-cf-ratio"
-    epochs = parameters.classifier_epochs * (RATIO_EPOCHS if ratio else 1)
     return {
-        "epochs": [epochs],
+        "epochs": [parameters.classifier_epochs],
         "batch": [parameters.classifier_batch],
         "generated": list(parameters.ratio_sizes) if ratio else [parameters.counterfactuals],
         "cf_ratio": list(parameters.ratio_values) if ratio else [parameters.cf_ratio],

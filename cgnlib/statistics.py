@@ -106,6 +106,24 @@ def mean_difference_interval(a: Sequence[float], b: Sequence[float], confidence:
     return Interval(difference, difference - half, difference + half, "t over seeds")
 
 
+def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Spearman's rank correlation of pairs, its interval by Fisher's transformation (Bonett and Wright, 2000).
+
+    Raises ValueError for fewer than 4 pairs, or where one side does not vary.
+    """
+    _check_confidence(confidence)
+    if len(x) != len(y) or len(x) < 4:
+        raise ValueError(f"rank_correlation needs at least 4 pairs, not {len(x)} and {len(y)} values")
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        raise ValueError("rank_correlation: one side does not vary")
+    from scipy.stats import rankdata  # takes a second to import
+
+    value = float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    centre = math.atanh(min(max(value, -1 + 1e-12), 1 - 1e-12))
+    half = float(ndtri((1 + confidence) / 2)) * math.sqrt((1 + value**2 / 2) / (len(x) - 3))
+    return Interval(value, math.tanh(centre - half), math.tanh(centre + half), "Fisher")
+
+
 @dataclass(frozen=True)
 class NestedInterval:
     """Interval over an outer level (CGN seeds), with the spread found at each level, in the unit of the values."""

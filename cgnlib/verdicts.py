@@ -393,12 +393,7 @@ def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
     findings, runs = [], 0
     for variant in variants:
         ours = _configuration(select(rows, dataset=variant, method="cgn", recipe=recipe))
-        marks = [_which_cgn(line) for line in ours.to_dict("records")]
-        judged = [
-            checks
-            for mark in dict.fromkeys(marks)
-            if (checks := control_checks(ours.loc[[other == mark for other in marks]], variant)) is not None
-        ]
+        judged = [checks for run in _runs(ours) if (checks := control_checks(run, variant)) is not None]
         if not judged:
             findings.append(_missing(variant, "control of a trained CGN"))
             continue
@@ -409,6 +404,47 @@ def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
         findings.append(_unless_too_short(finding, _blind_oracle(ours, variant) or _cut_short(ours, variant, recipe)))
     why = "Intervals are over images, one trained CGN at a time." + _few_cgns(runs, " per variant")
     return _verdict("claim1-mnist", rows, findings, why)
+
+
+@dataclass(frozen=True)
+class SuccessRate:
+    """How many trained CGNs of a variant and recipe meet the success rule. failed: what did not hold, in words."""
+
+    variant: str
+    recipe: str
+    succeeded: int
+    trained: int
+    failed: tuple[str, ...]
+
+    @property
+    def interval(self) -> Interval:
+        """Percent of trainings that succeed (Wilson)."""
+        return wilson_interval(self.succeeded, self.trained, RULES.confidence).scaled(100)
+
+
+def success_rates(rows: pd.DataFrame) -> list[SuccessRate]:
+    """Rows of experiments mnist-control or mnist-training, counted by variant and recipe.
+
+    A training that stopped ("training/stopped" is 100) is one that failed.
+    """
+    rates = []
+    for variant, recipe in dict.fromkeys(zip(rows["dataset"], rows["recipe"], strict=True)):
+        own = _configuration(select(rows, dataset=variant, recipe=recipe))
+        stopped = len(select(own, metric="training/stopped", value=100.0))
+        judged = [checks for run in _runs(own) if (checks := control_checks(run, variant)) is not None]
+        failed = [check.words for checks in judged for check in checks if not check.holds]
+        failed += ["training stopped"] * (stopped > 0)
+        succeeded = sum(all(check.holds for check in checks) for checks in judged)
+        trained = len(judged) + stopped
+        if trained:
+            rates.append(SuccessRate(variant, recipe, succeeded, trained, tuple(dict.fromkeys(failed))))
+    return rates
+
+
+def _runs(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of each trained CGN."""
+    marks = [_which_cgn(line) for line in rows.to_dict("records")]
+    return [rows.loc[[other == mark for other in marks]] for mark in dict.fromkeys(marks)]
 
 
 def _few_cgns(runs: int, each: str = "") -> str:

@@ -12,14 +12,17 @@ from matplotlib.image import imread
 
 from cgnlib.boxes import badge, claim_box, comparison_table, source_line, table, toy_line, verdict_box
 from cgnlib.grids import image_grid
-from cgnlib.parameters import StudyParameters
+from cgnlib.parameters import TRAININGS, StudyParameters
 from cgnlib.plotting import (
     METHOD_LABELS,
+    QUALITY_METRICS,
+    RECIPE_LABELS,
     SMOKE_TEXT,
     apply_captions,
     control_matrix,
     dot_plot,
     margin_plot,
+    quality_plot,
     ratio_plot,
     show,
 )
@@ -80,6 +83,21 @@ def test_ratio_and_control_plots() -> None:
     text = svg(control_matrix(frame(*cells)))
     assert "91.2" in text
     assert "texture" in text
+
+
+def test_quality_plot_has_a_point_for_each_cgn_that_has_both_numbers() -> None:
+    points = [
+        {"recipe": recipe, "seed": seed, "metric": metric, "value": value}
+        for recipe, seed, value in (("robust", 0, 90.0), ("robust", 1, 91.0), ("paper", 0, 12.0))
+        for metric in QUALITY_METRICS
+    ]
+    figures = quality_plot(frame(*points, {"recipe": "no-penalty", "metric": "training/stopped", "value": 100.0}))
+    drawn = [line.get_xdata() for line in figures.desktop.axes[0].lines]
+    assert [len(np.atleast_1d(x)) for x in drawn] == [2, 1, 0]
+
+
+def test_every_training_has_a_label() -> None:
+    assert set(TRAININGS) | {"authors"} == set(RECIPE_LABELS)
 
 
 def test_every_method_has_a_label() -> None:

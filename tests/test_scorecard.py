@@ -210,7 +210,7 @@ def test_verdicts_follow_from_rows_of_these_parameters(build: Path) -> None:
 
 def test_ratios_stand_beside_the_published_ranges_without_a_verdict(build: Path) -> None:
     for ratio, value in ((1, 50.0), (5, 51.0), (10, 20.0)):
-        params = {"epochs": 4, "generated": 10_000, "cf_ratio": ratio}
+        params = {"epochs": PARAMETERS.classifier_epochs, "generated": 10_000, "cf_ratio": ratio}
         keep("mnist-cf-ratio", "accuracy/test/last", "original+cgn", value, **params)
     line = next(line for line in scorecard(PARAMETERS) if line.item.name == "Figure 5")
     assert line.status == "not tested"

@@ -25,6 +25,7 @@ NAMES = (
     "08-claim2-imagenet",
     "09-claim3-imagenet",
     "10-scorecard",
+    "11-recipe-mnist",
 )
 
 

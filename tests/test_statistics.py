@@ -15,6 +15,7 @@ from cgnlib.statistics import (
     mean_interval,
     nested_interval,
     paired_bootstrap,
+    rank_correlation,
     wilson_interval,
     within_margin,
 )
@@ -138,3 +139,15 @@ def test_too_few_or_impossible_samples_are_errors(call) -> None:
 
 def test_text_for_a_cell() -> None:
     assert wilson_interval(902, 1000).scaled(100).text() == "90.2 [88.2, 91.9]"
+
+
+def test_rank_correlation_by_hand() -> None:
+    found = rank_correlation([1, 2, 3, 4, 5], [1, 2, 3, 5, 4])  # 1 - 6 * 2 / (5 * 24)
+    assert found.value == pytest.approx(0.9)
+    half = 1.959964 * math.sqrt((1 + 0.9**2 / 2) / 2)
+    assert found.low == pytest.approx(math.tanh(math.atanh(0.9) - half))
+    assert rank_correlation([1, 2, 3, 4], [8, 6, 4, 1]).high <= -0.99
+    with pytest.raises(ValueError, match="at least 4 pairs"):
+        rank_correlation([1, 2, 3], [1, 2, 3])
+    with pytest.raises(ValueError, match="does not vary"):
+        rank_correlation([1, 2, 3, 4], [1, 1, 1, 1])

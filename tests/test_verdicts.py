@@ -35,6 +35,7 @@ from cgnlib.verdicts import (
     heads_imagenet,
     rules_hash,
     shape_bias_baseline,
+    success_rates,
 )
 
 
@@ -144,6 +145,16 @@ def control(variant: str, diagonal: float = 95.0, other: float = 11.0, area: flo
         about | {"metric": "mask/area", "value": area, "unit": "fraction"},
         about | {"metric": "mask/diversity", "value": diversity, "unit": "fraction"},
     ]
+
+
+def test_success_is_counted_over_trainings_that_stopped_too() -> None:
+    seeds = [{"seed": seed, "params": {"cgn_seed": seed}} for seed in range(3)]
+    lines = [*control("colored", **seeds[0]), *control("colored", diagonal=60.0, **seeds[1])]
+    stop = {"experiment": "mnist-control", "dataset": "colored", "metric": "training/stopped", "value": 100.0, "n": 1}
+    (rate,) = success_rates(frame(*lines, stop | seeds[2], *(stop | {"value": 0.0} | seed for seed in seeds[:2])))
+    assert (rate.variant, rate.recipe, rate.succeeded, rate.trained) == ("colored", "robust", 1, 3)
+    assert rate.failed == ("control over shape", "control over texture", "training stopped")
+    assert rate.interval.text() == "33.3 [6.1, 79.2]"
 
 
 def test_claim1_success_of_every_variant() -> None:

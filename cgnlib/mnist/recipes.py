@@ -1,9 +1,10 @@
-"""How a CGN is trained: the published settings per variant (`paper`) and ours (`robust`).
+"""How a CGN is trained: the published settings per variant (`paper`), ours (`robust`), and ours with one change.
 
-Architecture, composition and training data are the same in both; a recipe changes only what trains the mechanisms.
+Architecture, composition and training data are the same in all; a recipe changes only what trains the mechanisms.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +105,30 @@ ROBUST = {
 RECIPES: dict[str, dict[str, AdversarialRecipe] | dict[str, MechanismRecipe]] = {"paper": PAPER, "robust": ROBUST}
 
 
+def changes(variant: str) -> dict[str, dict[str, Any]]:
+    """What each changed form of our recipe changes (names as in `parameters.TRAININGS`)."""
+    published, ours = PAPER[variant], ROBUST[variant]
+    rates = ("learning_rate", "texture_learning_rate", "discriminator_learning_rate")
+    return {
+        "no-penalty": {"lambda_r1": 0.0, "lambda_r1_texture": 0.0},
+        "no-averaging": {"ema": 0.0},
+        "constant-rate": {"final_learning_rate": 1.0, "warm_up": 0},
+        "small-batch": {
+            "batch_size": published.batch_size,
+            "texture_batch": ours.texture_batch * published.batch_size // ours.batch_size,
+        },
+        "published-rates": dict.fromkeys(rates, published.learning_rate) | {"betas": published.betas},
+        "published-start": {"initialisation": published.initialisation, "gain": published.gain},
+    }
+
+
 def recipe_for(name: str, variant: str) -> AdversarialRecipe | MechanismRecipe:
-    """The preset `name` (paper | robust) for a variant."""
-    if name not in RECIPES:
-        raise ValueError(f"unknown recipe {name!r}: choose {' or '.join(RECIPES)}")
-    if variant not in RECIPES[name]:
-        raise ValueError(f"unknown variant {variant!r}: choose one of {', '.join(RECIPES[name])}")
-    return RECIPES[name][variant]
+    """The recipe `name` for a variant: a preset (paper | robust), or ours with one of `changes`."""
+    if variant not in ROBUST:
+        raise ValueError(f"unknown variant {variant!r}: choose one of {', '.join(ROBUST)}")
+    if name in RECIPES:
+        return RECIPES[name][variant]
+    changed = changes(variant)
+    if name not in changed:
+        raise ValueError(f"unknown recipe {name!r}: choose one of {', '.join([*RECIPES, *changed])}")
+    return replace(ROBUST[variant], name=name, **changed[name])

@@ -57,7 +57,6 @@ METHOD_PARTS = {
 }
 EXPERIMENT_SPLITS = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}
 CGN_METHODS = tuple(method for method in METHOD_PARTS if "cgn" in method)
-RATIO_EPOCHS = 2  # the CF-ratio figures train for twice the epochs of the tables (20 against 10 as published)
 ORACLE_EPOCHS = 4  # of the factor oracles: on 40,000 images two already read 97 to 100 % of double-colored factors
 COLOURS = 10  # of colored MNIST: a shape has no more counterfactuals than that
 
@@ -225,7 +224,9 @@ class Study:
         self, variant: str, method: str, cgn: TrainedCGN | None = None
     ) -> list[tuple[int, Classifier, pd.DataFrame, float]]:
         """One (seed, classifier, history, seconds) per classifier seed; test splits are "test" and "indomain"."""
-        training = self.training_set(variant, method, cgn)
+        return self._trained(variant, self.training_set(variant, method, cgn))
+
+    def _trained(self, variant: str, training: LabelledImages) -> list[tuple[int, Classifier, pd.DataFrame, float]]:
         evaluations = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
         config = self._classifier_config
         trained = []
@@ -256,8 +257,8 @@ class Study:
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         if cgn is None and method in CGN_METHODS:
             return None
-        common = self._row_columns(experiment, variant, method, cgn, self._method_params(method, cgn))
-        found = self._reused(common)
+        common = self.row_columns(experiment, variant, method, cgn, self._method_params(method, cgn))
+        found = self.reused(common)
         if found is not None:
             return found
         rows = []
@@ -280,8 +281,8 @@ class Study:
         cgn = self.cgn("colored", recipe)
         if cgn is None:
             return None
-        common = self._row_columns("mnist-own-colours", "colored", method, cgn, self._method_params(method, cgn))
-        found = self._reused(common)
+        common = self.row_columns("mnist-own-colours", "colored", method, cgn, self._method_params(method, cgn))
+        found = self.reused(common)
         if found is not None:
             return found
         digits, limit = self.digits, self.parameters.test_images
@@ -303,7 +304,7 @@ class Study:
 
     def _method_params(self, method: str, cgn: TrainedCGN | None) -> dict[str, Any]:
         parameters, parts = self.parameters, parts_of(method)
-        params = _classifier_params(self._classifier_config)
+        params = classifier_params(self._classifier_config)
         if {"original", "free", "gan"} & set(parts):
             params["train_images"] = parameters.train_images or "all"
         if method != "original" and method != "oracle":
@@ -327,21 +328,15 @@ class Study:
         cgn = self.cgn(variant, recipe)
         if cgn is None:
             return None
-        config = ClassifierConfig(RATIO_EPOCHS * self.parameters.classifier_epochs, self.parameters.classifier_batch)
-        params = _classifier_params(config) | {"generated": size, "cf_ratio": ratio}
-        params |= {"train_images": self.parameters.train_images or "all"} | cgn.params
-        params["sample_seed"] = self.parameters.seed
-        common = self._row_columns("mnist-cf-ratio", variant, "original+cgn", cgn, params)
-        found = self._reused(common)
+        params = self._method_params("original+cgn", cgn) | {"generated": size, "cf_ratio": ratio}
+        common = self.row_columns("mnist-cf-ratio", variant, "original+cgn", cgn, params)
+        found = self.reused(common)
         if found is not None:
             return found
         generated = self.counterfactuals(cgn, n=size, ratio=ratio)
-        training = concatenate([self.images(variant, "train"), generated], f"{variant}/ratio {ratio}")
+        training = concatenate([self.images(variant, "train"), generated], f"{variant}/original+cgn")
         rows = []
-        for seed in self.classifier_seeds:
-            evaluations = {"test": self.images(variant, "test")}
-            _, history, artefact = train_classifier(training, evaluations, config, seed, device=self.device)
-            seconds = artefact.seconds
+        for seed, _, history, seconds in self._trained(variant, training):
             rows += _accuracies(history, "test", common | {"seed": seed, "seconds": seconds})
         return results.keep(rows)
 
@@ -365,6 +360,13 @@ class Study:
         epochs = min(ORACLE_EPOCHS, 2 * self.parameters.classifier_epochs)
         return ClassifierConfig(epochs, self.parameters.classifier_batch)
 
+    @property
+    def control_params(self) -> dict[str, Any]:
+        """What defines a measurement of control, in rows."""
+        epochs, parameters = self._oracle_config.epochs, self.parameters
+        params = {"oracle_images": parameters.oracle_images, "oracle_epochs": epochs}
+        return params | {"control_samples": parameters.control_samples}
+
     def control_samples(self, cgn: TrainedCGN, n: int | None = None) -> CounterfactualParts:
         """Counterfactuals with free labels and all their parts."""
         labels = free_labels(n or self.parameters.control_samples, self.parameters.seed)
@@ -375,27 +377,15 @@ class Study:
 
         Without the matrix where the rows are taken from earlier results, so that no oracle is trained.
         """
-        epochs = self._oracle_config.epochs
-        params = cgn.params | {"oracle_images": self.parameters.oracle_images, "oracle_epochs": epochs}
-        params |= {"control_samples": self.parameters.control_samples}
-        common = self._row_columns("mnist-control", cgn.variant, "cgn", cgn, params)
-        found = self._reused(common, [self.parameters.seed])
+        params = cgn.params | self.control_params
+        common = self.row_columns("mnist-control", cgn.variant, "cgn", cgn, params)
+        found = self.reused(common, [self.parameters.seed])
         if found is not None:
             return None, found
         oracles, accuracies = self.oracles(cgn.variant)
         control = measure_control(self.control_samples(cgn), oracles)
-        common |= {"seed": self.parameters.seed, "n": control.n, "seconds": cgn.seconds}
-        rows = [
-            Row(**common, metric=f"control/{requested}/{recovered}", value=value)
-            for requested, line in control.matrix.items()
-            for recovered, value in line.items()
-        ]
-        rows += [Row(**common, metric=f"oracle/{factor}", value=accuracies[factor]) for factor in oracles]
-        rows += [Row(**common, metric=f"shape/{digit}", value=v) for digit, v in enumerate(control.shape_by_class)]
-        common["unit"] = "fraction"
-        rows += [Row(**common, metric="mask/area", value=control.area)]
-        rows += [Row(**common, metric="mask/diversity", value=control.diversity)]
-        return control, results.keep(rows)
+        about = common | {"seed": self.parameters.seed, "seconds": cgn.seconds}
+        return control, results.keep(control_rows(control, accuracies, about))
 
     # --- heat maps (Figure 3) --------------------------------------------------------------------------------------
 
@@ -411,8 +401,8 @@ class Study:
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         if cgn is None and method in CGN_METHODS:
             return None
-        common = self._row_columns("mnist-gradcam", variant, method, cgn, self._method_params(method, cgn))
-        found = self._reused(common)
+        common = self.row_columns("mnist-gradcam", variant, method, cgn, self._method_params(method, cgn))
+        found = self.reused(common)
         if found is not None:
             return None, found
         grid = theme_grid(self.digits)
@@ -436,9 +426,10 @@ class Study:
 
     # --- rows ------------------------------------------------------------------------------------------------------
 
-    def _row_columns(
+    def row_columns(
         self, experiment: str, variant: str, method: str, cgn: TrainedCGN | None, params: dict[str, Any]
     ) -> dict[str, Any]:
+        """Columns of a `Row` that all rows of one setting share."""
         return {
             "experiment": experiment,
             "dataset": variant,
@@ -452,7 +443,7 @@ class Study:
             "code": code_and_rules(),
         }
 
-    def _reused(self, common: dict[str, Any], seeds: Iterable[int] | None = None) -> pd.DataFrame | None:
+    def reused(self, common: dict[str, Any], seeds: Iterable[int] | None = None) -> pd.DataFrame | None:
         """Rows left earlier for the same columns and parameters, if all are there and the parameters allow it.
 
         seeds: of the rows, by default those of the classifiers.
@@ -461,7 +452,23 @@ class Study:
         return results.earlier(common, seeds) if self.parameters.reuse_rows else None
 
 
-def _classifier_params(config: ClassifierConfig) -> dict[str, Any]:
+def control_rows(control: Control, oracles: dict[str, float], about: dict[str, Any]) -> list[Row]:
+    """What was measured of a CGN: control matrix, accuracy of the oracles, shape by digit, area, diversity of masks.
+
+    about: all other columns.
+    """
+    about = about | {"n": control.n}
+    matrix = {f"{wanted}/{found}": value for wanted, line in control.matrix.items() for found, value in line.items()}
+    percent = {f"control/{cell}": value for cell, value in matrix.items()}
+    percent |= {f"oracle/{factor}": accuracy for factor, accuracy in oracles.items()}
+    percent |= {f"shape/{digit}": value for digit, value in enumerate(control.shape_by_class)}
+    rows = [Row(**about, metric=metric, value=value) for metric, value in percent.items()]
+    about["unit"] = "fraction"
+    masks = {"mask/area": control.area, "mask/diversity": control.diversity}
+    return rows + [Row(**about, metric=metric, value=value) for metric, value in masks.items()]
+
+
+def classifier_params(config: ClassifierConfig) -> dict[str, Any]:
     """Of a training of classifiers, in rows; those that name no version are of version 2."""
     version = {} if METHOD_VERSION == 2 else {"classifier": METHOD_VERSION}
     return {"epochs": config.epochs, "batch": config.batch_size} | version

@@ -1,8 +1,11 @@
 """The presets of CGN training."""
 
+from dataclasses import asdict
+
 import pytest
 
-from cgnlib.mnist.recipes import PAPER, ROBUST, AdversarialRecipe, recipe_for
+from cgnlib.mnist.recipes import PAPER, RECIPES, ROBUST, AdversarialRecipe, changes, recipe_for
+from cgnlib.parameters import TRAININGS
 
 
 @pytest.mark.parametrize(
@@ -29,8 +32,17 @@ def test_every_variant_has_both_recipes() -> None:
     assert all(recipe.name == "robust" for recipe in ROBUST.values())
 
 
+@pytest.mark.parametrize("variant", ROBUST)
+def test_a_changed_recipe_is_ours_but_for_its_change(variant: str) -> None:
+    ours = asdict(ROBUST[variant])
+    assert set(TRAININGS) == {*RECIPES, *changes(variant)}
+    for name, changed in changes(variant).items():
+        assert all(ours[key] != value for key, value in changed.items() if key != "initialisation"), name
+        assert asdict(recipe_for(name, variant)) == ours | changed | {"name": name}
+
+
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ValueError, match="unknown recipe 'best': choose paper or robust"):
+    with pytest.raises(ValueError, match="unknown recipe 'best': choose one of paper, robust, no-penalty"):
         recipe_for("best", "colored")
     with pytest.raises(ValueError, match="unknown variant 'coloured': choose one of colored, double-colored, wildlife"):
         recipe_for("paper", "coloured")

@@ -16,46 +16,11 @@ from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
 from cgnlib.mnist.study import CGN_METHODS, METHOD_PARTS, Study, parts_of, shipped_cgn
 from cgnlib.mnist.variants import COLORED_PALETTE
-from cgnlib.parameters import StudyParameters
 from cgnlib.training import save_weights
 from cgnlib.verdicts import FACTORS
 
-TINY = StudyParameters(
-    profile="smoke",
-    cgn_images=128,
-    gan_images=128,
-    features="efficientnet-lite0",
-    train_images=80,
-    test_images=40,
-    counterfactuals=70,
-    classifier_epochs=1,
-    oracle_images=100,
-    control_samples=200,
-    authors=True,
-    ratio_values=(1, 5, 20),
-)
 V = "double-colored"
 Make = Callable[..., Study]
-
-
-@pytest.fixture(scope="module")
-def build_once(tmp_path_factory):
-    """One build folder for the module: what one test trains, another loads."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CGN_BUILD", str(tmp_path_factory.mktemp("study")))
-        yield
-
-
-@pytest.fixture
-def make(build_once, digits, tiny_features) -> Make:
-    """A study on the embedded digits with small features; keywords change its parameters."""
-
-    def study(**changes) -> Study:
-        made = Study(replace(TINY, **changes), device="cpu")
-        made.digits, made.features = digits, tiny_features
-        return made
-
-    return study
 
 
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +153,23 @@ def test_the_data_is_part_of_what_rows_are(make: Make) -> None:
     assert len(theirs) == len(ours) == 3
 
 
+def test_a_point_of_the_ratio_figure_that_a_table_has_is_not_trained_again(make: Make) -> None:
+    study = make()
+    in_table = study.accuracy_rows("mnist-ood", V, "original+cgn")
+    found = study.ratio_rows(V, study.parameters.counterfactuals, study.parameters.cf_ratio)
+    assert in_table is not None and found is not None
+    one, other = (results.select(rows, metric="accuracy/test/last") for rows in (in_table, found))
+    assert list(one["value"]) == list(other["value"])
+    assert list(one["seconds"]) == list(other["seconds"]), "the same training"
+
+
 def test_cf_ratio_rows(make: Make) -> None:
     study = make()
     rows = study.ratio_rows(V, 60, 5)
     assert rows is not None
     assert set(rows["metric"]) == {"accuracy/test/last", "accuracy/test/best"}
     params = json.loads(rows["params"].iloc[0])
-    assert (params["generated"], params["cf_ratio"], params["epochs"]) == (60, 5, 2)
+    assert (params["generated"], params["cf_ratio"], params["epochs"]) == (60, 5, 1)
     assert study.ratios(V) == [1, 5, 20]
     assert study.ratios("colored") == [1, 5]  # ten colours
 
@@ -382,7 +357,7 @@ def test_quick_uses_the_shipped_cgn_but_for_the_live_variant(make: Make, shipped
 
 def test_the_shipped_cgn_stands_for_a_training_with_its_settings(make: Make, shipped: Path, monkeypatch) -> None:
     study = make(profile="paper", seed=7)
-    settings = replace(module.recipe_for("robust", "colored"), images=TINY.cgn_images)
+    settings = replace(module.recipe_for("robust", "colored"), images=make().parameters.cgn_images)
     artefact = module.cgn_artefact(study.images("colored", "train"), settings, None, 7)
     record = json.loads(shipped.with_suffix(".json").read_text()) | {"config": artefact.config}
     shipped.with_suffix(".json").write_text(json.dumps(record))

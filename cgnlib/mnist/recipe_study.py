@@ -1,0 +1,75 @@
+"""Ways to train a CGN, side by side at one length: how often each succeeds, and how good its counterfactuals are.
+
+All on the training digits: a CGN sees the split `fit`, accuracy is read on the development digits (`dev`).
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from cgnlib import results
+from cgnlib.mnist.classifier import ClassifierConfig, train_classifier
+from cgnlib.mnist.control import measure_control
+from cgnlib.mnist.recipes import AdversarialRecipe, MechanismRecipe, recipe_for
+from cgnlib.mnist.study import Study, TrainedCGN, classifier_params, control_rows
+from cgnlib.mnist.training import recipe_hash, train_cgn
+from cgnlib.results import Row
+from cgnlib.training import TrainingStopped
+
+EXPERIMENT = "mnist-training"
+COUNTERFACTUALS = 40_000  # at most, of each CGN: enough for differences that one CGN can show
+EPOCHS = 4  # at most, of the classifier trained on them
+
+
+def training_rows(study: Study, variant: str, training: str) -> pd.DataFrame:
+    """Rows of the CGNs trained in one of `parameters.TRAININGS`, `training_seeds` of them (experiment mnist-training).
+
+    Metrics as in mnist-control; accuracy/dev/last: of a classifier trained on counterfactuals alone; training/stopped:
+    100 where the training diverged or its masks collapsed, which leaves nothing else to measure. The name of the
+    training stands in the column `recipe`.
+    """
+    parameters = study.parameters
+    recipe = replace(recipe_for(training, variant), images=parameters.training_images)
+    seeds = range(parameters.seed, parameters.seed + parameters.training_seeds)
+    return pd.concat([_rows(study, variant, training, recipe, seed) for seed in seeds], ignore_index=True)
+
+
+def _rows(
+    study: Study, variant: str, training: str, recipe: AdversarialRecipe | MechanismRecipe, seed: int
+) -> pd.DataFrame:
+    parameters = study.parameters
+    features = study.features if isinstance(recipe, AdversarialRecipe) else None
+    config = ClassifierConfig(min(EPOCHS, parameters.classifier_epochs), parameters.classifier_batch)
+    generated = min(COUNTERFACTUALS, parameters.counterfactuals)
+    cgn_params = {
+        "cgn_images": recipe.images,
+        "cgn_seed": seed,
+        "cgn_recipe": recipe_hash(recipe),
+        "features": features.name if features else "none",
+        "train_images": parameters.train_images or "all",
+    }
+    images = study.images(variant, "fit")
+    cgn = TrainedCGN(
+        variant, training, cgn_params, lambda: train_cgn(images, recipe, features, seed, device=study.device)
+    )
+    params = cgn_params | study.control_params | classifier_params(config)
+    params |= {"generated": generated, "cf_ratio": parameters.cf_ratio, "sample_seed": parameters.seed}
+    common = study.row_columns(EXPERIMENT, variant, "cgn", cgn, params)
+    found = study.reused(common, [seed])
+    if found is not None:
+        return found
+    about: dict[str, Any] = common | {"seed": seed}
+    try:
+        about["seconds"] = cgn.seconds
+    except TrainingStopped:
+        return results.keep([Row(**about, metric="training/stopped", value=100, n=1)])
+    oracles, accuracies = study.oracles(variant)
+    rows = control_rows(measure_control(study.control_samples(cgn), oracles), accuracies, about)
+    rows.append(Row(**about, metric="training/stopped", value=0, n=1))
+    dev = study.images(variant, "dev")
+    counterfactuals = study.counterfactuals(cgn, n=generated)
+    _, history, _ = train_classifier(counterfactuals, {"dev": dev}, config, seed, device=study.device)
+    accuracy = float(history.loc[history["split"] == "dev", "accuracy"].iloc[-1])
+    rows.append(Row(**about, metric="accuracy/dev/last", value=accuracy, n=len(dev)))
+    return results.keep(rows)

@@ -1,0 +1,138 @@
+"""Tables on the training of MNIST's CGNs: how often it succeeds, what parts of the recipe give, how far runs spread."""
+
+import json
+import math
+from collections.abc import Sequence
+from statistics import stdev
+
+import pandas as pd
+
+from cgnlib.plotting import FACTOR_LABELS, METHOD_LABELS, QUALITY_METRICS, RECIPE_LABELS, VARIANT_LABELS
+from cgnlib.results import interval_of, published, seed_groups, select
+from cgnlib.statistics import Interval, nested_interval, rank_correlation
+from cgnlib.verdicts import SuccessRate, success_rates
+
+
+def success_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """A line per variant and recipe: trainings, how many succeed, with Wilson interval, what failed; the seed's rate.
+
+    rows: of experiments mnist-control or mnist-training.
+    """
+    theirs = published("mnist-success")
+    lines = []
+    for rate in _ordered(success_rates(rows)):
+        own = select(rows, dataset=rate.variant, recipe=rate.recipe)
+        seed = select(theirs, dataset=rate.variant, recipe=rate.recipe, source="seed")["value"]
+        images = {json.loads(text).get("cgn_images") for text in own["params"]}
+        lines.append(
+            {
+                "variant": VARIANT_LABELS[rate.variant],
+                "CGN from": RECIPE_LABELS[rate.recipe],
+                "images seen": f"{max(images):,}" if None not in images else "–",
+                "succeed": f"{rate.succeeded} of {rate.trained}",
+                "% [95 %]": rate.interval.text(0),
+                "seed, %": float(seed.iloc[0]) if len(seed) else math.nan,
+                "failed": ", ".join(rate.failed) or "–",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def success_sentence(rows: pd.DataFrame, recipe: str) -> str:
+    """In words, how many CGNs of a recipe succeed in each variant."""
+    rates = [rate for rate in _ordered(success_rates(rows)) if rate.recipe == recipe]
+    if not rates:
+        return f"{RECIPE_LABELS[recipe]}: no training counted".capitalize()
+    counted = (f"{r.succeeded} of {r.trained} on {r.variant} (at least {r.interval.low:.0f} %)" for r in rates)
+    return f"{RECIPE_LABELS[recipe].capitalize()}: {', '.join(counted)}"
+
+
+def training_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of mnist-training, a line per variant and training: factors recovered, masks, accuracy, beside our recipe's.
+
+    Percentages as strings with 95 % intervals: over CGNs where there are three, else over images.
+    """
+    lines = []
+    pairs = dict.fromkeys(zip(rows["dataset"], rows["recipe"], strict=True))
+    for variant, recipe in sorted(pairs, key=_place):
+        own = select(rows, dataset=variant, recipe=recipe)
+        ours = select(rows, dataset=variant, recipe="robust", metric=QUALITY_METRICS[1])
+        reached = select(own, metric=QUALITY_METRICS[1])
+        change = interval_of(reached).value - interval_of(ours).value if len(ours) and len(reached) else math.nan
+        lines.append(
+            {"variant": VARIANT_LABELS[variant], "training": RECIPE_LABELS[recipe]}
+            | {f"{name}, %": _cell(own, f"control/{factor}/{factor}") for factor, name in FACTOR_LABELS.items()}
+            | {name: _mean(own, f"mask/{name}") for name in ("area", "diversity")}
+            | {"accuracy, %": _cell(own, QUALITY_METRICS[1])}
+            | {"− ours": "–" if math.isnan(change) or recipe == "robust" else f"{change:+.1f}".replace("-", "−")}
+            | {"CGNs": len(set(own["seed"]))}
+        )
+    return pd.DataFrame(lines)
+
+
+def quality_correlations(rows: pd.DataFrame) -> dict[str, tuple[Interval, int]]:
+    """By variant: rank correlation of the share of masks read right with the accuracy, over CGNs, and their number.
+
+    rows: of mnist-training. Variants with fewer than four CGNs are left out.
+    """
+    found = {}
+    for variant in VARIANT_LABELS:
+        own = select(rows, dataset=variant)
+        x, y = (
+            select(own, metric=metric).set_index(["recipe", "seed"])["value"].sort_index() for metric in QUALITY_METRICS
+        )
+        if len(x) >= 4 and len(set(x)) > 1 and len(set(y)) > 1:
+            found[variant] = (rank_correlation(list(x), list(y)), len(x))
+    return found
+
+
+def spread_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """How far single runs lie apart: a line per variant, kind of training data and recipe with two or more runs.
+
+    rows: of one metric. Deviations are standard deviations, in points; between CGNs with the classifiers' part taken
+    out where a CGN has several classifiers.
+    """
+    lines = []
+    keys = dict.fromkeys(zip(rows["dataset"], rows["method"], rows["recipe"], strict=True))
+    for variant, method, recipe in sorted(keys, key=lambda key: (_place((key[0], key[2])), key[1])):
+        own = select(rows, dataset=variant, method=method, recipe=recipe)
+        if len(own) < 2:
+            continue
+        groups = seed_groups(own)
+        nested = nested_interval(groups) if len(groups) > 1 else None
+        inner = nested.inner_deviation if nested else stdev(groups[0])
+        lines.append(
+            {
+                "variant": VARIANT_LABELS[variant],
+                "training data": METHOD_LABELS[method],
+                "CGN from": RECIPE_LABELS.get(recipe, "–"),
+                "CGNs": len(groups),
+                "runs": len(own),
+                "mean [95 %]": interval_of(own).text(),
+                "lowest": own["value"].min(),
+                "highest": own["value"].max(),
+                "between CGNs": nested.outer_deviation if nested else math.nan,
+                "between classifiers": math.nan if inner is None else inner,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _cell(rows: pd.DataFrame, metric: str, decimals: int = 1) -> str:
+    own = select(rows, metric=metric)
+    return interval_of(own).text(decimals) if len(own) else "–"
+
+
+def _mean(rows: pd.DataFrame, metric: str) -> float:
+    own = select(rows, metric=metric)
+    return interval_of(own).value if len(own) else math.nan
+
+
+def _place(key: tuple[str, str]) -> tuple[int, int]:
+    """Where a variant and recipe stand in tables."""
+    recipes = [*RECIPE_LABELS, "-"]
+    return list(VARIANT_LABELS).index(key[0]), recipes.index(key[1])
+
+
+def _ordered(rates: Sequence[SuccessRate]) -> list[SuccessRate]:
+    return sorted(rates, key=lambda rate: _place((rate.variant, rate.recipe)))

@@ -1,0 +1,91 @@
+"""Ways of training side by side: rows, seeds, reuse, trainings that stop, and the tables from them."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from cgnlib.mnist import recipe_study, recipe_tables
+from cgnlib.mnist.recipe_study import training_rows
+from cgnlib.mnist.study import Study
+from cgnlib.results import select
+from cgnlib.training import TrainingStopped
+
+V = "double-colored"
+
+
+@pytest.fixture
+def study(make) -> Study:
+    return make(training_images=64, training_seeds=2)
+
+
+def test_each_training_has_its_rows_on_development_digits(study: Study) -> None:
+    rows = training_rows(study, V, "published-rates")
+    assert set(rows["recipe"]) == {"published-rates"}
+    assert set(rows["seed"]) == {0, 1}
+    dev = select(rows, metric="accuracy/dev/last", cgn_images=64, generated=70)
+    assert dev["n"].tolist() == [len(study.images(V, "dev"))] * 2
+    assert list(select(rows, metric="training/stopped")["value"]) == [0, 0]
+    assert len(select(rows, seed=0)) == 9 + 3 + 10 + 2 + 2
+    assert len(set(dev["params"])) == 2, "each CGN has a seed of its own"
+
+
+def test_rows_are_reused_where_that_is_asked_for(make, monkeypatch) -> None:
+    first = training_rows(make(training_images=64), V, "robust")
+    monkeypatch.setattr(recipe_study, "train_cgn", lambda *_, **__: pytest.fail("trained"))
+    again = training_rows(make(training_images=64, reuse_rows=True), V, "robust")
+    assert sorted(again["value"]) == sorted(first["value"])
+
+
+def test_a_training_that_stops_is_a_failed_one(study: Study, monkeypatch) -> None:
+    def stop(*_, **__):
+        raise TrainingStopped("masks collapsed")
+
+    monkeypatch.setattr(recipe_study, "train_cgn", stop)
+    rows = training_rows(study, V, "paper")
+    assert list(rows["metric"]) == ["training/stopped"] * 2
+    table = recipe_tables.success_table(rows)
+    assert (table.loc[0, "succeed"], table.loc[0, "failed"]) == ("0 of 2", "training stopped")
+    assert table.loc[0, "seed, %"] == pytest.approx(66.7)
+    assert recipe_tables.training_table(rows).loc[0, "accuracy, %"] == "–"
+
+
+def made(values: dict[tuple[str, int], tuple[float, float]]) -> pd.DataFrame:
+    """Rows of (recipe, seed): (share of masks read right, accuracy)."""
+    about = {"experiment": "mnist-training", "dataset": V, "method": "cgn", "unit": "percent", "profile": "paper"}
+    lines = [
+        about | {"recipe": recipe, "seed": seed, "metric": metric, "value": value, "n": 1000, "data": "mnist-full"}
+        | {"params": f'{{"cgn_images":64,"cgn_seed":{seed}}}'}
+        for (recipe, seed), found in values.items()
+        for metric, value in zip(("control/shape/shape", "accuracy/dev/last"), found, strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def test_accuracy_is_held_against_quality_cgn_by_cgn() -> None:
+    rows = made({("robust", 0): (90, 80), ("robust", 1): (92, 82), ("paper", 0): (30, 20), ("no-penalty", 0): (50, 60)})
+    (found, n), *others = recipe_tables.quality_correlations(rows.sample(frac=1, random_state=0)).values()
+    assert (found.value, n, others) == (pytest.approx(1.0), 4, [])
+    table = recipe_tables.training_table(rows)
+    assert list(table["training"]) == ["our recipe", "paper's recipe", "ours, no gradient penalty"]
+    assert list(table["− ours"]) == ["–", "−61.0", "−21.0"]
+
+
+def test_spread_is_split_into_cgns_and_classifiers() -> None:
+    rows = made({("robust", 0): (0, 80.0), ("robust", 1): (0, 84.0)})
+    rows = select(rows, metric="accuracy/dev/last")
+    more = rows.iloc[:1].assign(seed=7, value=82.0)
+    line = recipe_tables.spread_table(pd.concat([rows, more], ignore_index=True)).loc[0]
+    assert (line["CGNs"], line["runs"], line["lowest"], line["highest"]) == (2, 3, 80.0, 84.0)
+    assert line["between classifiers"] == pytest.approx(2**0.5)
+    assert line["between CGNs"] == pytest.approx((4.5 - 2 * 0.75) ** 0.5)  # groups: 81 (of 80 and 82) and 84
+    assert recipe_tables.spread_table(rows.iloc[:1]).empty
+
+
+def test_full_length_counts(make: Callable[..., Study]) -> None:
+    study = make()
+    cgn = study.cgn(V)
+    assert cgn is not None
+    table = recipe_tables.success_table(study.control(cgn)[1])
+    assert table.loc[0, "images seen"] == "128"
+    assert table.loc[0, "succeed"] in ("0 of 1", "1 of 1")
