@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import functional as transforms
 
+from cgnlib import losses
 from cgnlib.assets import Digits, Textures, embedded_digits, find_digits, find_textures
 from cgnlib.composition import compose
 from cgnlib.features import PerceptualFeatures, perceptual_features, random_vgg16_features
@@ -35,12 +36,13 @@ from cgnlib.imagenet.sampling import Sampling, sample_shard
 from cgnlib.imagenet.texture_targets import PUBLISHED, PatchGrid, patch_grid
 from cgnlib.imagenet.training import TOY as IMAGENET_TOY
 from cgnlib.imagenet.training import ImageNetTrainer
-from cgnlib.images import to_float
+from cgnlib.images import LabelledImages, to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, LATENT, InstanceNorm, UpsampledConv2d, initialise
 from cgnlib.mnist.classifier import Classifier
 from cgnlib.mnist.counterfactuals import CounterfactualStream
-from cgnlib.mnist.recipes import recipe_for
-from cgnlib.mnist.training import trainer_for
+from cgnlib.mnist.discriminators import LinearDiscriminator
+from cgnlib.mnist.recipes import AdversarialRecipe, recipe_for
+from cgnlib.mnist.training import AdversarialTrainer, MechanismTrainer, trainer_for
 from cgnlib.mnist.variants import MASK_LEVEL, PADDING, SIZE, Factors, draw_factors, make_variant, select_digits
 from cgnlib.randomness import generator
 from cgnlib.toyworld import sets as toy_sets
@@ -150,6 +152,24 @@ def machine() -> list[Measurement]:
     return [Measurement("matrix product", "GFLOP/s", 2 * size**3 / seconds / 1e9, note=f"{size} x {size}, float32")]
 
 
+@functools.cache
+def peak() -> float:
+    """The rate of `machine`, measured once."""
+    return machine()[0].rate
+
+
+def bound_words(flops: float, images: int, seconds: float) -> str:
+    """Of `flops` for so many images in so many seconds: multiply-adds per image, share of the matrix product."""
+    return f"{flops / 2e6 / images:,.0f} M multiply-adds, {flops / 1e9 / seconds / peak():.0%} of the matrix product"
+
+
+def counted_flops(action: Callable[[], object]) -> int:
+    """What `action` multiplies and adds in convolutions and matrix products, forward and backward."""
+    with FlopCounterMode(display=False) as counted:
+        action()
+    return counted.get_total_flops()
+
+
 def upsampled_convolution() -> list[Measurement]:
     """Forward and backward of the folded layer, beside upsampling and convolution in a row (as published)."""
     measurements = []
@@ -176,7 +196,7 @@ def classifier_step() -> list[Measurement]:
     ours = Classifier().to(memory_format=torch.channels_last)
     pixels = torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8)
     labels = torch.arange(64) % CLASSES
-    rates = []
+    rates, flops = [], []
     for network, layout, foreach in ((ours, torch.channels_last, True), (plain, torch.contiguous_format, None)):
         optimizer = torch.optim.Adadelta(network.parameters(), foreach=foreach)
 
@@ -194,7 +214,10 @@ def classifier_step() -> list[Measurement]:
                 optimizer.step()
 
         rates.append(64 * STEPS / best_seconds(steps, repeats=5))
-    return [Measurement("classifier training", "images/s", rates[0], rates[1], f"batch 64, {fast_precision('cpu')}")]
+        flops.append(counted_flops(steps))
+    words = bound_words(flops[0], 64 * STEPS, 64 * STEPS / rates[0])
+    note = f"batch 64, {fast_precision('cpu')}, {words}"
+    return [Measurement("classifier training", "images/s", rates[0], rates[1], note)]
 
 
 def plain_cgn(cgn: CGN) -> CGN:
@@ -255,12 +278,43 @@ def counterfactuals() -> list[Measurement]:
         loop = functools.partial(reference_counterfactuals, plain, LOOP_IMAGES, ratio)
         plain_seconds = best_seconds(loop, repeats=2)
         rates = (SAMPLES / seconds, LOOP_IMAGES / plain_seconds)
-        measurements.append(Measurement("counterfactuals", "images/s", *rates, f"CF ratio {ratio}"))
+        words = bound_words(counted_flops(lambda stream=stream: sum(map(len, stream))), SAMPLES, seconds)
+        measurements.append(Measurement("counterfactuals", "images/s", *rates, f"CF ratio {ratio}, {words}"))
     return measurements
 
 
+def reference_cgn_step(images: LabelledImages, features: PerceptualFeatures) -> Callable[[], None]:
+    """A step of CGN training as published code does it, for double-colored: layers one by one, textures tiled and
+    cropped one by one, features of real and generated images from all blocks with their graph, Adam as it comes."""
+    recipe = recipe_for("paper", "double-colored")
+    assert isinstance(recipe, AdversarialRecipe)
+    cgn, judge = plain_cgn(CGN()).train(), LinearDiscriminator().train()
+    plain_features = copy.deepcopy(features).to(memory_format=torch.contiguous_format)
+    optimizers = [torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999)) for network in (cgn, judge)]
+    real, labels = images.as_float(slice(recipe.batch_size)), images.shape[: recipe.batch_size]
+    dropout = generator(0, "bench", "dropout")
+
+    def step() -> None:
+        mask, foreground, background = _all_mechanisms(cgn, labels, labels, labels)
+        image = compose(mask, foreground, background)
+        optimizers[0].zero_grad()
+        loss = losses.adversarial(judge(image, labels, dropout), real=True)
+        loss = loss + recipe.lambda_mask * losses.binary_entropy(mask)
+        (loss + losses.style(plain_features(image), plain_features(real), recipe.style_weights)).backward()
+        optimizers[0].step()
+        optimizers[1].zero_grad()
+        valid, invalid = (judge(batch, labels, dropout) for batch in (real, image.detach()))
+        (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)).backward()
+        optimizers[1].step()
+
+    return step
+
+
 def cgn_step() -> list[Measurement]:
-    """CGN training (both updates) by recipe and perceptual features."""
+    """CGN training (both updates) by recipe and perceptual features, beside what published code does.
+
+    Recipe robust, which needs no features, stands beside the published code with VGG16, as the papers train.
+    """
     digits = embedded_digits()
     images = make_variant("double-colored", "train", digits, limit=500)
     features: dict[str, PerceptualFeatures | None] = {
@@ -278,9 +332,21 @@ def cgn_step() -> list[Measurement]:
         recipe = recipe_for(name, variant)
         trainer = trainer_for(images, recipe, features[network], 0)
         trainer.step(0)
-        seconds = best_seconds(lambda trainer=trainer: [trainer.step(step) for step in range(STEPS)], repeats=2)
+
+        def steps(trainer: AdversarialTrainer | MechanismTrainer = trainer) -> None:
+            for index in range(1, STEPS + 1):
+                trainer.step(index)
+
+        seen = STEPS * recipe.batch_size
+        seconds = best_seconds(steps, repeats=2)
         note = f"{variant}, recipe {name}, batch {recipe.batch_size}, {network}"
-        measurements.append(Measurement("CGN training", "images/s", STEPS * recipe.batch_size / seconds, note=note))
+        note = f"{note}, {bound_words(counted_flops(steps), seen, seconds)}"
+        plain = None
+        if variant == "double-colored":
+            step = reference_cgn_step(images, features[network] or random_vgg16_features())
+            step()
+            plain = recipe_for("paper", variant).batch_size / best_seconds(step, repeats=3)
+        measurements.append(Measurement("CGN training", "images/s", seen / seconds, plain, note))
     return measurements
 
 
@@ -319,7 +385,7 @@ def texture_targets() -> list[Measurement]:
 
 def imagenet_cgn_step() -> list[Measurement]:
     """A training step of the toy world's ImageNet CGN, and its parts; and sampling from it."""
-    peak, parts = machine()[0].rate, toy_parts()
+    parts = toy_parts()
     cgn = ImageNetCGN(parts.biggan, parts.u2net)
     features = perceptual_features("efficientnet-lite0")
     trainer = ImageNetTrainer(cgn, IMAGENET_TOY, features, seed=0)
@@ -327,8 +393,7 @@ def imagenet_cgn_step() -> list[Measurement]:
     u = sample_latents(n, cgn.z_dim, 1.0, generator(0, "bench", "latents"))
     y = F.one_hot(torch.arange(n) % cgn.num_classes, cgn.num_classes).float()
     images = cgn.teacher(u, y)
-    with FlopCounterMode(display=False) as counted:
-        trainer.step(0)
+    flops = counted_flops(lambda: trainer.step(0))
     seconds = best_seconds(lambda: [trainer.step(step) for step in range(STEPS)], repeats=2) / STEPS
     forward: dict[str, Callable[[], object]] = {
         "teacher": lambda: cgn.teacher(u, y),
@@ -342,7 +407,7 @@ def imagenet_cgn_step() -> list[Measurement]:
         spent = {name: best_seconds(action) for name, action in forward.items()}
     spent["backward and update"] = seconds - sum(spent.values())
     note = ", ".join(f"{name} {1000 * each:.0f} ms" for name, each in spent.items())
-    reached = f"{counted.get_total_flops() / seconds / 1e9 / peak:.0%} of the matrix product"
+    reached = bound_words(flops, n, seconds)
     cgn.eval()
     drawn = SAMPLES / best_seconds(lambda: sample_shard(cgn, Sampling(SAMPLES, shard=SAMPLES), 0), repeats=2)
     return [
@@ -353,7 +418,6 @@ def imagenet_cgn_step() -> list[Measurement]:
 
 def ensemble_step() -> list[Measurement]:
     """Training of the invariant classifier, and what share of the machine's matrix product it reaches."""
-    peak = machine()[0].rate
     measurements = []
     for name, size, batch in (("toy", 64, 32), ("resnet50", 224, 8)):
         network = ensemble(name, 0, pretrained=False)
@@ -368,8 +432,8 @@ def ensemble_step() -> list[Measurement]:
         trainer.step(0)
         seconds = best_seconds(lambda trainer=trainer: [trainer.step(step) for step in range(STEPS)], repeats=2) / STEPS
         # A step costs three times the forward pass: two products for each one of it going back.
-        reached = 3 * counted.get_total_flops() / seconds / 1e9
-        note = f"{name}, {size} pixels, batch {batch}, {reached / peak:.0%} of the matrix product"
+        words = bound_words(3 * counted.get_total_flops(), batch, seconds)
+        note = f"{name}, {size} pixels, batch {batch}, {words}"
         measurements.append(Measurement("ImageNet classifier training", "images/s", batch / seconds, note=note))
     return measurements
 

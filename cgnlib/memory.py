@@ -1,7 +1,9 @@
-"""How the C library treats memory that tensors have given back."""
+"""The memory of the process: what it peaked at, and what becomes of what tensors have given back."""
 
 import ctypes
 import functools
+import resource
+import sys
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
 
@@ -17,3 +19,9 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def peak_memory() -> int:
+    """The most memory that the process has held so far, in MB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)

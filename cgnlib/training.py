@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from cgnlib.fetching import AssetError
 from cgnlib.locking import locked
-from cgnlib.memory import keep_freed_memory
+from cgnlib.memory import keep_freed_memory, peak_memory
 from cgnlib.paths import atomic_file, build_folder, file_sha256, unwritable
 from cgnlib.progress import tqdm
 from cgnlib.provenance import has_instructions
@@ -86,8 +86,11 @@ class TrainingState:
         self.history: list[dict[str, float | str]] = []  # evaluations taken along the way
 
     def cost(self, device: str) -> dict[str, Any]:
-        """What every record says of a training on `device`: where it ran and for how many seconds."""
-        return {"device": device, "seconds": round(self.seconds, 1)}
+        """What every record says of a training on `device`: where, for how many seconds, at what peak of memory.
+
+        The peak (MB) is that of the process, with whatever it did before.
+        """
+        return {"device": device, "seconds": round(self.seconds, 1), "peak_memory_mb": peak_memory()}
 
     def contents(self) -> dict[str, Any]:
         """The whole state as plain values and tensors, which are not copied."""

@@ -413,7 +413,9 @@ def test_an_artefact_that_another_process_makes(tmp_path: Path, without_flock: N
 def test_the_cost_of_a_training_is_read_back(tmp_path: Path) -> None:
     trained, made = state(), artefact(tmp_path)
     trained.seconds = 12.345
-    assert trained.cost("cuda") == {"device": "cuda", "seconds": 12.3}
+    cost = trained.cost("cuda")
+    assert (cost["device"], cost["seconds"]) == ("cuda", 12.3)
+    assert 100 < cost["peak_memory_mb"] < 24_000
     with made.lock():
         made.finish(nn.Linear(1, 1), trained.cost("cpu"), pd.DataFrame({"loss": [1.0]}))
     assert made.seconds == 12.3

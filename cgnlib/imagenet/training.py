@@ -242,10 +242,6 @@ def train_imagenet_cgn(
             snapshots = {step: lambda: trainer.snapshot(artefact.folder) for step in shares}
             title = f"ImageNet CGN ({world}) seed {seed}"
             run(trainer.state, recipe.updates, trainer.step, artefact.checkpoint, title=title, snapshots=snapshots)
-            record = {
-                "device": device,
-                "seconds": round(trainer.state.seconds, 1),
-                "style_scale": features.scale,
-            }
+            record = trainer.state.cost(device) | {"style_scale": features.scale}
             artefact.finish(mechanisms, record, pd.DataFrame(trainer.state.log))
     return cgn.eval(), artefact
