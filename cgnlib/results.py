@@ -112,6 +112,17 @@ def results_file(profile: str, experiment: str) -> Path:
     return build_folder() / "results" / profile / f"{experiment}.csv"
 
 
+def picture_file(profile: str, name: str) -> Path:
+    """Where a small picture that belongs to rows is kept."""
+    return build_folder() / "results" / profile / f"{name}.png"
+
+
+def kept_pictures(profile: str, name: str) -> list[Path]:
+    """The pictures of that name: made on this machine, then published."""
+    files = picture_file(profile, name), project_root() / "results" / profile / f"{name}.png"
+    return [file for file in files if file.is_file()]
+
+
 def append(rows: Iterable[Row], profile: str, experiment: str) -> Path:
     """Add rows to an experiment; a row with the same key (KEY) replaces the older one. Returns the file.
 

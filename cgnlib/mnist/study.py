@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ from cgnlib.mnist.control import (
 )
 from cgnlib.mnist.counterfactuals import CounterfactualStream
 from cgnlib.mnist.gan import GANConfig, GANStream, train_gan
-from cgnlib.mnist.gradcam import HeatMaps, heat_maps, theme_grid
+from cgnlib.mnist.gradcam import heat_maps, load_maps, save_maps, theme_grid
 from cgnlib.mnist.recipes import AdversarialRecipe, recipe_for
 from cgnlib.mnist.training import cgn_artefact, recipe_hash, train_cgn
 from cgnlib.mnist.variants import make_variant
@@ -389,12 +390,14 @@ class Study:
 
     # --- heat maps (Figure 3) --------------------------------------------------------------------------------------
 
-    def heat_maps(self, method: str, recipe: str | None = None) -> tuple[HeatMaps | None, pd.DataFrame] | None:
-        """GradCAM grid of a classifier of double-colored MNIST and its rows (experiment mnist-gradcam).
+    def heat_maps(self, method: str, recipe: str | None = None) -> tuple[np.ndarray | None, pd.DataFrame] | None:
+        """GradCAM grid (10 digits, 10 colour themes, 32, 32) of a classifier of double-colored MNIST and its rows
+        (experiment mnist-gradcam).
 
-        The maps are those of the first classifier seed; rows are kept for all, without the ratio of sensitivities where
-        it is not defined (the maps do not change with the digit). Without maps where the rows are taken from earlier
-        results, so that no classifier is trained. None when the CGN is not at hand.
+        The maps are those of the first classifier seed, kept beside the rows as a picture; rows are kept for all,
+        without the ratio of sensitivities where it is not defined (the maps do not change with the digit). Where rows
+        are taken from earlier results the picture is read, so that no classifier is trained; None for the maps where it
+        is missing. None when the CGN is not at hand.
         """
         parts_of(method)
         variant = "double-colored"
@@ -402,27 +405,32 @@ class Study:
         if cgn is None and method in CGN_METHODS:
             return None
         common = self.row_columns("mnist-gradcam", variant, method, cgn, self._method_params(method, cgn))
+        name = "-".join(["mnist-gradcam", method, *([cgn.recipe] if cgn else []), str(self.parameters.seed)])
+        about = results.canonical_params({key: common[key] for key in ("dataset", "data", "params")})
         found = self.reused(common)
         if found is not None:
-            return None, found
+            kept = (load_maps(file, about) for file in results.kept_pictures(self.parameters.profile, name))
+            return next((maps for maps in kept if maps is not None), None), found
         grid = theme_grid(self.digits)
         maps, rows = [], []
         for seed, classifier, _, seconds in self.classifiers(variant, method, cgn):
             seen = heat_maps(classifier, grid)
-            maps.append(seen)
-            about: dict[str, Any] = common | {"seed": seed, "seconds": seconds, "n": len(grid)}
-            variance: dict[str, Any] = about | {"unit": "variance"}
-            ratio: dict[str, Any] = about | {"unit": "ratio"}
+            maps.append(seen.maps)
+            columns: dict[str, Any] = common | {"seed": seed, "seconds": seconds, "n": len(grid)}
+            variance: dict[str, Any] = columns | {"unit": "variance"}
+            ratio: dict[str, Any] = columns | {"unit": "ratio"}
             right = 100 * float((seen.predicted.ravel() == grid.shape.numpy()).mean())
             rows += [
-                Row(**about, metric="maps/empty", value=100 * float(seen.empty.mean())),
-                Row(**about, metric="accuracy/themes", value=right),
+                Row(**columns, metric="maps/empty", value=100 * float(seen.empty.mean())),
+                Row(**columns, metric="accuracy/themes", value=right),
                 Row(**variance, metric="sensitivity/colour", value=seen.colour_effect),
                 Row(**variance, metric="sensitivity/digit", value=seen.digit_effect),
             ]
             if seen.digit_effect > 0:
                 rows.append(Row(**ratio, metric="sensitivity/colour-over-digit", value=seen.colour_over_digit))
-        return maps[0], results.keep(rows)
+        kept = results.keep(rows)
+        save_maps(maps[0], results.picture_file(self.parameters.profile, name), about)
+        return maps[0], kept
 
     # --- rows ------------------------------------------------------------------------------------------------------
 

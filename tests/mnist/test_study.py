@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,6 +15,7 @@ from cgnlib.fetching import AssetError
 from cgnlib.mnist import study as module
 from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
+from cgnlib.mnist.gradcam import load_maps
 from cgnlib.mnist.study import CGN_METHODS, METHOD_PARTS, Study, parts_of, shipped_cgn
 from cgnlib.mnist.variants import COLORED_PALETTE
 from cgnlib.training import save_weights
@@ -194,9 +196,23 @@ def test_heat_map_rows(make: Make) -> None:
     assert found is not None
     maps, rows = found
     assert maps is not None
-    assert maps.maps.shape == (10, 10, 32, 32)
+    assert maps.shape == (10, 10, 32, 32)
     assert {"maps/empty", "accuracy/themes", "sensitivity/colour", "sensitivity/digit"} <= set(rows["metric"])
-    assert dict(zip(rows["metric"], rows["value"], strict=True))["maps/empty"] == maps.empty.sum()
+    assert dict(zip(rows["metric"], rows["value"], strict=True))["maps/empty"] == (maps.max(axis=(2, 3)) <= 0).sum()
+
+
+def test_heat_maps_are_kept_beside_their_rows(make: Make, monkeypatch) -> None:
+    computed = make(seed=5).heat_maps("original")
+    no_training(monkeypatch)
+    again = make(seed=5, reuse_rows=True).heat_maps("original")
+    assert computed is not None and again is not None
+    assert computed[0] is not None and again[0] is not None
+    assert np.abs(computed[0] - again[0]).max() <= 0.5 / 255 + 1e-6
+    (file,) = results.kept_pictures("smoke", "mnist-gradcam-original-5")
+    assert load_maps(file, "of something else") is None
+    file.write_bytes(file.read_bytes()[:50])
+    broken = make(seed=5, reuse_rows=True).heat_maps("original")
+    assert broken is not None and broken[0] is None
 
 
 def test_maps_that_are_all_empty_are_a_result(make: Make, monkeypatch) -> None:
