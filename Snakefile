@@ -19,17 +19,16 @@ EXECUTED = BUILD / "notebooks" / PROFILE
 LOGS = BUILD / "logs" / PROFILE
 
 # The notebooks that compute. None waits for another: CGNs and classifiers that several need are trained by the first to
-# need them, the others wait at their lock and load them. The scorecard and the overview read everyone's results.
+# need them, the others wait at their lock and load them. The SUMMARIES read results of others and published ones.
 STUDY = ["01-variants", "02-claim1-mnist", "03-claim2-mnist", "04-gradcam", "05-claim3-mnist", "06-cf-ratio"]
-STUDY += ["07-claim1-imagenet", "08-claim2-imagenet", "09-claim3-imagenet", "11-recipe-mnist"]
+STUDY += ["07-claim1-imagenet", "08-claim2-imagenet", "09-claim3-imagenet"]
 LONG = ["02-claim1-mnist", "03-claim2-mnist", "06-cf-ratio", "07-claim1-imagenet", "08-claim2-imagenet"]
-if PROFILE == "paper":
-    LONG.append("11-recipe-mnist")  # elsewhere it shows what is published
 SUMMARIES = {
+    "11-recipe-mnist": ["02-claim1-mnist", "03-claim2-mnist"],  # it trains, too, at scales smoke and paper
     "10-scorecard": STUDY,
-    "00-overview": [*STUDY, "10-scorecard"],
+    "00-overview": [*STUDY, "10-scorecard", "11-recipe-mnist"],
 }
-SWEPT = STUDY[1:]
+SWEPT = [*STUDY[1:], "11-recipe-mnist"]
 
 SHIPPED = sorted(str(path) for path in Path("weights").rglob("*") if path.is_file())
 PUBLISHED = sorted(str(path) for path in Path("results").rglob("*.csv"))

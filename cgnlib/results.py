@@ -41,7 +41,8 @@ class Row:
 
     value: finite; in [0, 100] for unit "percent", in [0, 1] for "fraction". n: images (or runs) that it is taken over.
     seed: the innermost seed (of the classifier); other seeds stand in `params` under names that end in "_seed".
-    recipe: how the CGN came about (authors, paper, robust, or "-"). params: what else defines the number.
+    recipe: how the CGN came about (authors, a key of `parameters.TRAININGS`, or "-"). params: what else defines the
+    number.
     code: filled in by `append` when empty. Raises ResultsError.
     """
 
@@ -232,7 +233,10 @@ def published(experiment: str | None = None) -> pd.DataFrame:
 
 
 def with_all_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """These rows and those, computed or published earlier, that differ from one of them in seeds alone."""
+    """These rows and those, computed or published earlier, of the same settings with these or other seeds.
+
+    With all their metrics: a training that stopped lacks those that others have.
+    """
     if rows.empty:
         return rows
     profile, experiment = str(rows["profile"].iloc[0]), str(rows["experiment"].iloc[0])
@@ -243,7 +247,8 @@ def with_all_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _settings(rows: pd.DataFrame) -> list[tuple[str, ...]]:
     plain = rows.assign(params=[split_seeds(text)[0] for text in rows["params"]])
-    return list(plain[list(SUMMARY_COLUMNS)].itertuples(index=False, name=None))
+    columns = [name for name in SUMMARY_COLUMNS if name not in ("metric", "unit")]
+    return list(plain[columns].itertuples(index=False, name=None))
 
 
 def select(frame: pd.DataFrame, **wanted: Any) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from cgnlib.imagenet.invariant_study import SHORT
 from cgnlib.imagenet.invariant_training import TOY as TOY_CLASSIFIER
 from cgnlib.imagenet.study import cgn_params
 from cgnlib.imagenet.training import TOY as TOY_CGN
+from cgnlib.mnist import recipe_study
 from cgnlib.mnist.recipes import recipe_for
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import build_folder, project_root
@@ -179,6 +180,8 @@ def matching_rows(parameters: StudyParameters, experiment: str, own: bool = True
         params, wanted = json.loads(line["params"] or "{}"), {}
         if mnist:
             length = parameters.cgn_images or recipe_for(parameters.recipe, str(line["dataset"])).images
+            if experiment == recipe_study.EXPERIMENT:
+                length = parameters.training_images
             wanted = _expected(parameters, experiment)
             wanted |= {} if params.get("shipped") else {"cgn_images": [length]}
         elif line["dataset"] == "toy":
@@ -234,6 +237,8 @@ def _teacher() -> str:
 
 def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[Any]]:
     ratio = experiment == "mnist-cf-ratio"
+    if experiment == recipe_study.EXPERIMENT:
+        parameters = recipe_study.shortened(parameters)
     return {
         "epochs": [parameters.classifier_epochs],
         "batch": [parameters.classifier_batch],

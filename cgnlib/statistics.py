@@ -109,7 +109,8 @@ def mean_difference_interval(a: Sequence[float], b: Sequence[float], confidence:
 def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -> Interval:
     """Spearman's rank correlation of pairs, its interval by Fisher's transformation (Bonett and Wright, 2000).
 
-    Raises ValueError for fewer than 4 pairs, or where one side does not vary.
+    Where the order is the same throughout, or reversed, there is no interval: NaN. Raises ValueError for fewer than 4
+    pairs, or where one side does not vary.
     """
     _check_confidence(confidence)
     if len(x) != len(y) or len(x) < 4:
@@ -119,7 +120,9 @@ def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float =
     from scipy.stats import rankdata  # takes a second to import
 
     value = float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
-    centre = math.atanh(min(max(value, -1 + 1e-12), 1 - 1e-12))
+    if abs(value) > 1 - 1e-9:
+        return Interval(value, math.nan, math.nan, "no interval: perfect order")
+    centre = math.atanh(value)
     half = float(ndtri((1 + confidence) / 2)) * math.sqrt((1 + value**2 / 2) / (len(x) - 3))
     return Interval(value, math.tanh(centre - half), math.tanh(centre + half), "Fisher")
 

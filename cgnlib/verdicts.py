@@ -345,6 +345,7 @@ class Check:
 
 
 _CHECKED = {
+    "training/stopped": "training stopped",
     "mask/area": "mask area",
     "mask/diversity": "diversity of masks",
     "iou/true": "IoU of the masks",
@@ -393,7 +394,7 @@ def claim1_mnist(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[
     findings, runs = [], 0
     for variant in variants:
         ours = _configuration(select(rows, dataset=variant, method="cgn", recipe=recipe))
-        judged = [checks for run in _runs(ours) if (checks := control_checks(run, variant)) is not None]
+        judged = _judged_runs(ours, variant)
         if not judged:
             findings.append(_missing(variant, "control of a trained CGN"))
             continue
@@ -425,26 +426,32 @@ class SuccessRate:
 def success_rates(rows: pd.DataFrame) -> list[SuccessRate]:
     """Rows of experiments mnist-control or mnist-training, counted by variant and recipe.
 
-    A training that stopped ("training/stopped" is 100) is one that failed.
+    A training that stopped ("training/stopped" is 100) is one that failed. Left out where an oracle cannot read its
+    factor in real images.
     """
     rates = []
     for variant, recipe in dict.fromkeys(zip(rows["dataset"], rows["recipe"], strict=True)):
         own = _configuration(select(rows, dataset=variant, recipe=recipe))
-        stopped = len(select(own, metric="training/stopped", value=100.0))
-        judged = [checks for run in _runs(own) if (checks := control_checks(run, variant)) is not None]
-        failed = [check.words for checks in judged for check in checks if not check.holds]
-        failed += ["training stopped"] * (stopped > 0)
+        judged = _judged_runs(own, variant)
+        if not judged or _blind_oracle(own, variant):
+            continue
+        failed = dict.fromkeys(check.words for checks in judged for check in checks if not check.holds)
         succeeded = sum(all(check.holds for check in checks) for checks in judged)
-        trained = len(judged) + stopped
-        if trained:
-            rates.append(SuccessRate(variant, recipe, succeeded, trained, tuple(dict.fromkeys(failed))))
+        rates.append(SuccessRate(variant, recipe, succeeded, len(judged), tuple(failed)))
     return rates
 
 
-def _runs(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of each trained CGN."""
+def _judged_runs(rows: pd.DataFrame, variant: str) -> list[list[Check]]:
+    """The checks of each trained CGN with rows for them; of one whose training stopped, that alone."""
     marks = [_which_cgn(line) for line in rows.to_dict("records")]
-    return [rows.loc[[other == mark for other in marks]] for mark in dict.fromkeys(marks)]
+    judged = []
+    for mark in dict.fromkeys(marks):
+        run = rows.loc[[other == mark for other in marks]]
+        if len(select(run, metric="training/stopped", value=100.0)):
+            judged.append([Check("training/stopped", _exactly(100.0), None, 0.0)])
+        elif (checks := control_checks(run, variant)) is not None:
+            judged.append(checks)
+    return judged
 
 
 def _few_cgns(runs: int, each: str = "") -> str:
@@ -459,14 +466,14 @@ def _judged(runs: Sequence[Sequence[Check]]) -> tuple[Status, Check, str]:
     successes = sum(all(check.holds for check in checks) for checks in runs)
     status: Status = "reproduced" if successes >= RULES.successful_runs_least * len(runs) else "not reproduced"
     controls = [c for checks in runs for c in checks if c.least and c.name.startswith("control/")]
-    weakest = min(controls, key=lambda check: check.value.low)
     failed = dict.fromkeys(check.words for checks in runs for check in checks if not check.holds)
-    sentence = (
-        f"{successes} of {len(runs)} trained CGNs meet{'s' * (len(runs) == 1)} the rule; the factor recovered "
-        f"least is {_factor(weakest.name)}, in {weakest.value.text()} % of images"
-        + (f"; failed: {', '.join(failed)}" if failed else "")
-    )
-    return status, weakest, sentence
+    sentence = f"{successes} of {len(runs)} trained CGNs meet{'s' * (len(runs) == 1)} the rule"
+    if controls:
+        weakest = min(controls, key=lambda check: check.value.low)
+        sentence += f"; the factor recovered least is {_factor(weakest.name)}, in {weakest.value.text()} % of images"
+    else:
+        weakest = Check("training/stopped", _exactly(0.0), None, None)  # nothing was recovered
+    return status, weakest, sentence + (f"; failed: {', '.join(failed)}" if failed else "")
 
 
 def claim1_imagenet(rows: pd.DataFrame, missing: str = "") -> Verdict:
@@ -1006,6 +1013,8 @@ def _unless_too_short(finding: Finding, failed: str) -> Finding:
 def _blind_oracle(rows: pd.DataFrame, variant: str) -> str:
     """In words, how the worst factor oracle of a variant fails on real images; else ""."""
     oracles = select(rows, metric=[f"oracle/{factor}" for factor in FACTORS[variant]])
+    if oracles.empty:
+        return ""
     worst = oracles.loc[oracles["value"].idxmin()]
     if worst["value"] >= RULES.control_oracle_least:
         return ""

@@ -1,6 +1,7 @@
 """Ways to train a CGN, side by side at one length: how often each succeeds, and how good its counterfactuals are.
 
-All on the training digits: a CGN sees the split `fit`, accuracy is read on the development digits (`dev`).
+A CGN sees the split `fit` of the training digits, accuracy is read on the development digits (`dev`). The accuracy of
+the oracles, against which control is held, is that of `Study.oracles`, on test images.
 """
 
 from dataclasses import replace
@@ -14,6 +15,7 @@ from cgnlib.mnist.control import measure_control
 from cgnlib.mnist.recipes import AdversarialRecipe, MechanismRecipe, recipe_for
 from cgnlib.mnist.study import Study, TrainedCGN, classifier_params, control_rows
 from cgnlib.mnist.training import recipe_hash, train_cgn
+from cgnlib.parameters import StudyParameters
 from cgnlib.results import Row
 from cgnlib.training import TrainingStopped
 
@@ -35,13 +37,22 @@ def training_rows(study: Study, variant: str, training: str) -> pd.DataFrame:
     return pd.concat([_rows(study, variant, training, recipe, seed) for seed in seeds], ignore_index=True)
 
 
+def shortened(parameters: StudyParameters) -> StudyParameters:
+    """The parameters with the sizes of the classifier that is trained on the counterfactuals of each CGN."""
+    return replace(
+        parameters,
+        counterfactuals=min(COUNTERFACTUALS, parameters.counterfactuals),
+        classifier_epochs=min(EPOCHS, parameters.classifier_epochs),
+    )
+
+
 def _rows(
     study: Study, variant: str, training: str, recipe: AdversarialRecipe | MechanismRecipe, seed: int
 ) -> pd.DataFrame:
     parameters = study.parameters
     features = study.features if isinstance(recipe, AdversarialRecipe) else None
-    config = ClassifierConfig(min(EPOCHS, parameters.classifier_epochs), parameters.classifier_batch)
-    generated = min(COUNTERFACTUALS, parameters.counterfactuals)
+    config = ClassifierConfig(shortened(parameters).classifier_epochs, parameters.classifier_batch)
+    generated = shortened(parameters).counterfactuals
     cgn_params = {
         "cgn_images": recipe.images,
         "cgn_seed": seed,
@@ -69,7 +80,8 @@ def _rows(
     rows.append(Row(**about, metric="training/stopped", value=0, n=1))
     dev = study.images(variant, "dev")
     counterfactuals = study.counterfactuals(cgn, n=generated)
-    _, history, _ = train_classifier(counterfactuals, {"dev": dev}, config, seed, device=study.device)
+    _, history, artefact = train_classifier(counterfactuals, {"dev": dev}, config, seed, device=study.device)
     accuracy = float(history.loc[history["split"] == "dev", "accuracy"].iloc[-1])
+    about["seconds"] = artefact.seconds
     rows.append(Row(**about, metric="accuracy/dev/last", value=accuracy, n=len(dev)))
     return results.keep(rows)

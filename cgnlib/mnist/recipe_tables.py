@@ -50,7 +50,8 @@ def success_sentence(rows: pd.DataFrame, recipe: str) -> str:
 def training_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of mnist-training, a line per variant and training: factors recovered, masks, accuracy, beside our recipe's.
 
-    Percentages as strings with 95 % intervals: over CGNs where there are three, else over images.
+    Percentages as strings with 95 % intervals: over CGNs where there are three, else over images. CGNs: those behind
+    the means; a training that stopped leaves none.
     """
     lines = []
     pairs = dict.fromkeys(zip(rows["dataset"], rows["recipe"], strict=True))
@@ -65,32 +66,33 @@ def training_table(rows: pd.DataFrame) -> pd.DataFrame:
             | {name: _mean(own, f"mask/{name}") for name in ("area", "diversity")}
             | {"accuracy, %": _cell(own, QUALITY_METRICS[1])}
             | {"− ours": "–" if math.isnan(change) or recipe == "robust" else f"{change:+.1f}".replace("-", "−")}
-            | {"CGNs": len(set(own["seed"]))}
+            | {"CGNs": len(reached)}
         )
     return pd.DataFrame(lines)
 
 
 def quality_correlations(rows: pd.DataFrame) -> dict[str, tuple[Interval, int]]:
-    """By variant: rank correlation of the share of masks read right with the accuracy, over CGNs, and their number.
+    """By variant: rank correlation of the share of masks read right with the accuracy, and of how many trainings.
 
-    rows: of mnist-training. Variants with fewer than four CGNs are left out.
+    Over means of each way of training: its CGNs are not independent of each other. rows: of mnist-training. Variants
+    with fewer than four ways are left out.
     """
     found = {}
     for variant in VARIANT_LABELS:
-        own = select(rows, dataset=variant)
-        x, y = (
-            select(own, metric=metric).set_index(["recipe", "seed"])["value"].sort_index() for metric in QUALITY_METRICS
-        )
+        own = [select(rows, dataset=variant, recipe=recipe) for recipe in RECIPE_LABELS]
+        pairs = [[_mean(each, metric) for metric in QUALITY_METRICS] for each in own]
+        pairs = [pair for pair in pairs if not any(math.isnan(value) for value in pair)]
+        x, y = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         if len(x) >= 4 and len(set(x)) > 1 and len(set(y)) > 1:
-            found[variant] = (rank_correlation(list(x), list(y)), len(x))
+            found[variant] = (rank_correlation(x, y), len(x))
     return found
 
 
 def spread_table(rows: pd.DataFrame) -> pd.DataFrame:
     """How far single runs lie apart: a line per variant, kind of training data and recipe with two or more runs.
 
-    rows: of one metric. Deviations are standard deviations, in points; between CGNs with the classifiers' part taken
-    out where a CGN has several classifiers.
+    rows: of one metric. Deviations are standard deviations, in points: between CGNs (with the classifiers' part taken
+    out where a CGN has several), and between classifiers of one CGN or, where there is none, of one kind of data.
     """
     lines = []
     keys = dict.fromkeys(zip(rows["dataset"], rows["method"], rows["recipe"], strict=True))
@@ -98,15 +100,15 @@ def spread_table(rows: pd.DataFrame) -> pd.DataFrame:
         own = select(rows, dataset=variant, method=method, recipe=recipe)
         if len(own) < 2:
             continue
-        groups = seed_groups(own)
-        nested = nested_interval(groups) if len(groups) > 1 else None
-        inner = nested.inner_deviation if nested else stdev(groups[0])
+        cgns = len({json.loads(text).get("cgn_seed") for text in own["params"]} - {None})
+        nested = nested_interval(seed_groups(own)) if cgns > 1 else None
+        inner = nested.inner_deviation if nested else stdev(float(value) for value in own["value"])
         lines.append(
             {
                 "variant": VARIANT_LABELS[variant],
                 "training data": METHOD_LABELS[method],
                 "CGN from": RECIPE_LABELS.get(recipe, "–"),
-                "CGNs": len(groups),
+                "CGNs": str(cgns or "–"),
                 "runs": len(own),
                 "mean [95 %]": interval_of(own).text(),
                 "lowest": own["value"].min(),

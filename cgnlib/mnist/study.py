@@ -42,7 +42,7 @@ from cgnlib.mnist.variants import make_variant
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import project_root
 from cgnlib.results import Row
-from cgnlib.training import Artefact, default_device, file_sha256
+from cgnlib.training import Artefact, TrainingStopped, default_device, file_sha256
 from cgnlib.verdicts import code_and_rules
 
 # What each method's training set is made of.
@@ -69,7 +69,7 @@ class TrainedCGN:
     """
 
     variant: str
-    recipe: str  # authors | robust | paper
+    recipe: str  # authors, or a key of parameters.TRAININGS
     params: dict[str, Any]
     make: Callable[[], tuple[CGN, Artefact | None]]  # no artefact: the weights are read from a file
 
@@ -376,16 +376,23 @@ class Study:
     def control(self, cgn: TrainedCGN) -> tuple[Control | None, pd.DataFrame]:
         """The control matrix of a CGN and its rows (experiment mnist-control).
 
-        Without the matrix where the rows are taken from earlier results, so that no oracle is trained.
+        Without the matrix where the rows are taken from earlier results, so that no oracle is trained. A training that
+        diverges or whose masks collapse leaves a row, "training/stopped", and raises TrainingStopped.
         """
         params = cgn.params | self.control_params
         common = self.row_columns("mnist-control", cgn.variant, "cgn", cgn, params)
         found = self.reused(common, [self.parameters.seed])
         if found is not None:
             return None, found
+        try:
+            seconds = cgn.seconds
+        except TrainingStopped:
+            stop = {"metric": "training/stopped", "value": 100, "n": 1}
+            results.keep([Row(**common, **stop, seed=self.parameters.seed)])
+            raise
         oracles, accuracies = self.oracles(cgn.variant)
         control = measure_control(self.control_samples(cgn), oracles)
-        about = common | {"seed": self.parameters.seed, "seconds": cgn.seconds}
+        about = common | {"seed": self.parameters.seed, "seconds": seconds}
         return control, results.keep(control_rows(control, accuracies, about))
 
     # --- heat maps (Figure 3) --------------------------------------------------------------------------------------
