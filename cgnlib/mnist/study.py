@@ -249,11 +249,11 @@ class Study:
     ) -> pd.DataFrame | None:
         """Rows of `mnist-ood` (Tables 2 and 6) or `mnist-indomain` (Table 1) for one method, kept in the results.
 
-        Taken from earlier results when the parameters say so. None when the CGN of `recipe` is not at hand.
+        Taken from earlier results when the parameters say so; else those of the other experiment, which come from the
+        same classifiers, are kept too. None when the CGN of `recipe` is not at hand.
         """
         if experiment not in EXPERIMENT_SPLITS:
             raise ValueError(f"unknown experiment {experiment!r}: choose {' or '.join(EXPERIMENT_SPLITS)}")
-        splits = EXPERIMENT_SPLITS[experiment]
         parts_of(method)
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         if cgn is None and method in CGN_METHODS:
@@ -262,11 +262,13 @@ class Study:
         found = self.reused(common)
         if found is not None:
             return found
-        rows = []
+        rows: dict[str, list[Row]] = {name: [] for name in EXPERIMENT_SPLITS}
         for seed, _, history, seconds in self.classifiers(variant, method, cgn):
-            for split in splits:
-                rows += _accuracies(history, split, common | {"seed": seed, "seconds": seconds})
-        return results.keep(rows)
+            for name, splits in EXPERIMENT_SPLITS.items():
+                about = common | {"experiment": name, "seed": seed, "seconds": seconds}
+                rows[name] += [row for split in splits for row in _accuracies(history, split, about)]
+        kept = {name: results.keep(found) for name, found in rows.items()}
+        return kept[experiment]
 
     def own_colours(self, cgn: TrainedCGN) -> Tensor:
         """The colours in which a CGN of colored MNIST paints digits, (10, 3) in [0, 255]."""

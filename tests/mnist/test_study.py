@@ -304,6 +304,14 @@ def test_rows_that_are_there_take_no_training(make: Make, monkeypatch) -> None:
     assert make(reuse_rows=True).control(cgn)[0] is None
 
 
+def test_both_tables_come_from_one_training(make: Make, monkeypatch) -> None:
+    make(seed=6).accuracy_rows("mnist-ood", V, "original")
+    no_training(monkeypatch)
+    rows = make(seed=6, reuse_rows=True).accuracy_rows("mnist-indomain", V, "original")
+    assert rows is not None
+    assert set(rows["metric"]) == {"accuracy/indomain/last", "accuracy/indomain/best", "accuracy/train/last"}
+
+
 def test_rows_of_another_version_of_the_classifier_are_not_reused(make: Make, monkeypatch) -> None:
     make().accuracy_rows("mnist-ood", V, "original")
     no_training(monkeypatch)
