@@ -32,7 +32,7 @@ def success_table(rows: pd.DataFrame) -> pd.DataFrame:
                 "succeed": f"{rate.succeeded} of {rate.trained}",
                 "% [95 %]": rate.interval.text(0),
                 "seed, %": float(seed.iloc[0]) if len(seed) else math.nan,
-                "failed": ", ".join(rate.failed) or "–",
+                "failed": ", ".join(words.removeprefix("control over ") for words in rate.failed) or "–",
             }
         )
     return pd.DataFrame(lines)
@@ -50,8 +50,8 @@ def success_sentence(rows: pd.DataFrame, recipe: str) -> str:
 def training_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of mnist-training, a line per variant and training: factors recovered, masks, accuracy, beside our recipe's.
 
-    Percentages as strings with 95 % intervals: over CGNs where there are three, else over images. CGNs: those behind
-    the means; a training that stopped leaves none.
+    The accuracy as a string with its 95 % interval: over CGNs where there are three, else over images. CGNs: those
+    behind the means; a training that stopped leaves none.
     """
     lines = []
     pairs = dict.fromkeys(zip(rows["dataset"], rows["recipe"], strict=True))
@@ -62,9 +62,9 @@ def training_table(rows: pd.DataFrame) -> pd.DataFrame:
         change = interval_of(reached).value - interval_of(ours).value if len(ours) and len(reached) else math.nan
         lines.append(
             {"variant": VARIANT_LABELS[variant], "training": RECIPE_LABELS[recipe]}
-            | {f"{name}, %": _cell(own, f"control/{factor}/{factor}") for factor, name in FACTOR_LABELS.items()}
-            | {name: _mean(own, f"mask/{name}") for name in ("area", "diversity")}
-            | {"accuracy, %": _cell(own, QUALITY_METRICS[1])}
+            | {f"{name}, %": _mean(own, f"control/{factor}/{factor}") for factor, name in FACTOR_LABELS.items()}
+            | {name: f"{_mean(own, f'mask/{name}'):.2f}" for name in ("area", "diversity")}
+            | {"accuracy, %": interval_of(reached).text() if len(reached) else "–"}
             | {"− ours": "–" if math.isnan(change) or recipe == "robust" else f"{change:+.1f}".replace("-", "−")}
             | {"CGNs": len(reached)}
         )
@@ -91,7 +91,7 @@ def quality_correlations(rows: pd.DataFrame) -> dict[str, tuple[Interval, int]]:
 def spread_table(rows: pd.DataFrame) -> pd.DataFrame:
     """How far single runs lie apart: a line per variant, kind of training data and recipe with two or more runs.
 
-    rows: of one metric. Deviations are standard deviations, in points: between CGNs (with the classifiers' part taken
+    rows: of one metric. SD: standard deviations, in points: between CGNs (with the classifiers' part taken
     out where a CGN has several), and between classifiers of one CGN or, where there is none, of one kind of data.
     """
     lines = []
@@ -113,16 +113,11 @@ def spread_table(rows: pd.DataFrame) -> pd.DataFrame:
                 "mean [95 %]": interval_of(own).text(),
                 "lowest": own["value"].min(),
                 "highest": own["value"].max(),
-                "between CGNs": nested.outer_deviation if nested else math.nan,
-                "between classifiers": math.nan if inner is None else inner,
+                "SD, CGNs": nested.outer_deviation if nested else math.nan,
+                "SD, classifiers": math.nan if inner is None else inner,
             }
         )
     return pd.DataFrame(lines)
-
-
-def _cell(rows: pd.DataFrame, metric: str, decimals: int = 1) -> str:
-    own = select(rows, metric=metric)
-    return interval_of(own).text(decimals) if len(own) else "–"
 
 
 def _mean(rows: pd.DataFrame, metric: str) -> float:

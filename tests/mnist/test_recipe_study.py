@@ -115,11 +115,11 @@ def test_spread_is_split_into_cgns_and_classifiers() -> None:
     more = rows.iloc[:1].assign(seed=7, value=82.0)
     line = recipe_tables.spread_table(pd.concat([rows, more], ignore_index=True)).loc[0]
     assert (line["CGNs"], line["runs"], line["lowest"], line["highest"]) == ("2", 3, 80.0, 84.0)
-    assert line["between classifiers"] == pytest.approx(2**0.5)
-    assert line["between CGNs"] == pytest.approx((4.5 - 2 * 0.75) ** 0.5)  # groups: 81 (of 80 and 82) and 84
+    assert line["SD, classifiers"] == pytest.approx(2**0.5)
+    assert line["SD, CGNs"] == pytest.approx((4.5 - 2 * 0.75) ** 0.5)  # groups: 81 (of 80 and 82) and 84
     assert recipe_tables.spread_table(rows.iloc[:1]).empty
     without = recipe_tables.spread_table(rows.assign(params="{}", recipe="-", method="original")).loc[0]
-    assert (without["CGNs"], without["between classifiers"]) == ("–", pytest.approx(8**0.5))
+    assert (without["CGNs"], without["SD, classifiers"]) == ("–", pytest.approx(8**0.5))
 
 
 def test_full_length_counts(make: Callable[..., Study]) -> None:
