@@ -112,7 +112,13 @@ class TrainingState:
         for name, module in self.modules.items():
             module.load_state_dict(contents["modules"][name])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(contents["optimizers"][name])
+            saved = contents["optimizers"][name]
+            # Settings stay those of the optimizer, which suit its device; a schedule sets the rate in every step.
+            groups = [
+                ours | {"params": theirs["params"]}
+                for ours, theirs in zip(optimizer.param_groups, saved["param_groups"], strict=True)
+            ]
+            optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
         for name, stream in self.generators.items():
             stream.set_state(contents["generators"][name])
         self.step, self.seconds = contents["step"], contents["seconds"]
@@ -422,11 +428,11 @@ def follow(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> 
     Counters are copied.
     """
     decay = min(decay, (step + 1) / (step + 10))
-    for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - decay)
-        else:
-            mean.copy_(value)
+    means, values = averaged.state_dict(), network.state_dict()
+    moving = [name for name, mean in means.items() if mean.is_floating_point()]
+    torch._foreach_lerp_([means[name] for name in moving], [values[name] for name in moving], 1 - decay)
+    for name in means.keys() - set(moving):
+        means[name].copy_(values[name])
 
 
 def freeze(module: Module) -> Module:

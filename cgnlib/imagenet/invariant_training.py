@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from cgnlib.capture import set_learning_rate
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, counterfactual_loss, real_loss
 from cgnlib.imagenet.processes import Launch, alone, share
 from cgnlib.images import to_float
@@ -148,8 +149,7 @@ class EnsembleTrainer:
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Returns the loss terms, means over all processes."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(step // self.per_epoch)
+        set_learning_rate(self.optimizer, self.recipe.rate(step // self.per_epoch))
         logits, labels = zip(*(self._logits(name, step) for name in self.sources), strict=True)
         terms = {"real": real_loss(logits[0], labels[0])}
         if len(logits) > 1:

@@ -1,5 +1,6 @@
 """The digit classifier of SG21 and the seed (Tables 1, 2, 6; Figures 3, 5, 6): a small CNN trained with Adadelta."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cgnlib.capture import CapturedStep, capturable, set_learning_rate
 from cgnlib.images import LabelledImages, to_float
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.training import Artefact, Batches, TrainingState, fast_autocast, fast_precision, run, update
@@ -126,22 +128,27 @@ def _train(
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.reset_parameters()
     classifier.to(device).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.Adadelta(classifier.parameters(), config.learning_rate, foreach=True)
+    options = capturable(config.learning_rate, device)
+    optimizer = torch.optim.Adadelta(classifier.parameters(), foreach=True, **options)
     state = TrainingState({"classifier": classifier}, {"optimizer": optimizer}, {})
     artefact.resume(state)
     batches = Batches(len(training), config.batch_size, seed, "classifier", "order")
+    chosen = torch.empty(config.batch_size, dtype=torch.int64, device=device)
     pixels, targets = training.images.to(device), getattr(training, config.target).to(device)
     sample = torch.randperm(len(training), generator=generator(seed, "classifier", "training sample"))[:TRAINING_SAMPLE]
 
-    def step(index: int) -> dict[str, Tensor]:
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * config.gamma ** (index // batches.per_epoch)
-        chosen = batches[index].to(device)
+    @functools.partial(CapturedStep, device=device)
+    def on_batch() -> dict[str, Tensor]:
         with fast_autocast(device):
             scores = classifier(_as_input(pixels[chosen]))
         loss = F.nll_loss(scores.float(), targets[chosen])
         update(optimizer, loss)
         return {"loss": loss.detach()}
+
+    def step(index: int) -> dict[str, Tensor]:
+        set_learning_rate(optimizer, config.learning_rate * config.gamma ** (index // batches.per_epoch))
+        chosen.copy_(batches[index])
+        return on_batch()
 
     def evaluate() -> None:
         epoch = state.step // batches.per_epoch

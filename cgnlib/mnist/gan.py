@@ -1,5 +1,6 @@
 """A conditional GAN in the style of DCGAN: the true `gan` baseline (as in Re-CGN; the seed's "GAN" is a tied CGN)."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cgnlib import losses
+from cgnlib.capture import CapturedStep, capturable
 from cgnlib.images import LabelledImages, concatenate, to_float, to_uint8
 from cgnlib.mnist.cgn import CLASSES, EMBEDDING, UpsampledConv2d
 from cgnlib.mnist.discriminators import StridedDiscriminator
@@ -75,18 +77,21 @@ def _train(artefact: Artefact, images: LabelledImages, config: GANConfig, seed: 
     network, discriminator = _seeded_networks(seed)
     for part in (network, discriminator):
         part.to(device).to(memory_format=torch.channels_last).train()
-    optimizer_g = torch.optim.Adam(network.parameters(), config.learning_rate, config.betas, fused=True)
-    optimizer_d = torch.optim.Adam(discriminator.parameters(), config.learning_rate, config.betas, fused=True)
+    optimizer_g, optimizer_d = (
+        torch.optim.Adam(part.parameters(), betas=config.betas, fused=True, **capturable(config.learning_rate, device))
+        for part in (network, discriminator)
+    )
     stream = generator(seed, "gan", "noise", device=device)
     state = TrainingState(
         {"generator": network, "discriminator": discriminator}, {"g": optimizer_g, "d": optimizer_d}, {"noise": stream}
     )
     artefact.resume(state)
     batches = Batches(len(images), config.batch_size, seed, "gan", "order")
+    chosen = torch.empty(config.batch_size, dtype=torch.int64, device=device)
     pixels, all_labels = images.images.to(device), images.shape.to(device)
 
-    def step(index: int) -> dict[str, Tensor]:
-        chosen = batches[index].to(device)
+    @functools.partial(CapturedStep, device=device, generators=[stream])
+    def on_batch() -> dict[str, Tensor]:
         labels = all_labels[chosen]
         real = to_float(pixels[chosen]).contiguous(memory_format=torch.channels_last)
         fake = network(torch.randn(len(labels), LATENT, generator=stream, device=device), labels)
@@ -98,6 +103,10 @@ def _train(artefact: Artefact, images: LabelledImages, config: GANConfig, seed: 
         loss_d = (on_real + losses.adversarial(discriminator(fake.detach(), labels, stream), real=False)) / 2
         update(optimizer_d, loss_d)
         return {"adversarial": loss_g.detach(), "discriminator": loss_d.detach()}
+
+    def step(index: int) -> dict[str, Tensor]:
+        chosen.copy_(batches[index])
+        return on_batch()
 
     run(state, config.images // config.batch_size, step, artefact.checkpoint, title=f"GAN {images.name} seed {seed}")
     artefact.finish(network, state.cost(device), pd.DataFrame(state.log))

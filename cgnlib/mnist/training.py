@@ -1,6 +1,7 @@
 """Training of the MNIST CGN (SG21, Appendix; seed, Section 3.4.1). Training sees images and their class labels only."""
 
 import copy
+import functools
 import hashlib
 import json
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cgnlib import losses
+from cgnlib.capture import CapturedStep, capturable, set_learning_rate
 from cgnlib.features import PerceptualFeatures
 from cgnlib.images import LabelledImages, to_float
 from cgnlib.mnist.cgn import CGN, CLASSES, Composition, draw_noise, initialise, shuffle_texture
@@ -139,6 +141,7 @@ class CGNTrainer(Generic[AnyRecipe]):
         self.pixels = images.images.to(device)
         self.batches = Batches(len(images), recipe.batch_size, seed, "cgn", "order")
         self.noise = generator(seed, "cgn", "noise", device=device)
+        self.index = torch.empty(recipe.batch_size, dtype=torch.int64, device=device)  # of the images of a step
         for network in (cgn, helper):
             network.to(device).to(memory_format=torch.channels_last)
         self.cgn = cgn
@@ -147,15 +150,11 @@ class CGNTrainer(Generic[AnyRecipe]):
         self._learning_rates: dict[str, float] = {}
 
     def _optimizer(self, name: str, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-        optimizer = torch.optim.Adam(parameters, learning_rate, self.recipe.betas, fused=True)
+        options = capturable(learning_rate, self.device)
+        optimizer = torch.optim.Adam(parameters, betas=self.recipe.betas, fused=True, **options)
         self.state.optimizers[name] = optimizer
         self._learning_rates[name] = learning_rate
         return optimizer
-
-    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Real images of a step in [-1, 1], channels last, and their labels."""
-        index = self.batches[step].to(self.device)
-        return self._real(index), self.labels[index]
 
     def _real(self, index: Tensor) -> Tensor:
         return to_float(self.pixels[index]).contiguous(memory_format=torch.channels_last)
@@ -166,8 +165,7 @@ class CGNTrainer(Generic[AnyRecipe]):
         share = 1 - (1 - self.recipe.final_learning_rate) * step / steps
         rise = min(1.0, (step + 1) / self.recipe.warm_up) if self.recipe.warm_up else 1.0
         for name, optimizer in self.state.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = self._learning_rates[name] * share * rise
+            set_learning_rate(optimizer, self._learning_rates[name] * share * rise)
 
     def _average(self, step: int) -> None:
         if self.recipe.ema:
@@ -201,12 +199,19 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         features.calibrate(self._real(pair[0]), self._real(pair[1]))
         self.optimizer_g = self._optimizer("g", cgn.parameters(), recipe.learning_rate)
         self.optimizer_d = self._optimizer("d", self.discriminator.parameters(), recipe.learning_rate)
+        self._update = CapturedStep(self._update_networks, device, [self.noise])
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Returns the losses of the generator, term by term, of the discriminator, and the mean of the masks."""
-        recipe = self.recipe
         self._schedule(step)
-        real, labels = self._batch(step)
+        self.index.copy_(self.batches[step])
+        values = self._update()
+        self._average(step)
+        return values
+
+    def _update_networks(self) -> dict[str, Tensor]:
+        recipe = self.recipe
+        real, labels = self._real(self.index), self.labels[self.index]
         fake_labels = torch.randint(0, CLASSES, (len(labels),), generator=self.noise, device=self.device)
 
         parts = self.cgn(draw_noise(len(labels), self.noise), fake_labels, self.noise)
@@ -218,7 +223,6 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
             "style": self.features.style_loss(image, real, recipe.style_weights),
         }
         update(self.optimizer_g, torch.stack(list(terms.values())).sum())
-        self._average(step)
         self.discriminator.requires_grad_(True)
         loss_d = self._train_discriminator((real, labels), (image.detach(), fake_labels))
         return {name: term.detach() for name, term in terms.items()} | {
@@ -267,12 +271,21 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
             self._optimizer("textures", of_textures, recipe.texture_learning_rate),
         )
         self.optimizer_d = self._optimizer("d", self.judges.parameters(), recipe.discriminator_learning_rate)
+        self._update, self._update_with_penalty = (
+            CapturedStep(functools.partial(self._update_networks, penalty), device, [self.noise])
+            for penalty in (False, True)
+        )
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Returns the losses of each mechanism and of its discriminator, and the mean of the masks."""
-        recipe = self.recipe
         self._schedule(step)
-        index = self._classes_in_groups()
+        self.index.copy_(self._classes_in_groups())
+        values = self._update_with_penalty() if step % self.recipe.r1_every == 0 else self._update()
+        self._average(step)
+        return values
+
+    def _update_networks(self, penalty: bool) -> dict[str, Tensor]:
+        recipe, index = self.recipe, self.index
         labels, mask = self.labels[index], self.masks[index].float() / 255
         textured = slice(recipe.texture_batch)
         ours, real = labels[textured], self._real(index[textured])
@@ -293,13 +306,13 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         terms = {
             f"{name} discriminator": self._compare(name, true[name], fake[name].detach(), about[name]) for name in true
         }
-        if step % recipe.r1_every == 0:
+        if penalty:
             weights = dict.fromkeys(regions, recipe.lambda_r1_texture) | {"shape": recipe.lambda_r1}
             terms["gradient penalty"] = mask.new_zeros(())
             for name, weight in weights.items():
                 leaf = true[name].detach().requires_grad_()
-                penalty = losses.gradient_penalty(self._scores(name, leaf, about[name]), leaf)
-                terms["gradient penalty"] = terms["gradient penalty"] + weight / 2 * recipe.r1_every * penalty
+                square = losses.gradient_penalty(self._scores(name, leaf, about[name]), leaf)
+                terms["gradient penalty"] = terms["gradient penalty"] + weight / 2 * recipe.r1_every * square
         update(self.optimizer_d, torch.stack(list(terms.values())).sum())
         terms.setdefault("gradient penalty", mask.new_zeros(()))
 
@@ -311,7 +324,6 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         torch.stack([terms[name] for name in fake]).sum().backward()
         for optimizer in self.optimizers_g:
             optimizer.step()
-        self._average(step)
         return {name: term.detach() for name, term in terms.items()} | {"mask mean": drawn["shape"].detach().mean()}
 
     def _classes_in_groups(self) -> Tensor:

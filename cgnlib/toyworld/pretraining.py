@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cgnlib import losses
+from cgnlib.capture import set_learning_rate
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BigGAN, BigGANConfig, measure_statistics, sample_latents
@@ -257,5 +258,4 @@ def _fit(
 
 def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float, share: float) -> None:
     """Half a cosine from the full learning rate to nothing; `share` of the training is done."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate * (1 + math.cos(math.pi * share)) / 2
+    set_learning_rate(optimizer, learning_rate * (1 + math.cos(math.pi * share)) / 2)
