@@ -344,7 +344,7 @@ def test_publishing_copies_tables_and_small_figures_only(report: Path, build: Pa
     assert (names, superseded) == ({"mnist-ood.csv", "provenance.json", "small.svg"}, 0)
     (source / "large.png").write_bytes(b"0" * (publish.LARGEST + 1))
     (source / "small.svg").write_text("<svg>new</svg>")
-    with pytest.raises(ReportError, match="large.png would have 500,001 bytes"):
+    with pytest.raises(ReportError, match="large.png would have 2,000,001 bytes"):
         publish.publish("quick")
     assert (report / "results" / "quick" / "small.svg").read_text() == "<svg/>", "nothing is written before all is made"
 

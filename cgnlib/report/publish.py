@@ -15,7 +15,7 @@ from cgnlib.report import ReportError
 from cgnlib.report.places import profile_name
 
 PUBLISHED = (".csv", ".json", ".svg", ".png")
-LARGEST = 500_000  # bytes of one published file: git keeps tables and small figures, nothing else
+LARGEST = 2_000_000  # bytes of one published file: git keeps tables and small figures, nothing else
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
