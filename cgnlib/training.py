@@ -48,13 +48,13 @@ def default_device() -> str:
 
 @functools.cache
 def fast_precision(device: str) -> str:
-    """ "bfloat16" where matrix units multiply it several times faster than float32 (CUDA; processors with AMX), else
-    "float32".
+    """ "bfloat16" where it is multiplied at least twice as fast as float32 (CUDA; processors with AMX or AVX-512 BF16),
+    else "float32".
     """
     fast = (
         torch.cuda.is_bf16_supported(including_emulation=False)
         if device.startswith("cuda")
-        else (device == "cpu" and has_instructions("amx_bf16"))
+        else (device == "cpu" and (has_instructions("amx_bf16") or has_instructions("avx512_bf16")))
     )
     return "bfloat16" if fast else "float32"
 

@@ -421,9 +421,9 @@ def test_the_cost_of_a_training_is_read_back(tmp_path: Path) -> None:
     assert made.seconds == 12.3
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_networks_run_in_bfloat16_where_the_processor_multiplies_it(fast: bool, monkeypatch) -> None:
-    monkeypatch.setattr(training, "has_instructions", lambda name: fast and name == "amx_bf16")
+@pytest.mark.parametrize(("units", "fast"), [("amx_bf16", True), ("avx512_bf16", True), ("avx512f", False)])
+def test_networks_run_in_bfloat16_where_the_processor_multiplies_it(units: str, fast: bool, monkeypatch) -> None:
+    monkeypatch.setattr(training, "has_instructions", lambda name: name == units)
     training.fast_precision.cache_clear()
     try:
         assert training.fast_precision("cpu") == ("bfloat16" if fast else "float32")
