@@ -378,24 +378,27 @@ class Study:
     def control(self, cgn: TrainedCGN) -> tuple[Control | None, pd.DataFrame]:
         """The control matrix of a CGN and its rows (experiment mnist-control).
 
-        Without the matrix where the rows are taken from earlier results, so that no oracle is trained. A training that
-        diverges or whose masks collapse leaves a row, "training/stopped", and raises TrainingStopped.
+        Without the matrix where the rows are taken from earlier results, so that no oracle is trained. Of a CGN that is
+        trained here, "training/stopped" is 100 where its training diverged or its masks collapsed, which raises
+        TrainingStopped, else 0.
         """
         params = cgn.params | self.control_params
         common = self.row_columns("mnist-control", cgn.variant, "cgn", cgn, params)
         found = self.reused(common, [self.parameters.seed])
         if found is not None:
             return None, found
+        about: dict[str, Any] = common | {"seed": self.parameters.seed}
         try:
-            seconds = cgn.seconds
+            about["seconds"] = cgn.seconds
         except TrainingStopped:
-            stop = {"metric": "training/stopped", "value": 100, "n": 1}
-            results.keep([Row(**common, **stop, seed=self.parameters.seed)])
+            results.keep([Row(**about, metric="training/stopped", value=100, n=1)])
             raise
         oracles, accuracies = self.oracles(cgn.variant)
         control = measure_control(self.control_samples(cgn), oracles)
-        about = common | {"seed": self.parameters.seed, "seconds": seconds}
-        return control, results.keep(control_rows(control, accuracies, about))
+        rows = control_rows(control, accuracies, about)
+        if cgn.artefact:
+            rows.append(Row(**about, metric="training/stopped", value=0, n=1))
+        return control, results.keep(rows)
 
     # --- heat maps (Figure 3) --------------------------------------------------------------------------------------
 
