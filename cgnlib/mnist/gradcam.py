@@ -1,18 +1,15 @@
 """What the classifier looks at: GradCAM (Selvaraju et al., 2016) on colour themes and digits (seed, Figure 3)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, PngImagePlugin
 
 from cgnlib.assets import Digits
 from cgnlib.images import LabelledImages, to_float
 from cgnlib.mnist.cgn import CLASSES
 from cgnlib.mnist.classifier import Classifier
 from cgnlib.mnist.variants import DIGIT_SHIFT, DOUBLE_COLORED_PALETTE, paint
-from cgnlib.paths import atomic_file
 
 
 @dataclass(frozen=True)
@@ -72,26 +69,3 @@ def heat_maps(classifier: Classifier, grid: LabelledImages) -> HeatMaps:
         maps = cam(input_tensor=images, targets=None)
         predicted = cam.outputs.argmax(1).cpu().numpy()
     return HeatMaps(np.asarray(maps).reshape(CLASSES, CLASSES, *maps.shape[1:]), predicted.reshape(CLASSES, CLASSES))
-
-
-def save_maps(maps: np.ndarray, path: Path, about: str) -> None:
-    """Keep the maps of a grid as one grey picture of 8 bits. about: what they belong to, part of the file."""
-    digits, themes, height, width = maps.shape
-    sheet = np.rint(maps * 255).astype(np.uint8).transpose(0, 2, 1, 3).reshape(digits * height, themes * width)
-    note = PngImagePlugin.PngInfo()
-    note.add_text("about", about)
-    with atomic_file(path) as partial:
-        Image.fromarray(sheet).save(partial, format="PNG", pnginfo=note, optimize=True)
-
-
-def load_maps(path: Path, about: str) -> np.ndarray | None:
-    """The maps that `save_maps` kept, (10, 10, H, W) in [0, 1]; None where there is no such file, or of others."""
-    try:
-        with Image.open(path) as picture:
-            sheet = np.asarray(picture, dtype=np.float32) / 255
-            if picture.info.get("about") != about:
-                return None
-    except OSError:
-        return None
-    height, width = (length // CLASSES for length in sheet.shape)
-    return sheet.reshape(CLASSES, height, CLASSES, width).transpose(0, 2, 1, 3)

@@ -7,21 +7,27 @@ the oracles, against which control is held, is that of `Study.oracles`, on test 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
 
 from cgnlib import results
+from cgnlib.images import to_uint8
+from cgnlib.mnist.cgn import SIZE
 from cgnlib.mnist.classifier import ClassifierConfig, train_classifier
 from cgnlib.mnist.control import measure_control
-from cgnlib.mnist.recipes import AdversarialRecipe, MechanismRecipe, recipe_for
+from cgnlib.mnist.recipes import RECIPES, AdversarialRecipe, MechanismRecipe, recipe_for
 from cgnlib.mnist.study import Study, TrainedCGN, classifier_params, control_rows
-from cgnlib.mnist.training import recipe_hash, train_cgn
+from cgnlib.mnist.training import recipe_hash, sample_classes, train_cgn
 from cgnlib.parameters import StudyParameters
-from cgnlib.results import Row
+from cgnlib.pictures import keep_tiles, kept_tiles
+from cgnlib.results import Row, select
 from cgnlib.training import TrainingStopped
 
 EXPERIMENT = "mnist-training"
 COUNTERFACTUALS = 40_000  # at most, of each CGN: enough for differences that one CGN can show
 EPOCHS = 4  # at most, of the classifier trained on them
+SAMPLED_SEED = 0  # of the CGN of each recipe whose samples are kept as a picture
 
 
 def training_rows(study: Study, variant: str, training: str) -> pd.DataFrame:
@@ -35,6 +41,17 @@ def training_rows(study: Study, variant: str, training: str) -> pd.DataFrame:
     recipe = replace(recipe_for(training, variant), images=parameters.training_images)
     seeds = range(parameters.seed, parameters.seed + parameters.training_seeds)
     return pd.concat([_rows(study, variant, training, recipe, seed) for seed in seeds], ignore_index=True)
+
+
+def training_samples(rows: pd.DataFrame, variant: str, training: str) -> np.ndarray | None:
+    """Masks and images of the ten classes, labels tied, by the CGN of seed `SAMPLED_SEED` of a recipe: uint8
+    (2, 10, 3, 32, 32), as kept beside these `rows` of `training_rows`. None where that was not done.
+    """
+    return kept_tiles(select(rows, dataset=variant, recipe=training), _samples_name(variant, training), SIZE)
+
+
+def _samples_name(variant: str, training: str) -> str:
+    return f"{EXPERIMENT}-{variant}-{training}-{SAMPLED_SEED}"
 
 
 def shortened(parameters: StudyParameters) -> StudyParameters:
@@ -75,6 +92,10 @@ def _rows(
         about["seconds"] = cgn.seconds
     except TrainingStopped:
         return results.keep([Row(**about, metric="training/stopped", value=100, n=1)])
+    if training in RECIPES and seed == SAMPLED_SEED:
+        parts = sample_classes(cgn.cgn, study.device)
+        tiles = to_uint8(torch.stack([2 * parts.mask.expand(-1, 3, -1, -1) - 1, parts.image])).cpu().numpy()
+        keep_tiles(tiles, parameters.profile, _samples_name(variant, training), common)
     oracles, accuracies = study.oracles(variant)
     rows = control_rows(measure_control(study.control_samples(cgn), oracles), accuracies, about)
     rows.append(Row(**about, metric="training/stopped", value=0, n=1))

@@ -21,8 +21,8 @@ from cgnlib import results
 from cgnlib.assets import Digits, Textures, find_authors_weights, find_digits, find_textures
 from cgnlib.features import PerceptualFeatures, perceptual_features
 from cgnlib.fetching import AssetError
-from cgnlib.images import LabelledImages, concatenate
-from cgnlib.mnist.cgn import CGN, load_weights
+from cgnlib.images import LabelledImages, concatenate, to_uint8
+from cgnlib.mnist.cgn import CGN, SIZE, load_weights
 from cgnlib.mnist.classifier import METHOD_VERSION, Classifier, ClassifierConfig, correct, train_classifier
 from cgnlib.mnist.control import (
     Control,
@@ -35,12 +35,13 @@ from cgnlib.mnist.control import (
 )
 from cgnlib.mnist.counterfactuals import CounterfactualStream
 from cgnlib.mnist.gan import GANConfig, GANStream, train_gan
-from cgnlib.mnist.gradcam import heat_maps, load_maps, save_maps, theme_grid
+from cgnlib.mnist.gradcam import heat_maps, theme_grid
 from cgnlib.mnist.recipes import AdversarialRecipe, recipe_for
 from cgnlib.mnist.training import cgn_artefact, recipe_hash, train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import project_root
+from cgnlib.pictures import keep_tiles, kept_tiles
 from cgnlib.results import Row
 from cgnlib.training import Artefact, TrainingStopped, default_device, file_sha256
 from cgnlib.verdicts import code_and_rules
@@ -59,6 +60,7 @@ METHOD_PARTS = {
 EXPERIMENT_SPLITS = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}
 CGN_METHODS = tuple(method for method in METHOD_PARTS if "cgn" in method)
 ORACLE_EPOCHS = 4  # of the factor oracles: on 40,000 images two already read 97 to 100 % of double-colored factors
+MISREAD = 10  # misread masks that are kept as a picture
 COLOURS = 10  # of colored MNIST: a shape has no more counterfactuals than that
 
 
@@ -394,11 +396,26 @@ class Study:
             results.keep([Row(**about, metric="training/stopped", value=100, n=1)])
             raise
         oracles, accuracies = self.oracles(cgn.variant)
-        control = measure_control(self.control_samples(cgn), oracles)
+        samples = self.control_samples(cgn)
+        control = measure_control(samples, oracles)
+        missed = (control.shape_read != samples.images.shape).nonzero()[:MISREAD, 0]
+        if len(missed):
+            masks = to_uint8(2 * samples.masks[missed] - 1).expand(-1, 3, -1, -1)
+            tiles = torch.stack([masks, samples.images.images[missed]]).numpy()
+            keep_tiles(tiles, self.parameters.profile, self._misread_name(cgn), common)
         rows = control_rows(control, accuracies, about)
         if cgn.artefact:
             rows.append(Row(**about, metric="training/stopped", value=0, n=1))
         return control, results.keep(rows)
+
+    def misread(self, cgn: TrainedCGN, rows: pd.DataFrame) -> np.ndarray | None:
+        """The first masks that the shape oracle read as another digit than was asked for, and their counterfactuals:
+        uint8 (2, n <= 10, 3, 32, 32), as `control` kept them beside its `rows`. None where there are none.
+        """
+        return kept_tiles(rows, self._misread_name(cgn), SIZE)
+
+    def _misread_name(self, cgn: TrainedCGN) -> str:
+        return f"mnist-misread-{cgn.variant}-{cgn.recipe}-{self.parameters.seed}"
 
     # --- heat maps (Figure 3) --------------------------------------------------------------------------------------
 
@@ -417,12 +434,12 @@ class Study:
         if cgn is None and method in CGN_METHODS:
             return None
         common = self.row_columns("mnist-gradcam", variant, method, cgn, self._method_params(method, cgn))
+        profile = self.parameters.profile
         name = "-".join(["mnist-gradcam", method, *([cgn.recipe] if cgn else []), str(self.parameters.seed)])
-        about = results.canonical_params({key: common[key] for key in ("dataset", "data", "params")})
         found = self.reused(common)
         if found is not None:
-            kept = (load_maps(file, about) for file in results.kept_pictures(self.parameters.profile, name))
-            return next((maps for maps in kept if maps is not None), None), found
+            tiles = kept_tiles(found, name, SIZE)
+            return None if tiles is None else tiles[:, :, 0].astype(np.float32) / 255, found
         grid = theme_grid(self.digits)
         maps, rows = [], []
         for seed, classifier, _, seconds in self.classifiers(variant, method, cgn):
@@ -441,7 +458,7 @@ class Study:
             if seen.digit_effect > 0:
                 rows.append(Row(**ratio, metric="sensitivity/colour-over-digit", value=seen.colour_over_digit))
         kept = results.keep(rows)
-        save_maps(maps[0], results.picture_file(self.parameters.profile, name), about)
+        keep_tiles(np.rint(maps[0][:, :, None] * 255).astype(np.uint8), profile, name, common)
         return maps[0], kept
 
     # --- rows ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 from cgnlib.mnist import recipe_study, recipe_tables
 from cgnlib.mnist import study as study_module
-from cgnlib.mnist.recipe_study import training_rows
+from cgnlib.mnist.recipe_study import training_rows, training_samples
 from cgnlib.mnist.study import Study
 from cgnlib.plotting import RECIPE_LABELS
 from cgnlib.results import load, select, with_all_seeds
@@ -31,6 +31,7 @@ def test_each_training_has_its_rows_on_development_digits(study: Study) -> None:
     assert list(select(rows, metric="training/stopped")["value"]) == [0, 0]
     assert len(select(rows, seed=0)) == 9 + 3 + 10 + 2 + 2
     assert len(set(dev["params"])) == 2, "each CGN has a seed of its own"
+    assert training_samples(rows, V, "published-rates") is None, "kept of the two recipes alone"
 
 
 def test_rows_are_reused_where_that_is_asked_for(make, monkeypatch) -> None:
@@ -38,6 +39,9 @@ def test_rows_are_reused_where_that_is_asked_for(make, monkeypatch) -> None:
     monkeypatch.setattr(recipe_study, "train_cgn", lambda *_, **__: pytest.fail("trained"))
     again = training_rows(make(training_images=64, reuse_rows=True), V, "robust")
     assert sorted(again["value"]) == sorted(first["value"])
+    tiles = training_samples(again, V, "robust")
+    assert tiles is not None
+    assert tiles.shape == (2, 10, 3, 32, 32)
 
 
 def test_a_training_that_stops_is_a_failed_one(study: Study, monkeypatch) -> None:

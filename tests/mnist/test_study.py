@@ -15,7 +15,6 @@ from cgnlib.fetching import AssetError
 from cgnlib.mnist import study as module
 from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
-from cgnlib.mnist.gradcam import load_maps
 from cgnlib.mnist.study import CGN_METHODS, METHOD_PARTS, Study, parts_of, shipped_cgn
 from cgnlib.mnist.variants import COLORED_PALETTE
 from cgnlib.training import save_weights
@@ -185,10 +184,17 @@ def test_control_rows(make: Make) -> None:
     assert set(control.matrix) == {"shape", "foreground"} == set(FACTORS["colored"])
     expected = {f"control/{a}/{b}" for a in control.matrix for b in control.matrix}
     expected |= {"oracle/shape", "oracle/foreground", "mask/area", "mask/diversity"} | {f"shape/{d}" for d in range(10)}
-    assert set(rows["metric"]) == expected
-    assert set(rows["n"]) == {200}
+    assert set(rows["metric"]) == expected | {"training/stopped"}
+    assert set(rows.loc[rows["metric"].isin(list(expected)), "n"]) == {200}
     params = json.loads(rows["params"].iloc[0])
     assert (params["oracle_images"], params["oracle_epochs"]) == (100, 2)
+
+    # The misread masks, by rule the first ten, are kept for the page.
+    kept, samples = study.misread(cgn, rows), study.control_samples(cgn)
+    missed = (control.shape_read != samples.images.shape).nonzero()[:10, 0]
+    assert kept is not None
+    assert kept.shape == (2, 10, 3, 32, 32)
+    np.testing.assert_array_equal(kept[1], samples.images.images[missed].numpy())
 
 
 def test_heat_map_rows(make: Make) -> None:
@@ -209,7 +215,6 @@ def test_heat_maps_are_kept_beside_their_rows(make: Make, monkeypatch) -> None:
     assert computed[0] is not None and again[0] is not None
     assert np.abs(computed[0] - again[0]).max() <= 0.5 / 255 + 1e-6
     (file,) = results.kept_pictures("smoke", "mnist-gradcam-original-5")
-    assert load_maps(file, "of something else") is None
     file.write_bytes(file.read_bytes()[:50])
     broken = make(seed=5, reuse_rows=True).heat_maps("original")
     assert broken is not None and broken[0] is None
