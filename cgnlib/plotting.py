@@ -82,6 +82,7 @@ QUALITY_METRICS = ("control/shape/shape", "accuracy/dev/last")  # of masks, and 
 SMOKE_TEXT = "smoke scale: numbers mean nothing"
 
 DESKTOP_PX, PHONE_PX = 720, 350  # widths of the text column, in CSS pixels
+LETTER_PX, LEGEND_PX = 6, 36  # of a legend's entry: a letter, and what stands beside the text
 CSS_DPI = 96
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -214,9 +215,11 @@ def trellis(
             across = 1 if phone else columns or count
             rows = math.ceil(count / across)
             pixels = (phone_height or height) if phone else height
-            legend_columns = 2 if phone else 5
+            width = PHONE_PX if phone else DESKTOP_PX
+            longest = max((len(handle.get_label()) for handle in legend), default=1)
+            legend_columns = max(1, min(2 if phone else 5, width // (LEGEND_PX + LETTER_PX * longest)))
             below = 21 * math.ceil(len(legend) / legend_columns) + 8 if legend else 0
-            size = (PHONE_PX if phone else DESKTOP_PX, pixels * rows + below)
+            size = (width, pixels * rows + below)
             layout = ConstrainedLayoutEngine(w_pad=0.07)
             figure = Figure(figsize=(size[0] / CSS_DPI, size[1] / CSS_DPI), layout=layout)
             panels = figure.subplots(rows, across, squeeze=False, sharey=share_y and not phone)

@@ -620,6 +620,7 @@ def gradcam_mnist(rows: pd.DataFrame, recipe: str = "robust", variant: str = "do
     change = over_seeds or _exactly(after - before, "no interval: fewer than 3 seeds")
     smaller = after <= (1 - RULES.colour_drop_least) * before and (over_seeds is None or over_seeds.high < 0)
     sentence = f"colour over digit sensitivity of the heat maps goes from {before:.2f} (original) to {after:.2f}"
+    sentence += f", a change of {over_seeds.text(2)}" if over_seeds else ""
     status: Status = ("reproduced" if after < 1 else "partly") if smaller else "not reproduced"
     finding = Finding(variant, status, change, "", "by eye (seed, Figure 3)", sentence)
     failed = _failed_control(select(rows, dataset=variant, metric="accuracy/themes"))

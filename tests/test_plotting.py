@@ -96,6 +96,17 @@ def test_quality_plot_has_a_point_for_each_cgn_that_has_both_numbers() -> None:
     assert [len(np.atleast_1d(x)) for x in drawn] == [2, 1, 0]
 
 
+def test_legends_stay_within_the_figure() -> None:
+    points = [{"recipe": recipe, "metric": metric, "value": 50.0} for recipe in TRAININGS for metric in QUALITY_METRICS]
+    figures = quality_plot(frame(*points))
+    for figure in (figures.desktop, figures.phone):
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+
+
 def test_every_training_has_a_label() -> None:
     assert set(TRAININGS) | {"authors"} == set(RECIPE_LABELS)
 
