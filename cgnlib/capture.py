@@ -33,20 +33,24 @@ class CapturedStep:
     def __call__(self) -> Values:
         if self._stream is None:
             return self._function()
+        with torch.cuda.device(self._stream.device):
+            return self._on_gpu(self._stream)
+
+    def _on_gpu(self, stream: torch.cuda.Stream) -> Values:
         if self._graph is not None:
             self._graph.replay()
             return self._values
         if self._calls < WARM_UP:
             self._calls += 1
-            self._stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self._stream):
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
                 values = self._function()
-            torch.cuda.current_stream().wait_stream(self._stream)
+            torch.cuda.current_stream().wait_stream(stream)
             return values
         graph = torch.cuda.CUDAGraph()
-        for stream in self._generators:
-            graph.register_generator_state(stream)
-        with torch.cuda.graph(graph, stream=self._stream):
+        for generator in self._generators:
+            graph.register_generator_state(generator)
+        with torch.cuda.graph(graph, stream=stream):
             self._values = self._function()
         self._graph = graph
         graph.replay()  # recording runs nothing
