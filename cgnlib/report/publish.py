@@ -9,10 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from cgnlib import results
+from cgnlib.parameters import StudyParameters
 from cgnlib.paths import atomic_file, build_folder, project_root
 from cgnlib.provenance import join_provenance
 from cgnlib.report import ReportError
 from cgnlib.report.places import profile_name
+from cgnlib.scorecard import matching_rows
 
 PUBLISHED = (".csv", ".json", ".svg", ".png")
 LARGEST = 2_000_000  # bytes of one published file: git keeps tables and small figures, nothing else
@@ -88,7 +90,8 @@ def _shipped_toy_world() -> dict[str, str]:
 
 def headline_table(profile: str) -> str:
     """Markdown: out-of-domain accuracy of each method on each variant, published value beside ours, and n and seeds."""
-    rows = results.select(results.load(profile, "mnist-ood", published=True, own=False), metric="accuracy/test/last")
+    parameters = StudyParameters.load(project_root() / "params" / f"{profile}.yaml")
+    rows = results.select(matching_rows(parameters, "mnist-ood", own=False), metric="accuracy/test/last")
     if rows.empty:
         return "No published results yet."
     wide = results.beside_published(rows)
