@@ -275,7 +275,7 @@ def interval_of(rows: pd.DataFrame) -> Interval:
     """Mean and 95 % interval of rows that differ in seeds alone.
 
     At least 3 CGN seeds: t over their means. Else at least 3 seeds in all: t over these. Else, for a percentage or
-    fraction, Wilson over the images of the first row around the mean, which leaves out the spread between seeds.
+    fraction, Wilson over the images of a row around the mean, which leaves out the spread between seeds.
     Raises ResultsError without rows.
     """
     if rows.empty:

@@ -20,6 +20,7 @@ from cgnlib.imagenet.study import cgn_params
 from cgnlib.imagenet.training import TOY as TOY_CGN
 from cgnlib.mnist import recipe_study
 from cgnlib.mnist.recipes import recipe_for
+from cgnlib.mnist.study import oracle_epochs, parts_of
 from cgnlib.parameters import StudyParameters
 from cgnlib.paths import build_folder, project_root
 from cgnlib.registry import missing
@@ -248,6 +249,8 @@ def _expected(parameters: StudyParameters, experiment: str) -> dict[str, list[An
         "test_images": [parameters.test_images or "all"],
         "gan_images": [parameters.gan_images],
         "oracle_images": [parameters.oracle_images],
+        "oracle_epochs": [oracle_epochs(parameters)],
+        "control_samples": [parameters.control_samples],
     }
 
 
@@ -434,7 +437,8 @@ def ratio_ranges(rows: pd.DataFrame) -> tuple[str, str]:
 def cost(rows: pd.DataFrame) -> float | None:
     """Seconds of training behind rows; a training counts once, also where several experiments measure its model.
 
-    Of the toy world's classifiers, with the CGNs that made their counterfactuals, where these are known (`uncounted`).
+    Of the toy world's classifiers, with the CGNs that made their counterfactuals, where these are known. `uncounted`
+    says what is left out.
     """
     keys = ["dataset", "method", "recipe", "seed", "params", "seconds"]
     seconds = [float(value) for value in rows.drop_duplicates(keys)["seconds"].dropna()]
@@ -454,9 +458,18 @@ def cost_line(rows: pd.DataFrame) -> str:
 
 
 def uncounted(rows: pd.DataFrame) -> list[str]:
-    """The CGNs behind counterfactuals whose training `cost` leaves out, since nothing here says how long it took."""
+    """What made the images that classifiers saw, and whose training `cost` leaves out.
+
+    The toy world's CGNs of which nothing here says how long they took; MNIST's CGNs without rows of their own in
+    `rows`, and its GANs.
+    """
     left_out = [dict(cgn) for cgn, seconds in _cgn_seconds(rows).items() if seconds is None]
-    return [f"a CGN of {cgn['cgn_updates']:,} updates, seed {cgn['cgn_seed']}" for cgn in left_out]
+    words = [f"a CGN of {cgn['cgn_updates']:,} updates, seed {cgn['cgn_seed']}" for cgn in left_out]
+    mnist = rows.loc[rows["experiment"].str.startswith("mnist-")]
+    parts = {part for method in set(mnist["method"]) for part in parts_of(str(method))}
+    if parts & {"cgn", "cgn-tied"} and not {"mnist-control", recipe_study.EXPERIMENT} & set(mnist["experiment"]):
+        words.append("MNIST's CGNs")
+    return words + ["MNIST's GANs"] * ("gan" in parts)
 
 
 _CGN_KEYS = ("cgn_recipe", "cgn_seed", "cgn_updates", "teacher")

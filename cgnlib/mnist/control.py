@@ -156,7 +156,6 @@ class Control:
     matrix: Mapping[str, Mapping[str, float]]
     n: int
     area: float
-    area_by_class: np.ndarray  # (10,) mean mask area of each digit
     shape_by_class: np.ndarray  # (10,) percent of masks of each digit that the shape oracle reads as that digit
     diversity: float  # mean |m1 - m2| over pairs of masks of one digit
     shape_read: Tensor  # (n,) what the shape oracle read
@@ -183,7 +182,6 @@ def measure_control(parts: CounterfactualParts, oracles: Mapping[str, Classifier
         matrix=matrix,
         n=len(images),
         area=area.mean().item(),
-        area_by_class=np.array([area[members].mean().item() for members in by_class]),
         shape_by_class=np.array([100 * hit[members].mean().item() for members in by_class]),
         diversity=mask_diversity(parts.masks, images.shape),
         shape_read=read["shape"],

@@ -27,6 +27,7 @@ from cgnlib.training import TrainingStopped
 EXPERIMENT = "mnist-training"
 COUNTERFACTUALS = 40_000  # at most, of each CGN: enough for differences that one CGN can show
 EPOCHS = 4  # at most, of the classifier trained on them
+SAMPLE_SEED = 0  # draws the counterfactuals of every CGN, whichever seeds a run asks for
 SAMPLED_SEED = 0  # of the CGN of each recipe whose samples are kept as a picture
 
 
@@ -40,6 +41,7 @@ def training_rows(study: Study, variant: str, training: str) -> pd.DataFrame:
     parameters = study.parameters
     recipe = replace(recipe_for(training, variant), images=parameters.training_images)
     seeds = range(parameters.seed, parameters.seed + parameters.training_seeds)
+    study = study.at_seed(SAMPLE_SEED)
     return pd.concat([_rows(study, variant, training, recipe, seed) for seed in seeds], ignore_index=True)
 
 

@@ -4,6 +4,7 @@ Every step is found or made: what an earlier notebook trained with the same para
 the seed. One `Study` holds one set of parameters.
 """
 
+import copy
 import difflib
 import functools
 import json
@@ -34,6 +35,7 @@ from cgnlib.mnist.control import (
     train_oracles,
 )
 from cgnlib.mnist.counterfactuals import CounterfactualStream
+from cgnlib.mnist.gan import METHOD_VERSION as GAN_VERSION
 from cgnlib.mnist.gan import GANConfig, GANStream, train_gan
 from cgnlib.mnist.gradcam import heat_maps, theme_grid
 from cgnlib.mnist.recipes import AdversarialRecipe, recipe_for
@@ -74,6 +76,7 @@ class TrainedCGN:
     recipe: str  # authors, or a key of parameters.TRAININGS
     params: dict[str, Any]
     make: Callable[[], tuple[CGN, Artefact | None]]  # no artefact: the weights are read from a file
+    shipped_seconds: float | None = None  # by the record of shipped weights that stand for this training
 
     @functools.cached_property
     def _made(self) -> tuple[CGN, Artefact | None]:
@@ -90,15 +93,15 @@ class TrainedCGN:
 
     @property
     def seconds(self) -> float | None:
-        """Of its training, where that was on this machine."""
-        return self.artefact.seconds if self.artefact else None
+        """Of its training: on this machine, else by the record of the shipped weights that stand for it."""
+        return self.artefact.seconds if self.artefact else self.shipped_seconds
 
     @property
     def origin(self) -> str:
         """In words, for captions. Loads or trains the CGN, to say which it was."""
         if self.recipe == "authors":
             return "the authors' weights"
-        how = "trained in this run" if self.artefact else "shipped with the project"
+        how = "trained on this machine" if self.artefact else "shipped with the project"
         images, seed = self.params["cgn_images"], self.params["cgn_seed"]
         return f"our CGN ({how}, recipe {self.recipe}, {images:,} images, seed {seed})"
 
@@ -109,6 +112,14 @@ class Study:
     def __init__(self, parameters: StudyParameters, device: str | None = None) -> None:
         self.parameters = parameters
         self.device = device or default_device()
+
+    def at_seed(self, seed: int) -> "Study":
+        """This study with another seed; data and features that are loaded stay so."""
+        if seed == self.parameters.seed:
+            return self
+        other = copy.copy(self)
+        other.parameters = replace(self.parameters, seed=seed)
+        return other
 
     # --- data -----------------------------------------------------------------------------------------------------
 
@@ -169,7 +180,7 @@ class Study:
                 return self._read(shipped), None
             return train_cgn(images, settings, features, seed, device=self.device)
 
-        return TrainedCGN(variant, recipe, params, make)
+        return TrainedCGN(variant, recipe, params, make, _shipped_record(shipped)["seconds"] if shipped else None)
 
     def _loaded(self, path: Path, variant: str, recipe: str, params: dict[str, Any]) -> TrainedCGN:
         params = params | {"cgn_sha256": file_sha256(path)[:12]}
@@ -286,7 +297,8 @@ class Study:
         cgn = self.cgn("colored", recipe)
         if cgn is None:
             return None
-        common = self.row_columns("mnist-own-colours", "colored", method, cgn, self._method_params(method, cgn))
+        params = self._method_params(method, cgn) | {"control_samples": self.parameters.control_samples}
+        common = self.row_columns("mnist-own-colours", "colored", method, cgn, params)
         found = self.reused(common)
         if found is not None:
             return found
@@ -316,6 +328,7 @@ class Study:
             params["generated"] = parameters.counterfactuals
         if "gan" in parts:
             params |= {"gan_images": parameters.gan_images, "gan_seed": parameters.seed}
+            params |= {} if GAN_VERSION == 1 else {"gan": GAN_VERSION}
         if "cgn" in parts:
             params["cf_ratio"] = parameters.cf_ratio
         if cgn is not None:  # the same CGN, sampled with another seed, gives another number
@@ -362,14 +375,14 @@ class Study:
 
     @property
     def _oracle_config(self) -> ClassifierConfig:
-        epochs = min(ORACLE_EPOCHS, 2 * self.parameters.classifier_epochs)
-        return ClassifierConfig(epochs, self.parameters.classifier_batch)
+        return ClassifierConfig(oracle_epochs(self.parameters), self.parameters.classifier_batch)
 
     @property
     def control_params(self) -> dict[str, Any]:
-        """What defines a measurement of control, in rows."""
-        epochs, parameters = self._oracle_config.epochs, self.parameters
-        params = {"oracle_images": parameters.oracle_images, "oracle_epochs": epochs}
+        """What defines a measurement of control, in rows; those that name no batch have oracles of batch 64."""
+        config, parameters = self._oracle_config, self.parameters
+        params = {"oracle_images": parameters.oracle_images, "oracle_epochs": config.epochs} | _classifier_version()
+        params |= {} if config.batch_size == 64 else {"oracle_batch": config.batch_size}
         return params | {"control_samples": parameters.control_samples}
 
     def control_samples(self, cgn: TrainedCGN, n: int | None = None) -> CounterfactualParts:
@@ -381,8 +394,8 @@ class Study:
         """The control matrix of a CGN and its rows (experiment mnist-control).
 
         Without the matrix where the rows are taken from earlier results, so that no oracle is trained. Of a CGN that is
-        trained here, "training/stopped" is 100 where its training diverged or its masks collapsed, which raises
-        TrainingStopped, else 0.
+        trained here, "training/stopped" is 100 where its training diverged or its masks collapsed, which leaves nothing
+        else to measure and no CGN, else 0.
         """
         params = cgn.params | self.control_params
         common = self.row_columns("mnist-control", cgn.variant, "cgn", cgn, params)
@@ -393,8 +406,7 @@ class Study:
         try:
             about["seconds"] = cgn.seconds
         except TrainingStopped:
-            results.keep([Row(**about, metric="training/stopped", value=100, n=1)])
-            raise
+            return None, results.keep([Row(**about, metric="training/stopped", value=100, n=1)])
         oracles, accuracies = self.oracles(cgn.variant)
         samples = self.control_samples(cgn)
         control = measure_control(samples, oracles)
@@ -505,10 +517,18 @@ def control_rows(control: Control, oracles: dict[str, float], about: dict[str, A
     return rows + [Row(**about, metric=metric, value=value) for metric, value in masks.items()]
 
 
+def oracle_epochs(parameters: StudyParameters) -> int:
+    """Of the training of the factor oracles."""
+    return min(ORACLE_EPOCHS, 2 * parameters.classifier_epochs)
+
+
 def classifier_params(config: ClassifierConfig) -> dict[str, Any]:
     """Of a training of classifiers, in rows; those that name no version are of version 2."""
-    version = {} if METHOD_VERSION == 2 else {"classifier": METHOD_VERSION}
-    return {"epochs": config.epochs, "batch": config.batch_size} | version
+    return {"epochs": config.epochs, "batch": config.batch_size} | _classifier_version()
+
+
+def _classifier_version() -> dict[str, int]:
+    return {} if METHOD_VERSION == 2 else {"classifier": METHOD_VERSION}
 
 
 def _accuracies(history: pd.DataFrame, split: str, common: dict[str, Any]) -> list[Row]:

@@ -93,7 +93,6 @@ def test_a_perfect_generator() -> None:
                 assert control.matrix[requested][recovered] == pytest.approx(10, abs=5)
     assert control.n == 600
     assert control.shape_by_class.tolist() == [100] * 10
-    assert control.area_by_class == pytest.approx([3 * (d + 1) / 32 for d in range(10)])
     assert control.diversity == 0  # one template per digit
 
 

@@ -214,7 +214,7 @@ def test_heat_maps_are_kept_beside_their_rows(make: Make, monkeypatch) -> None:
     assert computed is not None and again is not None
     assert computed[0] is not None and again[0] is not None
     assert np.abs(computed[0] - again[0]).max() <= 0.5 / 255 + 1e-6
-    (file,) = results.kept_pictures("smoke", "mnist-gradcam-original-5")
+    (file,) = results.results_file("smoke", "mnist-gradcam").parent.glob("mnist-gradcam-original-5-*.png")
     file.write_bytes(file.read_bytes()[:50])
     broken = make(seed=5, reuse_rows=True).heat_maps("original")
     assert broken is not None and broken[0] is None
@@ -325,6 +325,15 @@ def test_rows_of_another_version_of_the_classifier_are_not_reused(make: Make, mo
         make(reuse_rows=True).accuracy_rows("mnist-ood", V, "original")
 
 
+def test_a_control_measured_by_other_oracles_is_not_reused(make: Make, monkeypatch) -> None:
+    study = make()
+    assert study.control_params != make(classifier_batch=16).control_params
+    assert study.control_params != make(classifier_epochs=study.parameters.classifier_epochs + 1).control_params
+    before = study.control_params
+    monkeypatch.setattr(module, "METHOD_VERSION", 3)
+    assert study.control_params != before
+
+
 def test_without_the_authors_weights_there_are_no_rows(make: Make, monkeypatch) -> None:
     monkeypatch.setattr(module, "find_authors_weights", lambda variant, folder: None)
     study = make()
@@ -396,6 +405,7 @@ def test_the_shipped_cgn_stands_for_a_training_with_its_settings(make: Make, shi
     assert "shipped" not in cgn.params  # the same rows as where it was trained
     assert torch.equal(next(cgn.cgn.parameters()), next(module.load_weights(shipped).parameters()))
     assert "shipped with the project, recipe robust, 128 images, seed 7" in cgn.origin
+    assert cgn.seconds == 3.0  # by the record
 
 
 def test_what_is_shipped_was_trained_with_todays_recipes() -> None:
