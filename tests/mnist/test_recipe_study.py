@@ -150,7 +150,7 @@ def test_full_length_counts(make: Callable[..., Study]) -> None:
     recovered = {f"control/{a}/{b}": 100.0 if a == b else 10.0 for a in FACTORS[V] for b in FACTORS[V]}
     good = {f"oracle/{factor}": 100.0 for factor in FACTORS[V]} | recovered
     good |= {f"shape/{digit}": 100.0 for digit in range(10)} | {"mask/area": 0.2, "mask/diversity": 0.1}
-    rows["value"] = rows["metric"].map(good).fillna(rows["value"])
+    rows["value"] = [good.get(metric, value) for metric, value in zip(rows["metric"], rows["value"], strict=True)]
     table = recipe_tables.success_table(rows)
     assert (table.loc[0, "images seen"], table.loc[0, "succeed"]) == ("128", "1 of 1")
     rows.loc[rows["metric"] == "mask/area", "value"] = 0.9
