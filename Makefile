@@ -5,6 +5,7 @@ PROFILE ?= quick
 CORES   ?= 2
 SEED    ?=
 SEEDS   ?= 0 1 2
+FRESH   ?=
 FLAGS   ?=
 FETCH   ?=
 
@@ -25,10 +26,10 @@ endif
 SHELL := bash
 
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) $(FLAGS) \
-            --config profile=$(PROFILE) $(if $(SEED),seed=$(SEED))
+            --config profile=$(PROFILE) $(if $(SEED),seed=$(SEED)) $(if $(FRESH),reuse_rows=false)
 
 help:  ## this list
-	@echo "make TARGET [PROFILE=smoke|quick|paper] [CORES=2] [SEED=n]"
+	@echo "make TARGET [PROFILE=smoke|quick|paper] [CORES=2] [SEED=n] [FRESH=1: compute rows that are there, too]"
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-10s %s\n", $$1, $$2 }'
 
 env: $(STAMP)  ## the environment in .venv (pip, versions from constraints.txt); continues where it was interrupted
@@ -45,7 +46,7 @@ study: $(STAMP)  ## run the notebooks in their order; what is up to date is not 
 
 sweep: $(STAMP)  ## the training notebooks for several seeds: SEEDS="0 1 2"; their rows join the results
 	@$(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) $(FLAGS) \
-	  --config profile=$(PROFILE) seeds="$(SEEDS)" -- sweep
+	  --config profile=$(PROFILE) seeds="$(SEEDS)" $(if $(FRESH),reuse_rows=false) -- sweep
 
 book: $(STAMP)  ## build the book from the notebooks executed last
 	@$(BIN)/python -m cgnlib.report book --profile $(PROFILE)

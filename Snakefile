@@ -8,7 +8,7 @@ from pathlib import Path
 PROFILE = config.get("profile", "quick")
 if not Path(f"params/{PROFILE}.yaml").is_file():
     raise WorkflowError(f"unknown profile '{PROFILE}'; choose one of: " + ", ".join(sorted(p.stem for p in Path("params").glob("*.yaml"))))
-OVERRIDES = {"seed": config["seed"]} if "seed" in config else {}
+OVERRIDES = {name: config[name] for name in ("seed", "reuse_rows") if name in config}
 SEEDS = str(config.get("seeds", "0 1 2")).split()
 # Cores that one notebook uses. One: small trainings side by side take less time than one after the other on more. It does
 # not follow the number of cores, since the number of threads decides the last bits of a training.
@@ -109,7 +109,7 @@ for name in SWEPT:
         params:
             name=name,
             profile=PROFILE,
-            overrides="-p seed {seed}",
+            overrides=overrides(**OVERRIDES | {"seed": "{seed}"}),
         threads: THREADS
         wildcard_constraints:
             seed=r"\d+",

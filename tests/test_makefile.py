@@ -63,6 +63,12 @@ def test_profile_cores_and_seed_are_passed_on(checkout: Path) -> None:
     assert "cgnlib.report book --profile paper" in shown
 
 
+@pytest.mark.parametrize("target", ["report", "sweep"])
+def test_rows_that_are_there_are_computed_anew_on_request(checkout: Path, target: str) -> None:
+    assert "reuse_rows" not in make("-n", target, folder=checkout).stdout
+    assert "reuse_rows=false" in make("-n", target, "FRESH=1", folder=checkout).stdout
+
+
 def test_quick_is_the_default_and_has_no_seed_of_its_own(checkout: Path) -> None:
     shown = make("-n", "report", folder=checkout).stdout
     assert "profile=quick" in shown

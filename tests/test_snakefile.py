@@ -123,6 +123,15 @@ def test_another_seed_is_another_run(study: Path, monkeypatch: pytest.MonkeyPatc
     assert len([rule for rule in rules if rule.startswith("notebook_")]) == len(NAMES)
 
 
+@pytest.mark.parametrize("target", ["study", "sweep"])
+def test_rows_are_computed_anew_on_request(study: Path, target: str) -> None:
+    arguments = ("--cores", "1", "-n", "-p", "--config", "profile=smoke", "seeds=4", "reuse_rows=false", "--", target)
+    commands = re.findall(r"cgnlib.report run .*", snakemake(study, *arguments).stdout)
+    assert commands
+    assert all("-p reuse_rows false" in command for command in commands)
+    assert all(("-p seed 4 " in command) == (target == "sweep") for command in commands)
+
+
 def test_one_failure_stops_what_needs_it_and_nothing_else(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = run_falsely(
         study,
