@@ -275,24 +275,25 @@ def interval_of(rows: pd.DataFrame) -> Interval:
     """Mean and 95 % interval of rows that differ in seeds alone.
 
     At least 3 CGN seeds: t over their means. Else at least 3 seeds in all: t over these. Else, for a percentage or
-    fraction, Wilson over the images of a row around the mean, which leaves out the spread between seeds.
+    fraction, Wilson over the images of a row around the mean, which leaves out the spread between seeds. No interval
+    of a percentage or fraction goes beyond its limits.
     Raises ResultsError without rows.
     """
     if rows.empty:
         raise ResultsError("no rows to take an interval of")
     values = [float(value) for value in rows["value"]]
     groups = seed_groups(rows)
+    limits = _LIMITS.get(str(rows["unit"].iloc[0]), (-math.inf, math.inf))
     if len(groups) >= 3 and len(groups) == len(values):
-        return mean_interval(values)
+        return mean_interval(values).cut(*limits)
     if len(groups) >= 3:
-        return nested_interval(groups).interval
+        return nested_interval(groups).interval.cut(*limits)
     if len(values) >= 3:
-        return replace(mean_interval(values), kind="t over classifier seeds")
-    unit, n = str(rows["unit"].iloc[0]), min(int(n) for n in rows["n"])
-    mean = sum(values) / len(values)
-    scale = _LIMITS.get(unit, (0.0, 0.0))[1]
-    if not scale:
+        return replace(mean_interval(values).cut(*limits), kind="t over classifier seeds")
+    mean, scale = sum(values) / len(values), limits[1]
+    if scale == math.inf:
         return Interval(mean, math.nan, math.nan, "no interval: fewer than 3 seeds")
+    n = min(int(n) for n in rows["n"])
     return wilson_interval(mean / scale * n, n).scaled(scale)
 
 

@@ -25,6 +25,10 @@ class Interval:
         """The same interval in another unit, e.g. `scaled(100)` from shares to percent. factor > 0."""
         return Interval(self.value * factor, self.low * factor, self.high * factor, self.kind)
 
+    def cut(self, least: float, most: float) -> "Interval":
+        """The same without what lies below `least` or above `most`, where the quantity has such limits."""
+        return Interval(self.value, max(self.low, least), min(self.high, most), self.kind)
+
     def text(self, decimals: int = 1) -> str:
         """For a table cell: "90.2 [89.1, 91.3]"."""
         return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"

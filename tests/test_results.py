@@ -254,6 +254,12 @@ def test_select_by_column_and_parameter() -> None:
     assert select(frame, method="gan").empty
 
 
+def test_no_interval_of_a_share_goes_beyond_its_limits() -> None:
+    found = interval_of(keep(*(row(value=value, params={"cgn_seed": seed}) for seed, value in enumerate((10, 12, 60)))))
+    assert (found.low, found.kind) == (0.0, "t over seeds")
+    assert found.high > 60
+
+
 def test_intervals_over_levels() -> None:
     assert interval_of(keep(row(seed=0))).kind == "Wilson over images"
     same_cgn = keep(*(row(seed=s, value=84.0 + s, params={"cgn_seed": 0}, dataset="colored") for s in range(3)))
