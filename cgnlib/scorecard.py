@@ -414,24 +414,33 @@ def grid_ranges(rows: pd.DataFrame) -> tuple[str, str]:
 
 
 def ratio_ranges(rows: pd.DataFrame) -> tuple[str, str]:
-    """Accuracies over CF ratios of Figures 5 and 6, lowest to highest: ours and Re-CGN's in words.
+    """`ratio_lines` in words: ours and Re-CGN's."""
+    lines = ratio_lines(rows)
+    ours, theirs = (
+        "; ".join(f"{line['variant']}, {line['counterfactuals']}: {line[name]} %" for line in lines if line[name])
+        for name in ("ours", "Re-CGN")
+    )
+    return ours, f"Re-CGN, counterfactuals alone: {theirs}" if theirs else "curves without numbers"
+
+
+def ratio_lines(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """Accuracies over CF ratios of Figures 5 and 6, lowest to highest in percent: a line per variant and size.
 
     No verdict: the seed prints curves without numbers, and Re-CGN's ranges are of counterfactuals alone, 10 epochs.
     """
     test = select(rows, metric=RATIO_METRIC)
     ranges = results.published("mnist-cf-ratio")
-    ours, published = [], []
+    lines = []
     points = {(str(r["dataset"]), json.loads(r["params"])["generated"]) for r in test.to_dict("records")}
     for variant, size in sorted(points):
         found = select(test, dataset=variant, generated=size)
         ratios = sorted({json.loads(text)["cf_ratio"] for text in found["params"]})
         values = [interval_of(select(found, cf_ratio=ratio)).value for ratio in ratios]
-        ours.append(f"{variant}, {size:,}: {min(values):.1f} to {max(values):.1f} %")
         bounds = [float(value) for value in select(ranges, dataset=variant, counterfactuals=size)["value"]]
-        if bounds:
-            published.append(f"{variant}, {size:,}: {min(bounds):.1f} to {max(bounds):.1f} %")
-    there = "Re-CGN, counterfactuals alone: " + "; ".join(published) if published else "curves without numbers"
-    return "; ".join(ours), there
+        texts = {"ours": f"{min(values):.1f} to {max(values):.1f}"}
+        texts["Re-CGN"] = f"{min(bounds):.1f} to {max(bounds):.1f}" if bounds else ""
+        lines.append({"variant": variant, "counterfactuals": f"{size:,}"} | texts)
+    return lines
 
 
 def cost(rows: pd.DataFrame) -> float | None:
