@@ -46,13 +46,20 @@ class PerceptualFeatures(nn.Module):
         """Always in eval mode: the network is a fixed ruler."""
         return super().train(False)
 
-    def style_loss(self, images: Tensor, target: Tensor, weights: Sequence[float]) -> Tensor:
-        """Style loss between `images` and the unlabelled `target` batch, only through blocks whose weight is not 0."""
+    def style_loss(
+        self, images: Tensor, target: Tensor, weights: Sequence[float], precision: str = "float32"
+    ) -> Tensor:
+        """Style loss between `images` and the unlabelled `target` batch, only through blocks whose weight is not 0.
+
+        precision: float32 | bfloat16, for the network; Gram matrices are float32 always.
+        """
         used = max((i + 1 for i, w in enumerate(weights) if w > 0), default=1)
-        with torch.no_grad():
-            reference = self(target, used)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            maps = self(images, used)
+            with torch.no_grad():
+                reference = self(target, used)
         scaled = [w * s**0.5 for w, s in zip(weights[:used], self.scale, strict=False)]
-        return style(self(images, used), reference, scaled)
+        return style([each.float() for each in maps], [each.float() for each in reference], scaled)
 
     def calibrate(self, images: Tensor, target: Tensor) -> None:
         """Set `scale` so that each unweighted term's gradient has norm `STYLE_GRADIENT_NORM` per image on this batch.

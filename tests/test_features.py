@@ -40,6 +40,20 @@ def test_vgg_blocks(pair) -> None:
     assert vgg.scale == [1.0] * 4
 
 
+def test_style_loss_of_vgg_in_bfloat16_points_the_same_way(pair) -> None:
+    vgg, losses, gradients = random_vgg16_features(), [], []
+    for precision in ("float32", "bfloat16"):
+        leaf = pair[0].clone().requires_grad_()
+        loss = vgg.style_loss(leaf, pair[1], (0.1, 0.1, 0.1, 0.1), precision)
+        loss.backward()
+        assert loss.dtype == torch.float32 and leaf.grad is not None
+        losses.append(loss.item())
+        gradients.append(leaf.grad.flatten())
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert not torch.equal(*gradients)
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.98
+
+
 def test_features_never_change(lite: PerceptualFeatures, pair) -> None:
     before = {name: tensor.clone() for name, tensor in lite.state_dict().items()}
     leaf = pair[0].clone().requires_grad_()

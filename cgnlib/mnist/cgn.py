@@ -3,6 +3,8 @@
 State-dict keys and shapes are those of the authors' published files, so their weights load as they are.
 """
 
+import copy
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from cgnlib.composition import compose
 
@@ -37,11 +40,15 @@ class UpsampledConv2d(nn.Module):
         fold = torch.tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=torch.float32)
         self.register_buffer("fold", fold, persistent=False)
 
+    def kernel(self) -> Tensor:
+        """The (in, out, 4, 4) weight of the transposed convolution."""
+        return torch.einsum("oihw,th,sw->iots", self.weight, self.fold, self.fold)
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, 2H, 2W)."""
-        kernel = torch.einsum("oihw,th,sw->iots", self.weight, self.fold, self.fold)
         # Without channels-last input the CPU takes a path that is five times slower.
-        return F.conv_transpose2d(images.contiguous(memory_format=torch.channels_last), kernel, stride=2, padding=1)
+        images = images.contiguous(memory_format=torch.channels_last)
+        return F.conv_transpose2d(images, self.kernel(), stride=2, padding=1)
 
 
 class InstanceNorm(nn.Module):
@@ -133,6 +140,18 @@ class CGN(nn.Module):
         """(B, 3, 32, 32) in [-1, 1], before the shuffler."""
         return self.f_text2(self._input(u, y))
 
+    @torch.no_grad()
+    def fused(self) -> "CGN":
+        """A copy for sampling: in eval mode and of the same function, but each batch norm is part of the convolution
+        before it, and kernels are folded once. Its state dict is not that of published files."""
+        copied = copy.deepcopy(self).eval()
+        for mechanism in (copied.f_shape, copied.f_text1, copied.f_text2):
+            layers = list(mechanism)
+            for index, (layer, norm) in enumerate(itertools.pairwise(layers)):
+                if isinstance(norm, nn.BatchNorm2d):
+                    mechanism[index], mechanism[index + 1] = _with_norm(layer, norm), nn.Identity()
+        return copied.to(memory_format=torch.channels_last)
+
     def forward(self, u: Tensor, y: Tensor, generator: torch.Generator) -> Composition:
         """One noise and one label for all mechanisms, as in training."""
         return Composition(
@@ -140,6 +159,23 @@ class CGN(nn.Module):
             foreground=shuffle_texture(self.foreground(u, y), generator),
             background=shuffle_texture(self.background(u, y), generator),
         )
+
+
+def _with_norm(layer: nn.Module, norm: nn.BatchNorm2d) -> nn.Module:
+    """One convolution that does what `layer`, an UpsampledConv2d or Conv2d, and its batch norm in eval mode do."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    shift = norm.bias - norm.running_mean * scale
+    if isinstance(layer, UpsampledConv2d):
+        kernel = layer.kernel() * scale[:, None, None]
+        merged = skip_init(nn.ConvTranspose2d, *kernel.shape[:2], 4, stride=2, padding=1)
+    else:
+        assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+        kernel = layer.weight * scale[:, None, None, None]
+        shift = shift + layer.bias * scale
+        merged = skip_init(nn.Conv2d, layer.in_channels, layer.out_channels, 3, padding=1)
+    merged.weight, merged.bias = nn.Parameter(kernel), nn.Parameter(shift)
+    return merged
 
 
 def draw_noise(n: int, generator: torch.Generator) -> Tensor:

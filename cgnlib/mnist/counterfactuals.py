@@ -44,19 +44,19 @@ class CounterfactualStream:
         keep_freed_memory()
         device = next(self.cgn.parameters()).device
         stream = generator(self.seed, "counterfactuals", "tied" if self.tied else "free", self.ratio, device=device)
+        cgn = self.cgn.fused()
         remaining = self.n
         while remaining > 0:
             masks = min(MASKS_PER_BATCH, -(-remaining // self.ratio))
-            batch = self._batch(masks, stream)
+            batch = self._batch(cgn, masks, stream)
             yield batch if len(batch) <= remaining else batch.subset(slice(remaining))
             remaining -= len(batch)
 
     @torch.inference_mode()
-    def _batch(self, masks: int, stream: torch.Generator) -> LabelledImages:
-        self.cgn.eval()
+    def _batch(self, cgn: CGN, masks: int, stream: torch.Generator) -> LabelledImages:
         shape = torch.randint(0, CLASSES, (masks,), generator=stream, device=stream.device)
         with fast_autocast(stream.device.type):
-            mask = self.cgn.mask(draw_noise(masks, stream), shape)
+            mask = cgn.mask(draw_noise(masks, stream), shape)
         images, foregrounds, backgrounds = [], [], []
         for _ in range(self.ratio):
             foreground, background = (
@@ -64,10 +64,9 @@ class CounterfactualStream:
             )
             noise = draw_noise(masks, stream)
             with fast_autocast(stream.device.type):
-                f = shuffle_texture(self.cgn.foreground(noise, foreground), stream)
-                b = shuffle_texture(
-                    self.cgn.background(noise if self.tied else draw_noise(masks, stream), background), stream
-                )
+                f = shuffle_texture(cgn.foreground(noise, foreground), stream)
+                noise = noise if self.tied else draw_noise(masks, stream)
+                b = shuffle_texture(cgn.background(noise, background), stream)
             images.append(to_uint8(compose(mask.float(), f.float(), b.float())).contiguous().cpu())
             foregrounds.append(foreground.cpu())
             backgrounds.append(background.cpu())

@@ -122,6 +122,7 @@ def _train(
     record = trainer.state.cost(device)
     if isinstance(trainer, AdversarialTrainer):
         record["style_scale"] = trainer.features.scale
+        record |= {"precision": "float32", "features_precision": trainer.features_precision}
     else:
         record["precision"] = fast_precision(device)
     artefact.finish(cgn, record, pd.DataFrame(trainer.state.log))
@@ -194,6 +195,8 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         cgn, self.discriminator = build_networks(recipe, seed)
         super().__init__(images, recipe, seed, device, cgn, self.discriminator)
         self.features = features.to(device).to(memory_format=torch.channels_last)
+        # The depthwise convolutions of EfficientNet-Lite0 are slower in bfloat16.
+        self.features_precision = fast_precision(device) if features.name == "vgg16" else "float32"
         # Rescale the style terms on 256 pairs of real images (nothing to do for VGG16).
         pair = torch.randint(0, len(images), (2, 256), generator=generator(seed, "cgn", "calibration")).to(device)
         features.calibrate(self._real(pair[0]), self._real(pair[1]))
@@ -220,7 +223,7 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         terms = {
             "adversarial": losses.adversarial(self.discriminator(image, fake_labels, self.noise), real=True),
             "entropy": recipe.lambda_mask * losses.binary_entropy(parts.mask),
-            "style": self.features.style_loss(image, real, recipe.style_weights),
+            "style": self.features.style_loss(image, real, recipe.style_weights, self.features_precision),
         }
         update(self.optimizer_g, torch.stack(list(terms.values())).sum())
         self.discriminator.requires_grad_(True)

@@ -57,6 +57,26 @@ def cgn() -> CGN:
     return network
 
 
+def test_fused_layers_are_the_same_function_in_eval_mode() -> None:
+    network = CGN()
+    initialise(network, "orthogonal", 1.0, generator(0, "test"))
+    draws = generator(1, "test")
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            assert layer.running_mean is not None and layer.running_var is not None
+            layer.running_mean.normal_(generator=draws)
+            layer.running_var.uniform_(0.2, 3.0, generator=draws)
+            nn.init.normal_(layer.bias, generator=draws)
+    fused, labels = network.fused(), torch.arange(10)
+    assert network.training and not any(isinstance(layer, nn.BatchNorm2d) for layer in fused.modules())
+    network.eval()
+    for part in ("mask", "foreground", "background"):
+        noise = draw_noise(10, draws)
+        expected, got = (getattr(each, part)(noise, labels) for each in (network, fused))
+        assert expected.std() > 0.05
+        torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_state_dict_is_the_published_one(cgn: CGN) -> None:
     expected: dict[str, tuple[int, ...]] = dict(PUBLISHED_SHAPES)
     for name, channels in PUBLISHED_NORMS.items():
