@@ -53,6 +53,8 @@ class PerceptualFeatures(nn.Module):
 
         precision: float32 | bfloat16, for the network; Gram matrices are float32 always.
         """
+        if precision not in ("float32", "bfloat16"):
+            raise ValueError(f"unknown precision {precision!r}: choose float32 or bfloat16")
         used = max((i + 1 for i, w in enumerate(weights) if w > 0), default=1)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             maps = self(images, used)

@@ -260,11 +260,12 @@ def dot_plot(
     xlabel: str = "accuracy on free-factor test images (%)",
     limits: tuple[float, float] = (0, 100),
     chance: float | None = 10.0,
+    oracle: str = "oracle (ceiling)",
 ) -> Figures:
     """The deciding figure of a claim: a line per method, a panel per variant, published values above ours.
 
     rows: result rows of one metric. Seeds are points, a bar is the interval, a large dot the mean; the method `oracle`
-    becomes a line. Raises ValueError when rows hold several metrics or none.
+    becomes a line, with `oracle` as its name in the legend. Raises ValueError when rows hold several metrics or none.
     """
     if len(set(rows["metric"])) != 1:
         raise ValueError(f"dot_plot needs rows of one metric, got {sorted(set(rows['metric']))}")
@@ -324,7 +325,7 @@ def dot_plot(
     if chance is not None:
         legend.append(Line2D([], [], color="#B9BEC5", lw=1.2, ls=(0, (4, 3)), label="chance"))
     if any(len(frame) for frame in ceiling.values()):
-        legend.append(Line2D([], [], color="#9AA0A6", lw=1.2, ls=(0, (1, 1.5)), label="oracle (ceiling)"))
+        legend.append(Line2D([], [], color="#9AA0A6", lw=1.2, ls=(0, (1, 1.5)), label=oracle))
     height = 84 + (40 if several else 32) * len(lines)
     smoke = "smoke" in set(rows["profile"])
     return trellis(draw, len(shown), height=height, share_y=True, xlabel=xlabel, legend=legend, smoke=smoke)

@@ -443,6 +443,28 @@ def ratio_lines(rows: pd.DataFrame) -> list[dict[str, str]]:
     return lines
 
 
+def repeats(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of Figures 5 and 6 whose very setting claim 2 trained as well, on its own, beside its number: a line each.
+
+    A pair from one training, which experiments may share, is left out.
+    """
+    lines = []
+    for line in select(rows, metric=RATIO_METRIC).to_dict("records"):
+        same = {name: line[name] for name in ("dataset", "method", "recipe", "metric", "seed", "data", "params")}
+        twin = select(results.load(line["profile"], "mnist-ood", published=True), **same)
+        if len(twin) and float(twin["seconds"].iloc[0]) != line["seconds"]:
+            lines.append(
+                {
+                    "variant": line["dataset"],
+                    "CGN": "the authors'" if line["recipe"] == "authors" else "ours",
+                    "here, %": line["value"],
+                    "claim 2, %": float(twin["value"].iloc[0]),
+                    "difference": f"{line['value'] - float(twin['value'].iloc[0]):+.1f}".replace("-", "−"),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
 def cost(rows: pd.DataFrame) -> float | None:
     """Seconds of training behind rows; a training counts once, also where several experiments measure its model.
 

@@ -57,6 +57,6 @@ def test_the_heat_maps_have_their_picture(method: str, name: str) -> None:
     assert tiles.shape[:2] == (10, 10)
 
 
-@pytest.mark.parametrize(("variant", "recipe"), product(PAPER.variants, ("robust", "paper")))
+@pytest.mark.parametrize(("variant", "recipe"), [*product(PAPER.variants, ("robust", "paper"))])
 def test_both_recipes_have_samples(variant: str, recipe: str) -> None:
     assert training_samples(load("paper", EXPERIMENT, published=True, own=False), variant, recipe) is not None

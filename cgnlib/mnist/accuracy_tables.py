@@ -6,11 +6,10 @@ from typing import Any
 import pandas as pd
 
 from cgnlib.plotting import METHOD_LABELS, RECIPE_LABELS, VARIANT_LABELS
-from cgnlib.results import beside_published, select
+from cgnlib.results import SOURCES, beside_published, select
 from cgnlib.statistics import Interval
 
 _LAST, _BEST = "accuracy/test/last", "accuracy/test/best"
-_SOURCES = ("seed", "SG21")
 SEED_EPOCHS = 30  # of the classifiers in the seed's Tables 2 and 6, by its code
 _GAP_COLUMNS = ["variant", "training data", "CGN from", "source", "published"]
 _GAP_COLUMNS += ["last epoch", "best epoch", "in the latter"]  # also of a table without lines
@@ -27,7 +26,7 @@ def published_gaps(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     best = {_setting(line): line for line in select(beside, metric=_BEST).to_dict("records")}
     lines, compared = [], 0
     for last in select(beside, metric=_LAST).to_dict("records"):
-        for source in _SOURCES:
+        for source in SOURCES:
             if math.isnan(value := last[source]):
                 continue
             compared += 1
@@ -62,8 +61,8 @@ def gaps_sentence(gaps: pd.DataFrame, compared: int) -> str:
 def sg21_readings(rows: pd.DataFrame) -> pd.DataFrame:
     """SG21's one row "CGN" beside both kinds of training data that it may mean, for the authors' weights.
 
-    A line per variant for which both were trained: SG21, ours as texts with intervals, and the nearer one. rows: of
-    mnist-ood.
+    A line per variant for which both were trained: SG21, ours as texts with intervals, and the nearer one, or "no
+    telling" where their intervals overlap. rows: of mnist-ood.
     """
     beside = select(beside_published(rows), recipe="authors", metric=_LAST)
     lines = []
@@ -74,6 +73,8 @@ def sg21_readings(rows: pd.DataFrame) -> pd.DataFrame:
         value = own["original+cgn"]["SG21"]
         both = {METHOD_LABELS[method]: own[method] for method in ("cgn", "original+cgn")}
         nearer = min(both, key=lambda name: abs(both[name]["mean"] - value))
+        if max(line["low"] for line in both.values()) <= min(line["high"] for line in both.values()):
+            nearer = "no telling"
         lines.append(
             {"variant": label, "SG21": value}
             | {name: _text(line) for name, line in both.items()}

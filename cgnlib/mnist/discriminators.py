@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cgnlib.mnist.cgn import CLASSES, EMBEDDING, SIZE
+from cgnlib.mnist.recipes import GROUP
 
 
 class LinearDiscriminator(nn.Module):
@@ -72,9 +73,6 @@ class StridedDiscriminator(nn.Module):
         """(B, 3, 32, 32), (B,) -> (B,) validity. No random draw: `generator` is part of the common signature."""
         plane = self.label_embedding(labels).view(-1, 1, SIZE, SIZE)
         return self.layers(torch.cat([images, plane], dim=1)).squeeze(1)
-
-
-GROUP = 4  # consecutive images of one class that are compared with each other
 
 
 class ShapeDiscriminator(nn.Module):

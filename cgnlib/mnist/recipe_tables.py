@@ -9,7 +9,7 @@ import pandas as pd
 
 from cgnlib.plotting import FACTOR_LABELS, METHOD_LABELS, QUALITY_METRICS, RECIPE_LABELS, VARIANT_LABELS
 from cgnlib.results import interval_of, published, seed_groups, select
-from cgnlib.statistics import Interval, nested_interval, rank_correlation
+from cgnlib.statistics import Interval, mean_difference_interval, nested_interval, rank_correlation
 from cgnlib.verdicts import SuccessRate, success_rates
 
 
@@ -39,12 +39,16 @@ def success_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def success_sentence(rows: pd.DataFrame, recipe: str) -> str:
-    """In words, how many CGNs of a recipe succeed in each variant."""
+    """In words, how many CGNs of a recipe succeed in each variant, and what stood in for VGG16."""
     rates = [rate for rate in _ordered(success_rates(rows)) if rate.recipe == recipe]
     if not rates:
         return f"{RECIPE_LABELS[recipe]}: no training counted".capitalize()
-    counted = (f"{r.succeeded} of {r.trained} on {r.variant} (at least {r.interval.low:.0f} %)" for r in rates)
-    return f"{RECIPE_LABELS[recipe].capitalize()}: {', '.join(counted)}"
+    counted = (
+        f"{r.succeeded} of {r.trained} on {r.variant} ({r.interval.low:.0f} to {r.interval.high:.0f} %)" for r in rates
+    )
+    features = {json.loads(text).get("features") for text in select(rows, recipe=recipe)["params"]}
+    stand_in = "; EfficientNet-Lite0 in place of VGG16" if "efficientnet-lite0" in features else ""
+    return f"{RECIPE_LABELS[recipe].capitalize()}: {', '.join(counted)}{stand_in}"
 
 
 def training_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -69,6 +73,67 @@ def training_table(rows: pd.DataFrame) -> pd.DataFrame:
             | {"CGNs": len(reached)}
         )
     return pd.DataFrame(lines)
+
+
+def widest_factor_spread(rows: pd.DataFrame) -> tuple[float, str] | None:
+    """The largest standard deviation, in points, of the share of a requested factor that is recovered, between CGNs of
+    one variant and training with at least three, and where it is. rows: of mnist-training."""
+    found = []
+    for variant, recipe in dict.fromkeys(zip(rows["dataset"], rows["recipe"], strict=True)):
+        for factor, name in FACTOR_LABELS.items():
+            own = select(rows, dataset=variant, recipe=recipe, metric=f"control/{factor}/{factor}")["value"].tolist()
+            if len(own) >= 3:
+                found.append((stdev(own), f"{name}, {VARIANT_LABELS[variant]}, {RECIPE_LABELS[recipe]}"))
+    return max(found, default=None)
+
+
+def change_sentences(rows: pd.DataFrame) -> list[str]:
+    """What each change to our recipe does, a sentence each: successes over all variants beside ours, and on which
+    variants the accuracy is clearly lower or higher (Welch interval over three or more CGNs on both sides).
+
+    rows: of mnist-training.
+    """
+    rates = success_rates(rows)
+    sentences = []
+    for recipe in [name for name in RECIPE_LABELS if name not in ("authors", "robust", "paper")]:
+        pairs = [
+            (r, o) for r in rates for o in rates if (r.recipe, o.recipe, o.variant) == (recipe, "robust", r.variant)
+        ]
+        if not pairs:
+            continue
+        succeeded, trained, ours, of = (
+            sum(getattr(pair[side], name) for pair in pairs) for side in (0, 1) for name in ("succeeded", "trained")
+        )
+        changes: dict[str, list[str]] = {"lower": [], "higher": []}
+        compared = 0
+        for rate, _ in pairs:
+            changed, base = (
+                select(rows, dataset=rate.variant, recipe=name, metric=QUALITY_METRICS[1])["value"].tolist()
+                for name in (recipe, "robust")
+            )
+            if min(len(changed), len(base)) < 3:
+                continue
+            compared += 1
+            change = mean_difference_interval(changed, base)
+            if change.low > 0 or change.high < 0:
+                where = f"{rate.variant} by {abs(change.value):.1f} [{min(abs(change.low), abs(change.high)):.1f}, "
+                where += f"{max(abs(change.low), abs(change.high)):.1f}] points"
+                changes["higher" if change.low > 0 else "lower"].append(where)
+        words = [f"accuracy clearly {side} on {', '.join(where)}" for side, where in changes.items() if where]
+        if not words:
+            words = ["no clear change of accuracy" if compared else "too few CGNs to compare accuracies"]
+        label = RECIPE_LABELS[recipe].removeprefix("ours, ").capitalize()
+        sentences.append(f"{label}: {succeeded} of {trained} succeed (ours {ours} of {of}); {'; '.join(words)}.")
+    return sentences
+
+
+def correlation_words(found: Interval) -> str:
+    """What a rank correlation says, by its interval."""
+    if math.isnan(found.low):
+        return "no interval, the order is perfect"
+    if found.low <= 0 <= found.high:
+        return "undecided, the interval holds 0"
+    return "they go together" if found.low > 0 else "one falls as the other rises"
 
 
 def quality_correlations(rows: pd.DataFrame) -> dict[str, tuple[Interval, int]]:

@@ -6,6 +6,8 @@ Architecture, composition and training data are the same in all; a recipe change
 from dataclasses import dataclass, replace
 from typing import Any
 
+GROUP = 4  # consecutive images of a batch that are of one class, which masks are compared in
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -115,7 +117,8 @@ def changes(variant: str) -> dict[str, dict[str, Any]]:
         "constant-rate": {"final_learning_rate": 1.0, "warm_up": 0},
         "small-batch": {
             "batch_size": published.batch_size,
-            "texture_batch": ours.texture_batch * published.batch_size // ours.batch_size,
+            # Of two classes at least: the batch norm of one class takes away what its label gives.
+            "texture_batch": max(2 * GROUP, ours.texture_batch * published.batch_size // ours.batch_size),
         },
         "published-rates": dict.fromkeys(rates, published.learning_rate) | {"betas": published.betas},
         "published-start": {"initialisation": published.initialisation, "gain": published.gain},

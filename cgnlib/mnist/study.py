@@ -91,6 +91,15 @@ class TrainedCGN:
         """Of its training on this machine; None for weights that came from elsewhere."""
         return self._made[1]
 
+    @functools.cached_property
+    def stopped(self) -> str:
+        """Why its training stopped and left no CGN, else "". Loads or trains the CGN."""
+        try:
+            _ = self._made
+        except TrainingStopped as stop:
+            return str(stop)
+        return ""
+
     @property
     def seconds(self) -> float | None:
         """Of its training: on this machine, else by the record of the shipped weights that stand for it."""
@@ -263,7 +272,7 @@ class Study:
         """Rows of `mnist-ood` (Tables 2 and 6) or `mnist-indomain` (Table 1) for one method, kept in the results.
 
         Taken from earlier results when the parameters say so; else those of the other experiment, which come from the
-        same classifiers, are kept too. None when the CGN of `recipe` is not at hand.
+        same classifiers, are kept too. None when the CGN of `recipe` is not at hand, or its training stopped.
         """
         if experiment not in EXPERIMENT_SPLITS:
             raise ValueError(f"unknown experiment {experiment!r}: choose {' or '.join(EXPERIMENT_SPLITS)}")
@@ -275,6 +284,8 @@ class Study:
         found = self.reused(common)
         if found is not None:
             return found
+        if _left_no_cgn(cgn):
+            return None
         rows: dict[str, list[Row]] = {name: [] for name in EXPERIMENT_SPLITS}
         for seed, _, history, seconds in self.classifiers(variant, method, cgn):
             for name, splits in EXPERIMENT_SPLITS.items():
@@ -292,7 +303,7 @@ class Study:
 
         Rows of experiment mnist-own-colours: "accuracy/palette" and "accuracy/own" over all test digits,
         "accuracy/palette/<colour>" and "accuracy/own/<colour>" for each of the ten colours. The CGN of the authors saw
-        a file that is lost: where its colours are not ours, this tells what that costs. None when it is not at hand.
+        a file that is lost: where its colours are not ours, this tells what that costs. None as in `accuracy_rows`.
         """
         cgn = self.cgn("colored", recipe)
         if cgn is None:
@@ -302,6 +313,8 @@ class Study:
         found = self.reused(common)
         if found is not None:
             return found
+        if _left_no_cgn(cgn):
+            return None
         digits, limit = self.digits, self.parameters.test_images
         tests = {"palette": self.images("colored", "test")}
         tests["own"] = make_variant("colored", "test", digits, limit=limit, palette=self.own_colours(cgn))
@@ -342,7 +355,9 @@ class Study:
         return [r for r in self.parameters.ratio_values if variant != "colored" or r <= COLOURS]
 
     def ratio_rows(self, variant: str, size: int, ratio: int, recipe: str | None = None) -> pd.DataFrame | None:
-        """Accuracy of original + `size` counterfactuals at CF ratio `ratio` (experiment mnist-cf-ratio)."""
+        """Accuracy of original + `size` counterfactuals at CF ratio `ratio` (experiment mnist-cf-ratio). None as in
+        `accuracy_rows`.
+        """
         cgn = self.cgn(variant, recipe)
         if cgn is None:
             return None
@@ -351,6 +366,8 @@ class Study:
         found = self.reused(common)
         if found is not None:
             return found
+        if _left_no_cgn(cgn):
+            return None
         generated = self.counterfactuals(cgn, n=size, ratio=ratio)
         training = concatenate([self.images(variant, "train"), generated], f"{variant}/original+cgn")
         rows = []
@@ -403,10 +420,9 @@ class Study:
         if found is not None:
             return None, found
         about: dict[str, Any] = common | {"seed": self.parameters.seed}
-        try:
-            about["seconds"] = cgn.seconds
-        except TrainingStopped:
+        if cgn.stopped:
             return None, results.keep([Row(**about, metric="training/stopped", value=100, n=1)])
+        about["seconds"] = cgn.seconds
         oracles, accuracies = self.oracles(cgn.variant)
         samples = self.control_samples(cgn)
         control = measure_control(samples, oracles)
@@ -438,7 +454,7 @@ class Study:
         The maps are those of the first classifier seed, kept beside the rows as a picture; rows are kept for all,
         without the ratio of sensitivities where it is not defined (the maps do not change with the digit). Where rows
         are taken from earlier results the picture is read, so that no classifier is trained; None for the maps where it
-        is missing. None when the CGN is not at hand.
+        is missing. None as in `accuracy_rows`.
         """
         parts_of(method)
         variant = "double-colored"
@@ -452,6 +468,8 @@ class Study:
         if found is not None:
             tiles = kept_tiles(found, name, SIZE)
             return None if tiles is None else tiles[:, :, 0].astype(np.float32) / 255, found
+        if _left_no_cgn(cgn):
+            return None
         grid = theme_grid(self.digits)
         maps, rows = [], []
         for seed, classifier, _, seconds in self.classifiers(variant, method, cgn):
@@ -469,9 +487,8 @@ class Study:
             ]
             if seen.digit_effect > 0:
                 rows.append(Row(**ratio, metric="sensitivity/colour-over-digit", value=seen.colour_over_digit))
-        kept = results.keep(rows)
         keep_tiles(np.rint(maps[0][:, :, None] * 255).astype(np.uint8), profile, name, common)
-        return maps[0], kept
+        return maps[0], results.keep(rows)
 
     # --- rows ------------------------------------------------------------------------------------------------------
 
@@ -525,6 +542,14 @@ def oracle_epochs(parameters: StudyParameters) -> int:
 def classifier_params(config: ClassifierConfig) -> dict[str, Any]:
     """Of a training of classifiers, in rows; those that name no version are of version 2."""
     return {"epochs": config.epochs, "batch": config.batch_size} | _classifier_version()
+
+
+def _left_no_cgn(cgn: TrainedCGN | None) -> bool:
+    """Whether the training of a CGN stopped, which it says for the reader of the page."""
+    if cgn is None or not cgn.stopped:
+        return False
+    print(f"{cgn.variant}, recipe {cgn.recipe}: not tested, {cgn.stopped}")
+    return True
 
 
 def _classifier_version() -> dict[str, int]:

@@ -247,10 +247,10 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
     """
 
     def __init__(self, images: LabelledImages, recipe: MechanismRecipe, seed: int, device: str) -> None:
-        if recipe.batch_size % GROUP or recipe.texture_batch > recipe.batch_size:
+        if recipe.batch_size % GROUP or not 2 * GROUP <= recipe.texture_batch <= recipe.batch_size:
             raise ValueError(
-                f"recipe {recipe.name} needs batches of a multiple of {GROUP} and a texture_batch of at most that, not "
-                f"{recipe.batch_size} and {recipe.texture_batch}"
+                f"recipe {recipe.name} needs batches of a multiple of {GROUP}, and a texture_batch of {2 * GROUP} (two "
+                f"classes) or more, at most the batch; not {recipe.batch_size} and {recipe.texture_batch}"
             )
         cgn = _new_cgn(recipe, seed)
         with torch.random.fork_rng(devices=[]):
@@ -262,6 +262,8 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
                     "background": TextureDiscriminator(recipe.texture_width),
                 }
             )
+        self.penalty = torch.zeros((), device=device)  # the last one, for the log
+        self.judges.register_buffer("penalty", self.penalty)  # so that a resumed training has it
         flatten_textures(cgn, FIRST_VARIATION)
         start_from_colours(cgn, images.images[:COLOUR_SAMPLE], FRAME)
         super().__init__(images, recipe, seed, device, cgn, self.judges)
@@ -280,7 +282,8 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         )
 
     def step(self, step: int) -> dict[str, Tensor]:
-        """Returns the losses of each mechanism and of its discriminator, and the mean of the masks."""
+        """Returns the losses of each mechanism and of its discriminator, the gradient penalty that was taken last, and
+        the mean of the masks."""
         self._schedule(step)
         self.index.copy_(self._classes_in_groups())
         values = self._update_with_penalty() if step % self.recipe.r1_every == 0 else self._update()
@@ -316,8 +319,9 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
                 leaf = true[name].detach().requires_grad_()
                 square = losses.gradient_penalty(self._scores(name, leaf, about[name]), leaf)
                 terms["gradient penalty"] = terms["gradient penalty"] + weight / 2 * recipe.r1_every * square
+            self.penalty.copy_(terms["gradient penalty"].detach())
         update(self.optimizer_d, torch.stack(list(terms.values())).sum())
-        terms.setdefault("gradient penalty", mask.new_zeros(()))
+        terms["gradient penalty"] = self.penalty.clone()
 
         self.judges.requires_grad_(False)
         for name in fake:

@@ -11,8 +11,9 @@ from cgnlib.mnist.recipe_study import training_rows, training_samples
 from cgnlib.mnist.study import Study
 from cgnlib.plotting import RECIPE_LABELS
 from cgnlib.results import load, select, with_all_seeds
+from cgnlib.statistics import Interval
 from cgnlib.training import TrainingStopped
-from cgnlib.verdicts import FACTORS, claim1_mnist
+from cgnlib.verdicts import FACTORS, SuccessRate, claim1_mnist
 
 V = "double-colored"
 
@@ -127,6 +128,34 @@ def test_accuracy_is_held_against_quality_cgn_by_cgn() -> None:
     assert list(table["training"]) == [RECIPE_LABELS[n] for n in ("robust", "paper", "no-penalty", "small-batch")]
     assert list(table["− ours"]) == ["–", "−61.0", "−21.0", "−16.0"]
     assert list(table["CGNs"]) == [2, 1, 1, 1]
+
+
+def test_what_a_change_to_the_recipe_does_is_said_with_its_interval(monkeypatch) -> None:
+    means = {"robust": (80.0, 82.0, 84.0), "no-penalty": (60.0, 61.0, 62.0), "constant-rate": (81.0, 83.0)}
+    rows = made({(name, seed): (90, value) for name, values in means.items() for seed, value in enumerate(values)})
+    counted = {"robust": (3, 3), "no-penalty": (1, 3), "constant-rate": (2, 2)}
+    rates = [SuccessRate(V, name, *counts, failed=()) for name, counts in counted.items()]
+    monkeypatch.setattr(recipe_tables, "success_rates", lambda _: rates)
+    assert recipe_tables.change_sentences(rows) == [
+        "No gradient penalty: 1 of 3 succeed (ours 3 of 3); accuracy clearly lower on "
+        f"{V} by 21.0 [16.8, 25.2] points.",
+        "Constant learning rate: 2 of 2 succeed (ours 3 of 3); too few CGNs to compare accuracies.",
+    ]
+
+
+def test_the_widest_spread_of_a_factor_is_found() -> None:
+    rows = made({("robust", 0): (90, 0), ("robust", 1): (94, 0), ("robust", 2): (98, 0), ("paper", 0): (10, 0)})
+    found = recipe_tables.widest_factor_spread(rows)
+    assert found is not None and found[0] == pytest.approx(4.0)
+    assert "our recipe" in found[1]
+    assert recipe_tables.widest_factor_spread(select(rows, seed=0)) is None
+
+
+def test_correlations_are_put_into_words_by_their_intervals() -> None:
+    words = [recipe_tables.correlation_words(Interval(0.5, low, high, "")) for low, high in ((-0.1, 0.9), (0.2, 0.9))]
+    assert words == ["undecided, the interval holds 0", "they go together"]
+    assert "falls" in recipe_tables.correlation_words(Interval(-0.5, -0.9, -0.2, ""))
+    assert "no interval" in recipe_tables.correlation_words(Interval(1, float("nan"), float("nan"), ""))
 
 
 def test_spread_is_split_into_cgns_and_classifiers() -> None:
