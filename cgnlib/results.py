@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,10 @@ class Row:
         _check_known("profile", self.profile, PROFILES, name)
         if self.experiment.startswith("mnist-"):
             _check_known("method", self.method, tuple(METHODS), name)
-        object.__setattr__(self, "value", float(self.value))
+        try:
+            object.__setattr__(self, "value", float(self.value))
+        except (TypeError, ValueError) as error:
+            raise ResultsError(f"result {name}: value is {self.value!r}; it must be a number") from error
         if not math.isfinite(self.value):
             raise ResultsError(f"result {name}: value is {self.value}; a run that diverged has no result")
         low, high = _LIMITS.get(self.unit, (-math.inf, math.inf))
@@ -80,7 +84,8 @@ class Row:
             raise ResultsError(f"result {name}: value {self.value} is outside [{low:g}, {high:g}] {self.unit}")
         for column, least in (("n", 1), ("seed", 0)):
             number = getattr(self, column)
-            if isinstance(number, bool) or int(number) != number or number < least:
+            whole = isinstance(number, Real) and not isinstance(number, bool) and number % 1 == 0
+            if not whole or number < least:
                 raise ResultsError(f"result {name}: {column} is {number!r}; it must be an integer, at least {least}")
             object.__setattr__(self, column, int(number))
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):

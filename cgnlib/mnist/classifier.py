@@ -16,6 +16,7 @@ from cgnlib.randomness import derive_seed, generator
 from cgnlib.training import Artefact, Batches, TrainingState, fast_autocast, fast_precision, run, update
 
 METHOD_VERSION = 2
+TARGETS = ("shape", "foreground", "background")  # factors that can be predicted
 EVALUATION_BATCH = 500
 TRAINING_SAMPLE = 10_000  # training images on which the training accuracy is taken, after the last epoch
 
@@ -28,7 +29,13 @@ class ClassifierConfig:
     batch_size: int = 64
     learning_rate: float = 1.0
     gamma: float = 0.7  # factor on the learning rate after each epoch
-    target: str = "shape"  # the factor that is predicted: shape | foreground | background
+    target: str = "shape"  # the factor that is predicted, one of TARGETS
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"a classifier needs epochs and batch_size >= 1, not {self.epochs} and {self.batch_size}")
+        if self.target not in TARGETS:
+            raise ValueError(f"unknown target {self.target!r}: choose {', '.join(TARGETS)}")
 
 
 class NormalisedConv2d(nn.Module):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -179,3 +180,9 @@ def test_predictions_do_not_depend_on_the_batch(some_images, monkeypatch) -> Non
     whole = predict(classifier, some_images)
     monkeypatch.setattr(module, "EVALUATION_BATCH", 7)
     assert torch.equal(predict(classifier, some_images), whole)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}, {"target": "colour"}])
+def test_settings_that_train_nothing_are_refused_by_name(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=str(*wrong.values())):
+        ClassifierConfig(**wrong)
