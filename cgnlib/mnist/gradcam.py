@@ -45,12 +45,12 @@ class HeatMaps:
         return self.colour_effect / self.digit_effect
 
 
-def theme_grid(digits: Digits, per_digit: int = 0) -> LabelledImages:
-    """The 100 images of Figure 3: digit d (its test image number `per_digit`) in the clean colour theme of class c.
+def theme_grid(digits: Digits) -> LabelledImages:
+    """The 100 images of Figure 3: digit d (its first test image) in the clean colour theme of class c.
 
     Row-major by digit: image 10 * d + c has shape label d and foreground and background labels c.
     """
-    index = [int((digits.test_labels == d).nonzero()[per_digit, 0]) for d in range(CLASSES)]
+    index = [int((digits.test_labels == d).nonzero()[0, 0]) for d in range(CLASSES)]
     shape = torch.arange(CLASSES).repeat_interleave(CLASSES)
     theme = torch.arange(CLASSES).repeat(CLASSES)
     palette = torch.tensor(DOUBLE_COLORED_PALETTE) / 255

@@ -402,9 +402,9 @@ class Study:
         params |= {} if config.batch_size == 64 else {"oracle_batch": config.batch_size}
         return params | {"control_samples": parameters.control_samples}
 
-    def control_samples(self, cgn: TrainedCGN, n: int | None = None) -> CounterfactualParts:
+    def control_samples(self, cgn: TrainedCGN) -> CounterfactualParts:
         """Counterfactuals with free labels and all their parts."""
-        labels = free_labels(n or self.parameters.control_samples, self.parameters.seed)
+        labels = free_labels(self.parameters.control_samples, self.parameters.seed)
         return sample_parts(cgn.cgn, *labels, seed=self.parameters.seed)
 
     def control(self, cgn: TrainedCGN) -> tuple[Control | None, pd.DataFrame]:
