@@ -14,7 +14,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +83,11 @@ class Row:
             raise ResultsError(f"result {name}: value {self.value} is outside [{low:g}, {high:g}] {self.unit}")
         for column, least in (("n", 1), ("seed", 0)):
             number = getattr(self, column)
-            whole = isinstance(number, Real) and not isinstance(number, bool) and number % 1 == 0
-            if not whole or number < least:
+            try:
+                wrong = isinstance(number, bool) or int(number) != number or number < least
+            except (TypeError, ValueError, OverflowError):  # None, NaN, infinite
+                wrong = True
+            if wrong:
                 raise ResultsError(f"result {name}: {column} is {number!r}; it must be an integer, at least {least}")
             object.__setattr__(self, column, int(number))
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
