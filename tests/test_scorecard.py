@@ -19,6 +19,7 @@ from cgnlib.scorecard import (
     duration,
     matching_rows,
     published_verdict,
+    repeats,
     scorecard,
     uncounted,
 )
@@ -215,6 +216,18 @@ def test_ratios_stand_beside_the_published_ranges_without_a_verdict(build: Path)
     line = next(line for line in scorecard(PARAMETERS) if line.item.name == "Figure 5")
     assert line.status == "not tested"
     assert "47.9 to 52.6" in line.published and "20.0 to 51.0" in line.ours
+
+
+def test_a_point_of_the_ratio_figures_stands_beside_its_repeat_in_claim_2(build: Path) -> None:
+    metric, method = "accuracy/test/last", "original+cgn"
+    for ratio, value in ((1, 89.0), (5, 88.0)):
+        keep("mnist-cf-ratio", metric, method, value, generated=10_000, cf_ratio=ratio)
+    rows = results.load("quick", "mnist-cf-ratio")
+    assert repeats(rows).empty
+    keep("mnist-ood", metric, method, 87.5, generated=10_000, cf_ratio=1)
+    assert repeats(rows).empty  # as many seconds: one training, kept twice
+    found = repeats(rows.assign(seconds=31.0))
+    assert found[["here, %", "claim 2, %", "difference"]].to_numpy().tolist() == [[89.0, 87.5, "+1.5"]]
 
 
 def test_without_rows_pages_name_the_notebook_and_end_well(build: Path) -> None:

@@ -134,6 +134,14 @@ def test_claim3_margin(after: float, status: str) -> None:
     assert verdict.published == "colored: seed Table 1: +0.0 points"
 
 
+def test_claim3_rule_on_counterfactuals_alone() -> None:
+    rows = accuracies("accuracy/indomain/last", colored=(99.5, 95.0)).assign(experiment="mnist-indomain")
+    of = rows["method"].replace({"original+cgn": "cgn", "cgn": "original+cgn"})
+    verdict = claim3_mnist(rows.assign(method=of), variants=["colored"], method="cgn")
+    assert verdict.status == "not reproduced"
+    assert verdict.findings[0].published == ""  # the seed's Table 1 has no such row
+
+
 def control(variant: str, diagonal: float = 95.0, other: float = 11.0, area: float = 0.2, **more: Any) -> list[dict]:
     factors = FACTORS[variant]
     about = {"experiment": "mnist-control", "dataset": variant, "n": 2000} | more
@@ -333,6 +341,9 @@ def test_classifiers_of_one_cgn_are_paired_by_seed() -> None:
     few = claim2_mnist(frame(*(row for row in rows if row["seed"] < 2)), variants=["wildlife"])
     assert few.interval is not None and few.interval.kind == "difference over images"
     assert few.why.startswith("Fewer than 3 seeds: intervals are over test images")
+    single = (row for row in rows if row["seed"] < 1 or row["method"] != "cgn")
+    one = claim2_mnist(frame(*single), variants=["wildlife"])
+    assert one.why.startswith("Fewer than 3 seeds on one side: intervals are over test images")
 
 
 def test_only_seeds_of_both_sides_make_pairs() -> None:

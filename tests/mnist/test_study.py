@@ -17,7 +17,7 @@ from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
 from cgnlib.mnist.study import CGN_METHODS, METHOD_PARTS, Study, parts_of, shipped_cgn
 from cgnlib.mnist.variants import COLORED_PALETTE
-from cgnlib.training import save_weights
+from cgnlib.training import TrainingStopped, save_weights
 from cgnlib.verdicts import FACTORS
 
 V = "double-colored"
@@ -253,6 +253,25 @@ def test_limits(make: Make) -> None:
     sizes = {split: len(study.images(V, split)) for split in ("train", "test", "test-indomain", "free-train")}
     assert sizes == {"train": 80, "test": 40, "test-indomain": 40, "free-train": 100}
     assert len(make(train_images=None, test_images=None).images("colored", "test")) == 1000
+
+
+def test_a_cgn_whose_training_stopped_leaves_what_needs_it_untested(make: Make, monkeypatch, capsys) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise TrainingStopped("the masks collapsed")
+
+    monkeypatch.setattr(module, "train_cgn", stop)
+    study = make(seed=7)
+    found = [
+        study.accuracy_rows("mnist-ood", V, "cgn"),
+        study.ratio_rows(V, 70, 1),
+        study.own_colour_rows("cgn"),
+        study.heat_maps("cgn"),
+    ]
+    assert found == [None] * 4
+    said = capsys.readouterr().out
+    assert said.count(f"{V}, recipe robust: not tested, the masks collapsed") == 3
+    assert "colored, recipe robust: not tested" in said
+    assert study.accuracy_rows("mnist-ood", V, "original") is not None
 
 
 def test_sampling_by_parameters(make: Make) -> None:
