@@ -449,19 +449,20 @@ def repeats(rows: pd.DataFrame) -> pd.DataFrame:
     A pair from one training, which experiments may share, is left out.
     """
     lines = []
+    claim2 = pd.concat([results.load(profile, "mnist-ood", published=True) for profile in set(rows["profile"])])
     for line in select(rows, metric=RATIO_METRIC).to_dict("records"):
-        same = {name: line[name] for name in ("dataset", "method", "recipe", "metric", "seed", "data", "params")}
-        twin = select(results.load(line["profile"], "mnist-ood", published=True), **same)
-        if len(twin) and float(twin["seconds"].iloc[0]) != line["seconds"]:
-            lines.append(
-                {
-                    "variant": line["dataset"],
-                    "CGN": "the authors'" if line["recipe"] == "authors" else "ours",
-                    "here, %": line["value"],
-                    "claim 2, %": float(twin["value"].iloc[0]),
-                    "difference": f"{line['value'] - float(twin['value'].iloc[0]):+.1f}".replace("-", "−"),
-                }
-            )
+        same = ("dataset", "method", "recipe", "metric", "seed", "profile", "data", "params")
+        for twin in select(claim2, **{name: line[name] for name in same}).to_dict("records"):
+            if twin["seconds"] != line["seconds"]:
+                lines.append(
+                    {
+                        "variant": line["dataset"],
+                        "CGN": "the authors'" if line["recipe"] == "authors" else "ours",
+                        "here, %": line["value"],
+                        "claim 2, %": twin["value"],
+                        "difference": f"{line['value'] - twin['value']:+.1f}".replace("-", "−"),
+                    }
+                )
     return pd.DataFrame(lines)
 
 
