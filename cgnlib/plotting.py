@@ -177,14 +177,16 @@ def show(figures: Figures, *, alt: str, caption: str = "", label: str = "") -> N
 def apply_captions(notebook: dict[str, Any]) -> int:
     """Move captions and labels that `show` left in outputs to the cells, where myst-nb looks for them.
 
-    Changes the (executed) notebook in place; returns the number of captions. Raises ValueError for two in one cell.
+    Changes the (executed) notebook in place; returns the number of captions. Raises ValueError for a captioned figure
+    that shares its cell with another output: the book would put the caption and the label under both.
     """
     count = 0
     for index, cell in enumerate(notebook["cells"]):
-        notes = [output.get("metadata", {}).get("cgnlib") for output in cell.get("outputs", ())]
+        shown = [output for output in cell.get("outputs", ()) if output["output_type"] != "stream"]
+        notes = [output.get("metadata", {}).get("cgnlib") for output in shown]
         notes = [note for note in notes if note and note.get("caption")]
-        if len(notes) > 1:
-            raise ValueError(f"cell {index} shows {len(notes)} captioned figures; give each its own cell")
+        if notes and len(shown) > 1:
+            raise ValueError(f"cell {index} shows a captioned figure and more; give the figure its own cell")
         for note in notes:
             figure = {"caption": note["caption"]} | ({"name": note["label"]} if note.get("label") else {})
             cell["metadata"].setdefault("mystnb", {})["figure"] = figure

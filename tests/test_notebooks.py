@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -33,6 +34,14 @@ def test_the_report_at_scale_smoke(build: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for page in book_pages():
         assert (build / "book" / "smoke" / f"{page}.html").is_file()
+
+
+def test_a_captioned_figure_has_its_cell_to_itself() -> None:
+    """Also where the data that the cell needs are not at hand, so that no run shows it."""
+    for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code" and "caption=" in cell.source:
+                assert cell.source.count("show(") + cell.source.count("display(") == 1, f"{path.name}, cell {cell.id}"
 
 
 @pytest.mark.timeout(600)

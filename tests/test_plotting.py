@@ -153,8 +153,10 @@ def test_captions_move_from_outputs_to_cells() -> None:
     notebook = {"cells": [{"metadata": {}}, {"metadata": {}, "outputs": [output]}]}
     assert apply_captions(notebook) == 1
     assert notebook["cells"][1]["metadata"] == {"mystnb": {"figure": {"caption": "Masks.", "name": "masks"}}}
-    with pytest.raises(ValueError, match="own cell"):
-        apply_captions({"cells": [{"metadata": {}, "outputs": [output, output]}]})
+    other = {"output_type": "display_data", "data": {}, "metadata": {}}
+    for more in (output, other):
+        with pytest.raises(ValueError, match="own cell"):
+            apply_captions({"cells": [{"metadata": {}, "outputs": [output, more]}]})
 
 
 def test_tables_scroll_in_their_box_and_show_missing_numbers_as_a_dash() -> None:
