@@ -35,8 +35,8 @@ class PerceptualFeatures(nn.Module):
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor, blocks: int | None = None) -> list[Tensor]:
-        """Maps of the first `blocks` blocks (all by default) for images (B, 3, H, W) in [-1, 1]."""
-        maps = []
+        """Maps of the first `blocks` blocks (all by default) for images (B, 3, H, W) in [-1, 1], in its dtype."""
+        images, maps = images.to(next(self.parameters()).dtype), []
         for block in self.blocks[:blocks]:
             images = block(images)
             maps.append(images)
@@ -46,22 +46,17 @@ class PerceptualFeatures(nn.Module):
         """Always in eval mode: the network is a fixed ruler."""
         return super().train(False)
 
-    def style_loss(
-        self, images: Tensor, target: Tensor, weights: Sequence[float], precision: str = "float32"
-    ) -> Tensor:
+    def style_loss(self, images: Tensor, target: Tensor, weights: Sequence[float]) -> Tensor:
         """Style loss between `images` and the unlabelled `target` batch, only through blocks whose weight is not 0.
 
-        precision: float32 | bfloat16, for the network; Gram matrices are float32 always.
+        The network multiplies in its own dtype (`.to(torch.bfloat16)` where that is fast), Gram matrices in float32.
         """
-        if precision not in ("float32", "bfloat16"):
-            raise ValueError(f"unknown precision {precision!r}: choose float32 or bfloat16")
         used = max((i + 1 for i, w in enumerate(weights) if w > 0), default=1)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            maps = self(images, used)
-            with torch.no_grad():
-                reference = self(target, used)
+        maps = self(images, used)
+        with torch.no_grad():
+            reference = self(target, used)
         scaled = [w * s**0.5 for w, s in zip(weights[:used], self.scale, strict=False)]
-        return style([each.float() for each in maps], [each.float() for each in reference], scaled)
+        return style(maps, reference, scaled)
 
     def calibrate(self, images: Tensor, target: Tensor) -> None:
         """Set `scale` so that each unweighted term's gradient has norm `STYLE_GRADIENT_NORM` per image on this batch.

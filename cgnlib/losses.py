@@ -1,12 +1,15 @@
 """Loss terms of both CGNs, one function each (seed, Eq. 2; SG21, Section 3.2): scalars, means over the batch."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 STYLE_SCALE = 5000.0  # published constant of the style loss: each block's term counts w^2 * 5000
+CACHED_ENTRIES = 2**18  # of Gram matrices, that a core keeps in its cache (1 MB)
 
 
 def adversarial(validity: Tensor, real: bool) -> Tensor:
@@ -32,12 +35,55 @@ def gram(features: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2) / (channels * height * width)
 
 
+def gram_distance(generated: Tensor, target: Tensor) -> Tensor:
+    """L1 between `gram` of (B, C, H, W) and of a constant (B, C, H', W'), a mean over their B * C * C entries: float32.
+
+    Maps may be bfloat16: sums are taken in float32 there too, and only differences of Gram matrices are rounded.
+    """
+    distance: Tensor = _GramDistance.apply(*(each.flatten(2).transpose(1, 2) for each in (generated, target)))
+    return distance
+
+
+class _GramDistance(torch.autograd.Function):
+    """Of pixels by channels (B, H * W, C), as channels-last maps lie in memory.
+
+    Matrices of 512 x 512 cost more to move than to multiply: the gradient is taken with the distance, a few at a time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, generated: Tensor, target: Tensor) -> Tensor:
+        images, pixels, channels = generated.shape
+        at_once = max(1, CACHED_ENTRIES // channels**2)
+        distance = generated.new_zeros((), dtype=torch.promote_types(generated.dtype, torch.float32))
+        gradient = torch.empty_like(generated)
+        for g, t, out in zip(*(each.split(at_once) for each in (generated, target, gradient)), strict=True):
+            difference = _product_difference(g, t)
+            distance += difference.abs().sum(dtype=distance.dtype)
+            torch.bmm(g, difference.sgn_().to(g.dtype), out=out)
+        scale = 1 / (images * channels**2 * pixels * channels)
+        ctx.save_for_backward(gradient)
+        ctx.scale = 2 * scale  # signs are symmetric
+        return distance * scale
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outside: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * (outside * ctx.scale), None
+
+
+def _product_difference(generated: Tensor, target: Tensor) -> Tensor:
+    """Difference of Gram matrices times C * H * W of `generated`, for pixels by channels (B, H * W, C)."""
+    weight = generated.shape[1] / target.shape[1]
+    if generated.dtype == torch.bfloat16:  # one product, whose sums are float32: two would be rounded before they meet
+        return torch.cat([generated, target], dim=1).mT @ torch.cat([generated, target * -weight], dim=1)
+    return (generated.mT @ generated).sub_(target.mT @ target, alpha=weight)
+
+
 def style(generated: Sequence[Tensor], target: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Sum over blocks of w^2 * 5000 * L1(gram(generated), gram(target)); image i is compared with target i."""
     terms = [
-        w**2 * STYLE_SCALE * F.l1_loss(gram(g), gram(t))
-        for g, t, w in zip(generated, target, weights, strict=True)
-        if w > 0
+        w**2 * STYLE_SCALE * gram_distance(g, t) for g, t, w in zip(generated, target, weights, strict=True) if w > 0
     ]
     return torch.stack(terms).sum() if terms else generated[0].new_zeros(())
 

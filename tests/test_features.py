@@ -42,9 +42,9 @@ def test_vgg_blocks(pair) -> None:
 
 def test_style_loss_of_vgg_in_bfloat16_points_the_same_way(pair) -> None:
     vgg, losses, gradients = random_vgg16_features(), [], []
-    for precision in ("float32", "bfloat16"):
+    for precision in (torch.float32, torch.bfloat16):
         leaf = pair[0].clone().requires_grad_()
-        loss = vgg.style_loss(leaf, pair[1], (0.1, 0.1, 0.1, 0.1), precision)
+        loss = vgg.to(precision).style_loss(leaf, pair[1], (0.1, 0.1, 0.1, 0.1))
         loss.backward()
         assert loss.dtype == torch.float32 and leaf.grad is not None
         losses.append(loss.item())

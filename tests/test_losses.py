@@ -67,10 +67,33 @@ def test_gradients_by_finite_differences(term) -> None:
     assert torch.autograd.gradcheck(term, (mask,))
 
 
-def test_style_gradient_by_finite_differences() -> None:
-    maps, target = torch.rand(1, 2, 3, 3, dtype=torch.float64).requires_grad_(), torch.zeros(1, 2, 3, 3).double()
-    assert torch.autograd.gradcheck(lambda m: losses.style([m], [target], (0.1,)), (maps,))
-    assert F.l1_loss(losses.gram(maps), losses.gram(target)) > 0
+@pytest.mark.parametrize(("channels", "size", "target_size"), [(2, 3, 3), (9, 2, 2), (5, 2, 3), (3, 3, 2)])
+def test_gram_distance_is_the_distance_of_gram_matrices(channels: int, size: int, target_size: int) -> None:
+    """Value and gradient, with fewer pixels than channels and more, and with a target of another size."""
+    stream = torch.Generator().manual_seed(channels)
+    maps = torch.rand(3, channels, size, size, dtype=torch.float64, generator=stream).requires_grad_()
+    target = torch.rand(3, channels, target_size, target_size, dtype=torch.float64, generator=stream)
+    plain = F.l1_loss(losses.gram(maps), losses.gram(target))
+    assert losses.gram_distance(maps, target).item() == pytest.approx(plain.item())
+    assert torch.autograd.gradcheck(lambda m: losses.gram_distance(m, target), (maps,))
+
+
+@pytest.mark.parametrize(("channels", "size"), [(512, 4), (256, 8), (64, 32)])
+def test_gram_distance_of_maps_in_bfloat16(channels: int, size: int, monkeypatch) -> None:
+    """As good as that of the same maps in float32, whether some matrices are in the cache at a time or all."""
+    stream = torch.Generator().manual_seed(0)
+    maps, target = (torch.rand(5, channels, size, size, generator=stream).bfloat16() for _ in range(2))
+    found = []
+    for kept, dtype in ((losses.CACHED_ENTRIES, torch.bfloat16), (2**30, torch.bfloat16), (2**30, torch.float32)):
+        monkeypatch.setattr(losses, "CACHED_ENTRIES", kept)
+        leaf = maps.to(dtype, memory_format=torch.channels_last).requires_grad_()
+        distance = losses.gram_distance(leaf, target.to(dtype))
+        distance.backward()
+        assert distance.dtype == torch.float32 and leaf.grad is not None and leaf.grad.dtype == dtype
+        found.append((distance.item(), leaf.grad.float().flatten()))
+    for value, gradient in found[:2]:
+        assert value == pytest.approx(found[2][0], rel=1e-3)
+        assert torch.cosine_similarity(gradient, found[2][1], dim=0) > 0.999
 
 
 # --- what trains our CGN --------------------------------------------------------------------------------------------

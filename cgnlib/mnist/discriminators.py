@@ -12,6 +12,8 @@ from cgnlib.mnist.recipes import GROUP
 class LinearDiscriminator(nn.Module):
     """Flattened image and label embedding -> 512 -> 512 -> 512 -> 1 (colored and double-colored MNIST)."""
 
+    independent = True  # an image's score does not depend on the rest of the batch
+
     def __init__(self, width: int = 512) -> None:
         super().__init__()
         self.label_embedding = nn.Embedding(CLASSES, EMBEDDING)
@@ -39,6 +41,8 @@ def _dropout(values: Tensor, rate: float, generator: torch.Generator) -> Tensor:
 class ConvDiscriminator(nn.Module):
     """Convolutional discriminator on image and label plane, one number per class (wildlife MNIST; ndf 32)."""
 
+    independent = False  # batch norm
+
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         self.label_embedding = nn.Embedding(CLASSES, 1)
@@ -60,6 +64,8 @@ class ConvDiscriminator(nn.Module):
 
 class StridedDiscriminator(nn.Module):
     """Strided convolutions with spectral norm on image and label plane: of our GAN baseline."""
+
+    independent = True
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()

@@ -122,7 +122,7 @@ def _train(
     record = trainer.state.cost(device)
     if isinstance(trainer, AdversarialTrainer):
         record["style_scale"] = trainer.features.scale
-        record |= {"precision": "float32", "features_precision": trainer.features_precision}
+        record["precision"] = trainer.precision
     else:
         record["precision"] = fast_precision(device)
     artefact.finish(cgn, record, pd.DataFrame(trainer.state.log))
@@ -194,9 +194,9 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
     ) -> None:
         cgn, self.discriminator = build_networks(recipe, seed)
         super().__init__(images, recipe, seed, device, cgn, self.discriminator)
-        self.features = features.to(device).to(memory_format=torch.channels_last)
         # The depthwise convolutions of EfficientNet-Lite0 are slower in bfloat16.
-        self.features_precision = fast_precision(device) if features.name == "vgg16" else "float32"
+        self.precision = fast_precision(device) if features.name == "vgg16" else "float32"
+        self.features = features.to(device, getattr(torch, self.precision)).to(memory_format=torch.channels_last)
         # Rescale the style terms on 256 pairs of real images (nothing to do for VGG16).
         pair = torch.randint(0, len(images), (2, 256), generator=generator(seed, "cgn", "calibration")).to(device)
         features.calibrate(self._real(pair[0]), self._real(pair[1]))
@@ -217,13 +217,13 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         real, labels = self._real(self.index), self.labels[self.index]
         fake_labels = torch.randint(0, CLASSES, (len(labels),), generator=self.noise, device=self.device)
 
-        parts = self.cgn(draw_noise(len(labels), self.noise), fake_labels, self.noise)
+        parts = self._draw(fake_labels)
         image = parts.image
         self.discriminator.requires_grad_(False)
         terms = {
             "adversarial": losses.adversarial(self.discriminator(image, fake_labels, self.noise), real=True),
             "entropy": recipe.lambda_mask * losses.binary_entropy(parts.mask),
-            "style": self.features.style_loss(image, real, recipe.style_weights, self.features_precision),
+            "style": self.features.style_loss(image, real, recipe.style_weights),
         }
         update(self.optimizer_g, torch.stack(list(terms.values())).sum())
         self.discriminator.requires_grad_(True)
@@ -233,9 +233,20 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
             "mask mean": parts.mask.detach().mean(),
         }
 
+    def _draw(self, labels: Tensor) -> Composition:
+        """What `CGN.forward` gives, with the textures in `precision`, the masks, whose clamp needs it, in float32."""
+        u = draw_noise(len(labels), self.noise)
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.precision == "bfloat16"):
+            textures = self.cgn.foreground(u, labels), self.cgn.background(u, labels)
+        return Composition(self.cgn.mask(u, labels), *(shuffle_texture(each.float(), self.noise) for each in textures))
+
     def _train_discriminator(self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> Tensor:
         """One update on (images, labels) of both kinds; returns its loss."""
-        valid, invalid = (self.discriminator(*pair, self.noise) for pair in (real, fake))
+        if self.discriminator.independent:
+            both = (torch.cat(pair) for pair in zip(real, fake, strict=True))
+            valid, invalid = self.discriminator(*both, self.noise).chunk(2)
+        else:
+            valid, invalid = (self.discriminator(*pair, self.noise) for pair in (real, fake))
         loss = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
         update(self.optimizer_d, loss)
         return loss.detach()
