@@ -40,6 +40,18 @@ def test_labels_matter(kind: str) -> None:
     assert not torch.equal(discriminator(IMAGES, LABELS, stream()), discriminator(IMAGES, LABELS.flip(0), stream()))
 
 
+@pytest.mark.parametrize("kind", DISCRIMINATORS)
+def test_independent_scores_are_those_of_each_image_alone(kind: str) -> None:
+    """`independent` says whether real and generated images may share a batch."""
+    discriminator = DISCRIMINATORS[kind]()
+    norms = [module for module in discriminator.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert discriminator.independent == (not norms)
+    if discriminator.independent:
+        discriminator.eval()  # no dropout
+        alone = [discriminator(IMAGES[i : i + 1], LABELS[i : i + 1], stream()) for i in range(6)]
+        torch.testing.assert_close(discriminator(IMAGES, LABELS, stream()), torch.cat(alone))
+
+
 def test_sizes_of_the_published_networks() -> None:
     def numbers(module: torch.nn.Module) -> int:
         return sum(parameter.numel() for parameter in module.parameters())

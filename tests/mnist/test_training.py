@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from cgnlib import losses
-from cgnlib.features import PerceptualFeatures, perceptual_features
+from cgnlib.features import PerceptualFeatures, perceptual_features, random_vgg16_features
 from cgnlib.images import LabelledImages
 from cgnlib.mnist import classifier as classifiers
 from cgnlib.mnist import gan as gans
@@ -82,6 +82,26 @@ def test_the_published_recipe_takes_a_step(variant: str, some_images, tiny_featu
     assert isinstance(trainer, AdversarialTrainer)
     terms = {"adversarial", "entropy", "style", "discriminator", "mask mean"}
     assert_one_step(trainer, (trainer.cgn, trainer.discriminator), terms)
+
+
+@pytest.mark.parametrize("variant", ["double-colored", "wildlife"])
+def test_the_published_recipe_with_vgg16_in_bfloat16_keeps_its_masks_exact(
+    variant: str, some_images, monkeypatch
+) -> None:
+    """The same draws as in float32; textures and losses differ by roundings."""
+    drawn, losses_of_a_step = [], []
+    for precision in ("float32", "bfloat16"):
+        monkeypatch.setattr(training, "fast_precision", lambda device, precision=precision: precision)
+        trainer = trainer_for(some_images, PAPER[variant], random_vgg16_features(), 0)
+        assert isinstance(trainer, AdversarialTrainer) and trainer.precision == precision
+        drawn.append(trainer._draw(torch.arange(10)))
+        losses_of_a_step.append(trainer.step(0))
+    plain, fast = drawn
+    assert torch.equal(fast.mask, plain.mask)
+    for ours, theirs in ((fast.foreground, plain.foreground), (fast.background, plain.background)):
+        assert ours.dtype == torch.float32 and not torch.equal(ours, theirs)
+        assert (ours - theirs).abs().mean() < 0.02
+    torch.testing.assert_close(losses_of_a_step[1], losses_of_a_step[0], rtol=0.05, atol=0.02)
 
 
 @pytest.mark.parametrize("variant", ROBUST)
