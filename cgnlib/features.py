@@ -49,7 +49,8 @@ class PerceptualFeatures(nn.Module):
     def style_loss(self, images: Tensor, target: Tensor, weights: Sequence[float]) -> Tensor:
         """Style loss between `images` and the unlabelled `target` batch, only through blocks whose weight is not 0.
 
-        The network multiplies in its own dtype (`.to(torch.bfloat16)` where that is fast), Gram matrices in float32.
+        The network multiplies in its own dtype (`.to(torch.bfloat16)` where that is fast); products of its maps are
+        summed in float32 (`losses.gram_distance`).
         """
         used = max((i + 1 for i, w in enumerate(weights) if w > 0), default=1)
         maps = self(images, used)

@@ -39,7 +39,10 @@ def gram_distance(generated: Tensor, target: Tensor) -> Tensor:
     """L1 between `gram` of (B, C, H, W) and of a constant (B, C, H', W'), a mean over their B * C * C entries: float32.
 
     Maps may be bfloat16: sums are taken in float32 there too, and only differences of Gram matrices are rounded.
+    Raises ValueError when batch or channels differ.
     """
+    if generated.shape[:2] != target.shape[:2]:
+        raise ValueError(f"maps {tuple(generated.shape)} and {tuple(target.shape)} differ in batch or channels")
     distance: Tensor = _GramDistance.apply(*(each.flatten(2).transpose(1, 2) for each in (generated, target)))
     return distance
 

@@ -78,6 +78,11 @@ def test_gram_distance_is_the_distance_of_gram_matrices(channels: int, size: int
     assert torch.autograd.gradcheck(lambda m: losses.gram_distance(m, target), (maps,))
 
 
+def test_gram_distance_refuses_maps_of_different_batches() -> None:
+    with pytest.raises(ValueError, match="differ in batch or channels"):
+        losses.gram_distance(torch.ones(2, 3, 4, 4), torch.ones(1, 3, 4, 4))
+
+
 @pytest.mark.parametrize(("channels", "size"), [(512, 4), (256, 8), (64, 32)])
 def test_gram_distance_of_maps_in_bfloat16(channels: int, size: int, monkeypatch) -> None:
     """As good as that of the same maps in float32, whether some matrices are in the cache at a time or all."""

@@ -1,5 +1,7 @@
 """Discriminators of the MNIST half: the two published ones (SG21's code), those of recipe `robust` and of the GAN."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,11 +10,12 @@ from torch.nn.utils.parametrizations import spectral_norm
 from cgnlib.mnist.cgn import CLASSES, EMBEDDING, SIZE
 from cgnlib.mnist.recipes import GROUP
 
+Pair = tuple[Tensor, Tensor]  # images (B, 3, 32, 32) and their labels (B,)
+DROPOUT = 0.4  # of the published linear discriminator
+
 
 class LinearDiscriminator(nn.Module):
     """Flattened image and label embedding -> 512 -> 512 -> 512 -> 1 (colored and double-colored MNIST)."""
-
-    independent = True  # an image's score does not depend on the rest of the batch
 
     def __init__(self, width: int = 512) -> None:
         super().__init__()
@@ -24,24 +27,35 @@ class LinearDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """(B, 3, 32, 32), (B,) -> (B,) validity; `generator` draws the dropout (0.4 after the 2nd and 3rd layer)."""
+        return self._validity(images, labels, self._kept(images, generator))
+
+    def both(self, real: Pair, fake: Pair, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Validity of two (images, labels) of the same size: the draws of two calls, the weights read once."""
+        kept = [
+            torch.cat(layers) for layers in zip(*(self._kept(each[0], generator) for each in (real, fake)), strict=True)
+        ]
+        images, labels = (torch.cat(each) for each in zip(real, fake, strict=True))
+        valid, invalid = self._validity(images, labels, kept).chunk(2)
+        return valid, invalid
+
+    def _kept(self, images: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """For each layer with dropout, 1 where a value of (B, width) is kept, else 0; nothing in eval mode."""
+        size = (len(images), self.output.in_features)
+        dropped = range(1, len(self.layers)) if self.training else ()
+        return [images.new_empty(size).bernoulli_(1 - DROPOUT, generator=generator) for _ in dropped]
+
+    def _validity(self, images: Tensor, labels: Tensor, kept: Sequence[Tensor]) -> Tensor:
         hidden = torch.cat([images.flatten(1), self.label_embedding(labels)], dim=1)
         for depth, layer in enumerate(self.layers):
             hidden = layer(hidden)
-            if depth > 0 and self.training:
-                hidden = _dropout(hidden, 0.4, generator)
+            if depth > 0 and kept:
+                hidden = hidden * kept[depth - 1] / (1 - DROPOUT)
             hidden = F.leaky_relu(hidden, 0.2)
         return self.output(hidden).squeeze(1)
 
 
-def _dropout(values: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    keep = torch.empty_like(values).bernoulli_(1 - rate, generator=generator)
-    return values * keep / (1 - rate)
-
-
 class ConvDiscriminator(nn.Module):
     """Convolutional discriminator on image and label plane, one number per class (wildlife MNIST; ndf 32)."""
-
-    independent = False  # batch norm
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -61,11 +75,13 @@ class ConvDiscriminator(nn.Module):
         plane = self.label_embedding(labels)[:, :, None, None].expand(-1, 1, SIZE, SIZE)
         return self.features(torch.cat([images, plane], dim=1)).flatten()
 
+    def both(self, real: Pair, fake: Pair, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Validity of two (images, labels), each in its own pass: batch norm must not see them together."""
+        return self(*real, generator), self(*fake, generator)
+
 
 class StridedDiscriminator(nn.Module):
     """Strided convolutions with spectral norm on image and label plane: of our GAN baseline."""
-
-    independent = True
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -135,4 +151,4 @@ class TextureDiscriminator(nn.Module):
 
 
 DISCRIMINATORS = {"linear": LinearDiscriminator, "conv": ConvDiscriminator}
-Discriminator = LinearDiscriminator | ConvDiscriminator | StridedDiscriminator
+Discriminator = LinearDiscriminator | ConvDiscriminator

@@ -122,7 +122,7 @@ def _train(
     record = trainer.state.cost(device)
     if isinstance(trainer, AdversarialTrainer):
         record["style_scale"] = trainer.features.scale
-        record["precision"] = trainer.precision
+        record |= {"precision": "float32", "features_and_textures_precision": trainer.precision}
     else:
         record["precision"] = fast_precision(device)
     artefact.finish(cgn, record, pd.DataFrame(trainer.state.log))
@@ -194,7 +194,7 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
     ) -> None:
         cgn, self.discriminator = build_networks(recipe, seed)
         super().__init__(images, recipe, seed, device, cgn, self.discriminator)
-        # The depthwise convolutions of EfficientNet-Lite0 are slower in bfloat16.
+        # Of features and textures. The depthwise convolutions of EfficientNet-Lite0 are slower in bfloat16.
         self.precision = fast_precision(device) if features.name == "vgg16" else "float32"
         self.features = features.to(device, getattr(torch, self.precision)).to(memory_format=torch.channels_last)
         # Rescale the style terms on 256 pairs of real images (nothing to do for VGG16).
@@ -242,11 +242,7 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
 
     def _train_discriminator(self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> Tensor:
         """One update on (images, labels) of both kinds; returns its loss."""
-        if self.discriminator.independent:
-            both = (torch.cat(pair) for pair in zip(real, fake, strict=True))
-            valid, invalid = self.discriminator(*both, self.noise).chunk(2)
-        else:
-            valid, invalid = (self.discriminator(*pair, self.noise) for pair in (real, fake))
+        valid, invalid = self.discriminator.both(real, fake, self.noise)
         loss = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
         update(self.optimizer_d, loss)
         return loss.detach()

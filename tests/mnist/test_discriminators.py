@@ -41,15 +41,13 @@ def test_labels_matter(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", DISCRIMINATORS)
-def test_independent_scores_are_those_of_each_image_alone(kind: str) -> None:
-    """`independent` says whether real and generated images may share a batch."""
-    discriminator = DISCRIMINATORS[kind]()
-    norms = [module for module in discriminator.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    assert discriminator.independent == (not norms)
-    if discriminator.independent:
-        discriminator.eval()  # no dropout
-        alone = [discriminator(IMAGES[i : i + 1], LABELS[i : i + 1], stream()) for i in range(6)]
-        torch.testing.assert_close(discriminator(IMAGES, LABELS, stream()), torch.cat(alone))
+def test_both_kinds_are_scored_as_in_two_calls(kind: str) -> None:
+    """With the same dropout and, with batch norm, the same statistics."""
+    discriminator, draws = DISCRIMINATORS[kind](), stream(3)
+    pairs = (IMAGES, LABELS), (IMAGES.flip(0) / 2, LABELS)
+    together = discriminator.both(*pairs, stream(3))
+    for ours, pair in zip(together, pairs, strict=True):
+        torch.testing.assert_close(ours, discriminator(*pair, draws))
 
 
 def test_sizes_of_the_published_networks() -> None:
