@@ -10,6 +10,9 @@ if not Path(f"params/{PROFILE}.yaml").is_file():
     raise WorkflowError(f"unknown profile '{PROFILE}'; choose one of: " + ", ".join(sorted(p.stem for p in Path("params").glob("*.yaml"))))
 OVERRIDES = {name: config[name] for name in ("seed", "reuse_rows") if name in config}
 SEEDS = str(config.get("seeds", "0 1 2")).split()
+for given in [*SEEDS, str(OVERRIDES.get("seed", 0))]:
+    if not given.isdecimal():
+        sys.exit(f"error: seed '{given}' is not a whole number of 0 or more")  # a WorkflowError, `quiet` would swallow
 # Cores that one notebook uses. One: small trainings side by side take less time than one after the other on more. It does
 # not follow the number of cores, since the number of threads decides the last bits of a training.
 THREADS = int(config.get("threads", 1))

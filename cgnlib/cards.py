@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cgnlib.boxes import BADGES, Html, badge
-from cgnlib.scorecard import ITEMS, NUMBERS, Line, duration
+from cgnlib.scorecard import ITEMS, NUMBERS, THREE_CLAIMS, Line, duration
 from cgnlib.verdicts import CLAIMS, Verdict
 
 
@@ -52,11 +52,11 @@ def to_be_tested(lines: Sequence[Line]) -> Html:
 def claim_cards(verdicts: dict[str, Verdict], link: str = "{}.html") -> Html:
     """The cards of the front page, a claim a row, MNIST beside the toy world: words, badge, number, published, link."""
     cards = []
-    for number in (1, 2, 3):
-        for half, world in (("mnist", "MNIST"), ("imagenet", "ImageNet, in the toy world")):
-            name = f"claim{number}-{half}"
-            if name in verdicts:
-                cards.append(_card(name, f"Claim {number}, {world}", verdicts[name], link))
+    for name in THREE_CLAIMS:
+        if name in verdicts:
+            claim, _, half = name.partition("-")
+            world = "MNIST" if half == "mnist" else "ImageNet, in the toy world"
+            cards.append(_card(name, f"Claim {claim[-1]}, {world}", verdicts[name], link))
     return Html(f'<div class="cgn-cards">{"".join(cards)}</div>')
 
 

@@ -323,7 +323,7 @@ SUMMARY_COLUMNS = ("experiment", "dataset", "method", "recipe", "metric", "unit"
 def summarise(ours: pd.DataFrame) -> pd.DataFrame:
     """One line per number over its seeds: SUMMARY_COLUMNS (params without seeds), mean, low, high, kind, n, seeds.
 
-    n: images per seed; seeds: number of rows.
+    n: images per seed; seeds: what the interval is over, where it is over seeds: CGNs, or classifiers of fewer than 3.
     """
     lines = []
     plain = ours.assign(params=[split_seeds(text)[0] for text in ours["params"]])
@@ -332,7 +332,8 @@ def summarise(ours: pd.DataFrame) -> pd.DataFrame:
         rows = ours.loc[[other == key for other in keys]]
         found = interval_of(rows)
         n = min(int(n) for n in rows["n"])
-        lines.append((*key, found.value, found.low, found.high, found.kind, n, len(rows)))
+        groups = len(seed_groups(rows))
+        lines.append((*key, found.value, found.low, found.high, found.kind, n, groups if groups >= 3 else len(rows)))
     return pd.DataFrame(lines, columns=[*SUMMARY_COLUMNS, "mean", "low", "high", "kind", "n", "seeds"])
 
 

@@ -134,6 +134,7 @@ NEEDS = {
     "grid": published_classifier.NEEDED,
 }
 # What the deciding number of a rule is, for readers.
+THREE_CLAIMS = tuple(f"claim{number}-{half}" for number in (1, 2, 3) for half in ("mnist", "imagenet"))
 NUMBERS = {
     "claim1-mnist": "share of images with the requested factor, weakest variant",
     "claim2-mnist": "gain in out-of-domain accuracy, weakest variant",

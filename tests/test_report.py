@@ -128,6 +128,12 @@ def test_a_failing_notebook_is_kept_and_named(report: Path, build: Path) -> None
         ("00-overview", "tiny", {}, "unknown profile 'tiny'; choose one of: smoke, quick, paper"),
         ("00-overview", "smoke", {"sede": 3}, "unknown parameter 'sede'. Did you mean 'seed'"),
         ("00-overview", "smoke", {"seed": "three"}, "parameter 'seed' is 'three'; it must be an integer"),
+        (
+            "00-overview",
+            "smoke",
+            {"profile": "paper"},
+            "parameter profile: 'paper' is not the scale smoke; say --profile",
+        ),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(
@@ -415,10 +421,11 @@ def test_the_readme_is_filled_between_its_markers(report: Path, monkeypatch: pyt
     readme.write_text(f"before\n{publish.BEGIN}\nold\n{publish.END}\nafter\n")
     (report / "results" / "quick").mkdir(parents=True)
     (report / "results" / "quick" / "mnist-ood.csv").touch()
+    monkeypatch.setattr(publish, "verdict_table", lambda profile: f"verdicts of {profile}")
     monkeypatch.setattr(publish, "headline_table", lambda profile: f"table of {profile}")
     assert publish.fill_readme(readme)
-    expected = f"before\n{publish.BEGIN}\nScale `quick`.\n\ntable of quick\n{publish.END}\nafter\n"
-    assert readme.read_text() == expected
+    tables = f"Scale `quick`.\n\nverdicts of quick\n\n{publish.TABLE_WORDS}\n\ntable of quick"
+    assert readme.read_text() == f"before\n{publish.BEGIN}\n{tables}\n{publish.END}\nafter\n"
     assert not publish.fill_readme(readme)
     readme.write_text("no markers")
     with pytest.raises(ReportError, match="results:begin"):

@@ -283,6 +283,13 @@ def test_summary_joins_seeds_but_not_settings() -> None:
     assert set(table["params"]) == {'{"cf_ratio":1}', '{"cf_ratio":5}'}
 
 
+def test_summary_counts_trained_cgns_and_not_their_classifiers() -> None:
+    pairs = [(0, 0), (0, 1), (1, 1), (2, 2)]
+    frame = keep(*(row(seed=seed, params={"cgn_seed": cgn, "classifier_seed": seed}) for cgn, seed in pairs))
+    assert summarise(frame)["seeds"].tolist() == [3]
+    assert summarise(frame.iloc[:2])["seeds"].tolist() == [2]
+
+
 def test_all_seeds_of_a_setting_come_together(build: Path) -> None:
     keep(row(seed=0, params={"epochs": 2}), row(seed=1, params={"epochs": 2}), row(seed=2, params={"epochs": 9}))
     kept = results.load(row().profile, row().experiment)

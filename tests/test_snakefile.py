@@ -163,6 +163,13 @@ def test_an_unknown_profile_is_named(study: Path) -> None:
     assert "unknown profile 'tiny'" in shown.stdout + shown.stderr
 
 
+@pytest.mark.parametrize(("target", "config", "wrong"), [("study", "seed=abc", "abc"), ("sweep", "seeds=0 -1", "-1")])
+def test_a_wrong_seed_is_named_once(study: Path, target: str, config: str, wrong: str) -> None:
+    shown = snakemake(study, "--cores", "1", "-n", "--config", "profile=smoke", config, "--", target)
+    assert shown.returncode != 0
+    assert (shown.stdout + shown.stderr).count(f"seed '{wrong}' is not a whole number") == 1
+
+
 def test_the_slurm_profile_plans_the_same_study(study: Path) -> None:
     pytest.importorskip("snakemake_executor_plugin_slurm")
     planned_without_cores = snakemake(study, "-n", "--config", "profile=paper", "--", "book", profile="slurm")

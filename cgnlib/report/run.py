@@ -92,6 +92,10 @@ def run_notebook(
 def study_parameters(profile: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """params/<profile>.yaml with overrides, as papermill takes them. Raises ReportError naming what is wrong."""
     file = parameter_file(profile)
+    if overrides.get("profile", profile) != profile:  # its rows would pass for those of another scale
+        raise ReportError(
+            f"parameter profile: {overrides['profile']!r} is not the scale {profile}; say --profile instead"
+        )
     try:
         StudyParameters.load(file)
         given = yaml.safe_load(file.read_text(encoding="utf-8")) | dict(overrides)
