@@ -6,7 +6,7 @@ are tested in the toy world; what it takes to test them on ImageNet itself stand
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -424,8 +424,9 @@ def ratio_ranges(rows: pd.DataFrame) -> tuple[str, str]:
     return ours, f"Re-CGN, counterfactuals alone: {theirs}" if theirs else "curves without numbers"
 
 
-def ratio_lines(rows: pd.DataFrame) -> list[dict[str, str]]:
-    """Accuracies over CF ratios of Figures 5 and 6, lowest to highest in percent: a line per variant and size.
+def ratio_lines(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Accuracies over CF ratios of Figures 5 and 6, lowest to highest in percent, and how many points they change from
+    the smallest ratio to the largest: a line per variant and size.
 
     No verdict: the seed prints curves without numbers, and Re-CGN's ranges are of counterfactuals alone, 10 epochs.
     """
@@ -440,8 +441,20 @@ def ratio_lines(rows: pd.DataFrame) -> list[dict[str, str]]:
         bounds = [float(value) for value in select(ranges, dataset=variant, counterfactuals=size)["value"]]
         texts = {"ours": f"{min(values):.1f} to {max(values):.1f}"}
         texts["Re-CGN"] = f"{min(bounds):.1f} to {max(bounds):.1f}" if bounds else ""
-        lines.append({"variant": variant, "counterfactuals": f"{size:,}"} | texts)
+        lines.append({"variant": variant, "counterfactuals": f"{size:,}"} | texts | {"change": values[-1] - values[0]})
     return lines
+
+
+def ratio_sentence(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Which way the curves of `ratio_lines` go, in words."""
+    changes = [line["change"] for line in lines]
+    falls, rises = [-c for c in changes if c < 0], [c for c in changes if c > 0]
+    words = [
+        f"{verb} in {len(sizes)} of {len(changes)} curves, by {max(sizes):.1f} points at most"
+        for verb, sizes in (("falls", falls), ("rises", rises))
+        if sizes
+    ]
+    return f"From the smallest CF ratio to the largest, accuracy {' and '.join(words) or 'stays the same'}."
 
 
 def repeats(rows: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from cgnlib.scorecard import (
     duration,
     matching_rows,
     published_verdict,
+    ratio_sentence,
     repeats,
     scorecard,
     uncounted,
@@ -216,6 +217,13 @@ def test_ratios_stand_beside_the_published_ranges_without_a_verdict(build: Path)
     line = next(line for line in scorecard(PARAMETERS) if line.item.name == "Figure 5")
     assert line.status == "not tested"
     assert "47.9 to 52.6" in line.published and "20.0 to 51.0" in line.ours
+
+
+def test_which_way_the_curves_go_is_said_in_words() -> None:
+    lines = [{"change": change} for change in (-2.9, -0.4, 0.0, 0.3)]
+    words = "falls in 2 of 4 curves, by 2.9 points at most and rises in 1 of 4 curves, by 0.3 points at most"
+    assert words in ratio_sentence(lines)
+    assert "stays the same" in ratio_sentence(lines[2:3])
 
 
 def test_a_point_of_the_ratio_figures_stands_beside_its_repeat_in_claim_2(build: Path) -> None:
