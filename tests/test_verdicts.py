@@ -193,6 +193,14 @@ def test_claim1_each_condition_counts(change: dict[str, float], failed: str, wor
     assert failed not in verdict.findings[0].sentence, "names of metrics are for rows"
 
 
+def test_claim1_is_partly_reproduced_at_most_where_no_background_is_judged() -> None:
+    verdict = claim1_mnist(frame(*control("colored")), variants=["colored", "double-colored"])
+    assert [finding.status for finding in verdict.findings] == ["reproduced", "not tested"]
+    assert verdict.status == "partly"
+    assert "the background is not tested" in verdict.why
+    assert claim1_mnist(frame(*control("colored"), *control("wildlife"))).status == "reproduced"
+
+
 def test_claim1_counts_runs() -> None:
     runs = [
         line
@@ -255,7 +263,7 @@ RECIPE_IMAGES = recipe_for("robust", "colored").images
 def test_a_cgn_whose_training_was_cut_short_is_not_judged(images: int, status: str) -> None:
     lines = control("colored", params={"cgn_images": images})
     verdict = claim1_mnist(frame(*lines), variants=["colored"])
-    assert verdict.status == status
+    assert verdict.findings[0].status == status
     if status == "not tested":
         assert f"the CGN saw 1,000 training images, its recipe asks for {RECIPE_IMAGES:,}" in verdict.sentence
 

@@ -112,7 +112,9 @@ class TrainedCGN:
             return "the authors' weights"
         how = "trained on this machine" if self.artefact else "shipped with the project"
         images, seed = self.params["cgn_images"], self.params["cgn_seed"]
-        return f"our CGN ({how}, recipe {self.recipe}, {images:,} images, seed {seed})"
+        asked = recipe_for(self.recipe, self.variant).images
+        cut = f" of its recipe's {asked:,}" if images < asked else ""
+        return f"our CGN ({how}, recipe {self.recipe}, {images:,} images{cut}, seed {seed})"
 
 
 class Study:

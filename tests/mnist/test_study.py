@@ -404,7 +404,7 @@ def test_quick_uses_the_shipped_cgn_but_for_the_live_variant(make: Make, shipped
     assert cgn is not None
     assert cgn.params["shipped"] is True
     assert (cgn.params["cgn_images"], cgn.params["cgn_seed"]) == (9000, 4)
-    assert "shipped with the project, recipe robust, 9,000 images, seed 4" in cgn.origin
+    assert "shipped with the project, recipe robust, 9,000 images of its recipe's 200,000, seed 4" in cgn.origin
     for other in (make(profile="quick", live_variant="colored"), make(profile="paper")):
         cgn = other.cgn("colored")
         assert cgn is not None
@@ -423,7 +423,7 @@ def test_the_shipped_cgn_stands_for_a_training_with_its_settings(make: Make, shi
     assert cgn is not None
     assert "shipped" not in cgn.params  # the same rows as where it was trained
     assert torch.equal(next(cgn.cgn.parameters()), next(module.load_weights(shipped).parameters()))
-    assert "shipped with the project, recipe robust, 128 images, seed 7" in cgn.origin
+    assert "shipped with the project, recipe robust, 128 images of" in cgn.origin
     assert cgn.seconds == 3.0  # by the record
 
 
