@@ -194,7 +194,7 @@ def test_a_coverage_that_cannot_be_exceeded_is_refused(coverage: float) -> None:
 
 
 def test_benchmark_measures(monkeypatch) -> None:
-    monkeypatch.setattr(bench, "best_seconds", lambda action, repeats: len(action()))
+    monkeypatch.setattr(bench, "best_in_turns", lambda *actions, repeats: [len(action()) for action in actions])
     (row,) = bench.BENCHMARKS["texture-targets"]()
     assert row.ratio == 1
     assert "36 of 12,996" in row.note
