@@ -1,4 +1,4 @@
-"""The composition mechanism (seed, Eq. 1): analytic, not learned, and the same for MNIST and ImageNet."""
+"""The composition mechanism (the study's Eq. 1): analytic, not learned, and the same for MNIST and ImageNet."""
 
 from torch import Tensor
 

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cgnlib import registry
-from cgnlib.fetching import AssetError, answers
+from cgnlib.data.fetching import fetch
+from cgnlib.data.finding import find
+from cgnlib.errors import AssetError, known
 from cgnlib.losses import style
 
 # L2 norm of the gradient of one unweighted style term (5000 * L1 of Gram matrices) with respect to one image, to which
@@ -80,19 +81,15 @@ class PerceptualFeatures(nn.Module):
 
 
 def perceptual_features(name: str = "auto") -> PerceptualFeatures:
-    """`vgg16` (torchvision's weights, from the cache or a download), `efficientnet-lite0` (weights of its package),
-    or `auto`: VGG16 if its weights are already in torch's cache, else EfficientNet-Lite0.
+    """Network `vgg16` (torchvision's weights, from torch's cache or a download), `efficientnet-lite0` (weights of its
+    package), or `auto`: VGG16 if its weights are already there, else EfficientNet-Lite0.
 
     Raises AssetError when VGG16 is asked for and cannot be had.
     """
-    if name == "auto":
-        vgg16 = registry.named("vgg16")
-        name = "vgg16" if vgg16.at(vgg16.home()) else "efficientnet-lite0"
-    if name == "vgg16":
-        return PerceptualFeatures(name, _vgg16_blocks(pretrained=True))
-    if name == "efficientnet-lite0":
-        return PerceptualFeatures(name, _efficientnet_lite0_blocks())
-    raise ValueError(f"unknown features {name!r}: choose auto, vgg16 or efficientnet-lite0")
+    known("features", name, ("auto", "vgg16", "efficientnet-lite0"))
+    if name == "vgg16" or (name == "auto" and find("vgg16", verified=False)):
+        return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=True))
+    return PerceptualFeatures("efficientnet-lite0", _efficientnet_lite0_blocks())
 
 
 def random_vgg16_features(seed: int = 0) -> PerceptualFeatures:
@@ -118,12 +115,9 @@ def _vgg16_blocks(pretrained: bool) -> list[nn.Sequential]:
 
 def _vgg16_weights() -> dict[str, Tensor]:
     """State dict of the convolutions, from torch's cache or a download, verified and read without executing code."""
-    asset, instead = registry.named("vgg16"), "Or choose features: efficientnet-lite0."
+    instead = "Or choose features: efficientnet-lite0."
     try:
-        file = registry.find("vgg16")
-        if file is None and not (asset.url and answers(asset.url)):
-            raise AssetError(f"{asset.what}: {asset.url} cannot be reached. {asset.remedy()}")
-        file = file or registry.fetch("vgg16")
+        file = find("vgg16") or fetch("vgg16")
     except AssetError as error:
         raise AssetError(f"{error} {instead}") from error
     try:
@@ -132,8 +126,8 @@ def _vgg16_weights() -> dict[str, Tensor]:
         raise AssetError(
             f"{file} cannot be read ({type(error).__name__}). Delete it and fetch it again. {instead}"
         ) from error
-    names = {name: name.removeprefix("features.") for name in state if name.startswith("features.")}
-    return {short: state[name] for name, short in names.items()}
+    prefix = "features."
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
 def efficientnet_lite0() -> nn.Module:

@@ -1,73 +1,43 @@
 """One process at a time: a lock by file, for whatever several processes read and write."""
 
 import contextlib
-import os
+import errno
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
+from filelock import FileLock, SoftFileLock, Timeout
+
+from cgnlib.errors import LockHeld
 from cgnlib.progress import tqdm
 
 HELD_SECONDS = 60.0  # after which a lock that a killed process may have left behind is an error
 
 
-class LockHeld(RuntimeError):
-    """Somebody else has the lock, or left it behind. The message names the file and what to do."""
-
-
 @contextlib.contextmanager
 def locked(file: Path, waiting: str = "") -> Iterator[None]:
-    """Hold the lock `file`, made in a folder that exists: flock where the system and the file system have it, which
-    ends with the process, else a file NAME.held beside it that must not exist.
+    """Hold the lock `file`, which is made and left there; where the file system cannot lock, NAME.held beside it.
 
-    waiting: said on stderr if another process has the lock. Raises OSError where `file` cannot be made, and LockHeld if
-    the file beside it is there for HELD_SECONDS; a flock is waited for without end.
+    waiting: said on stderr if another has it. Raises OSError where it cannot be made, LockHeld if NAME.held stays.
     """
-    with file.open("a") as stream, contextlib.ExitStack() as stack:
-        if not _flock(stream, waiting):
-            stack.enter_context(_exclusive_file(file.with_suffix(".held"), waiting))
+    try:
+        held = _acquired(FileLock(file, fallback_to_soft=False), waiting)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):  # this file system cannot lock
+            raise
+        try:
+            held = _acquired(SoftFileLock(file.with_suffix(".held"), timeout=HELD_SECONDS), waiting)
+        except Timeout as left:
+            remedy = "if none is running, delete that file, or point CGN_BUILD to a file system with locks"
+            raise LockHeld(f"another run holds {left.lock_file}; {remedy}") from None
+    with held:
         yield
 
 
-def _flock(stream: IO[str], waiting: str) -> bool:
-    """Lock an open file until it is closed; False where this system or file system cannot."""
-    try:
-        import fcntl
-
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say(waiting)
-            fcntl.flock(stream, fcntl.LOCK_EX)
-    except (ImportError, OSError):
-        return False
-    return True
-
-
-@contextlib.contextmanager
-def _exclusive_file(file: Path, waiting: str) -> Iterator[None]:
-    deadline = time.monotonic() + HELD_SECONDS
-    while True:
-        try:
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                raise LockHeld(
-                    f"another run holds {file}; if none is running, delete that file, or point CGN_BUILD to a file "
-                    "system with locks"
-                ) from None
-            _say(waiting)
-            waiting = ""  # said once
-            time.sleep(0.05)
-    try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)
-
-
-def _say(waiting: str) -> None:
+def _acquired(lock: FileLock | SoftFileLock, waiting: str) -> contextlib.AbstractContextManager:
+    """The lock, held until the context that is returned ends; a word to stderr if it is not free at once."""
+    with contextlib.suppress(Timeout):
+        return lock.acquire(timeout=0)
     if waiting:
         tqdm.write(waiting, file=sys.stderr)
+    return lock.acquire()

@@ -1,4 +1,4 @@
-"""Loss terms of both CGNs, one function each (seed, Eq. 2; SG21, Section 3.2): scalars, means over the batch."""
+"""Loss terms of both CGNs, one function each (the study's Eq. 2; SG21, Section 3.2): scalars, means over the batch."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,6 +1,6 @@
 """One progress bar for the whole library: `from cgnlib.progress import tqdm`.
 
-A widget in JupyterLab, a line of text in a terminal. While `python -m cgnlib.report` runs a notebook it asks for text
+A widget in JupyterLab, a line of text in a terminal. While `python -m cgnreport.build` runs a notebook it asks for text
 (CGN_PROGRESS=text), which it shows in its own terminal and keeps out of the executed notebook.
 """
 

@@ -5,33 +5,55 @@ All intervals are two-sided. Too few samples for a method is an error, never a q
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Literal
 
 import numpy as np
 from scipy.special import ndtri, stdtrit  # scipy.stats takes a second to import
 
 
+class Unit(Enum):
+    """The unit of replication: what an interval is over, what would vary if the measurement were made again."""
+
+    CGNS = "CGNs"
+    CLASSIFIERS = "classifiers"
+    IMAGES = "images"
+    CROSSED = "crossed images"
+    NONE = "nothing"  # a number without an interval
+
+
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval, all in one unit. `kind` says what varies: "t over seeds", "Wilson over images"."""
+    """An estimate with its 95 % interval, all in the estimate's own scale, and what the interval is over.
+
+    A number without an interval has low = high = value and Unit.NONE.
+    """
 
     value: float
     low: float
     high: float
-    kind: str
+    unit: Unit
+
+    @classmethod
+    def point(cls, value: float) -> "Interval":
+        """A number without an interval."""
+        return cls(value, value, value, Unit.NONE)
 
     def scaled(self, factor: float) -> "Interval":
         """The same interval in another unit, e.g. `scaled(100)` from shares to percent. factor > 0."""
-        return Interval(self.value * factor, self.low * factor, self.high * factor, self.kind)
+        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
 
     def cut(self, least: float, most: float) -> "Interval":
         """The same without what lies below `least` or above `most`, where the quantity has such limits."""
-        return Interval(self.value, max(self.low, least), min(self.high, most), self.kind)
+        return replace(self, low=max(self.low, least), high=min(self.high, most))
 
-    def text(self, decimals: int = 1) -> str:
-        """For a table cell: "90.2 [89.1, 91.3]"."""
-        return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
+    def text(self, decimals: int = 1, *, signed: bool = False) -> str:
+        """For people: "90.2 [89.1, 91.3]"; a change has its signs, "+1.2 [+0.4, +2.0]"; without interval "90.2"."""
+        sign = "+" if signed else ""
+        numbers = [self.value] if self.unit is Unit.NONE else [self.value, self.low, self.high]
+        value, *ends = (f"{number:{sign}.{decimals}f}".replace("-", "\u2212") for number in numbers)
+        return f"{value} [{', '.join(ends)}]" if ends else value
 
 
 def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> Interval:
@@ -45,7 +67,7 @@ def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> Inter
     # At 0 and n successes the bound is exactly the share; rounding must not put it beside.
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == n else min(1.0, centre + half)
-    return Interval(share, low, high, "Wilson over images")
+    return Interval(share, low, high, Unit.IMAGES)
 
 
 def difference_interval(
@@ -65,7 +87,7 @@ def independent_difference(a: Interval, b: Interval) -> Interval:
     difference = a.value - b.value
     low = difference - math.hypot(a.value - a.low, b.high - b.value)
     high = difference + math.hypot(a.high - a.value, b.value - b.low)
-    return Interval(difference, low, high, "difference over images")
+    return Interval(difference, low, high, Unit.IMAGES)
 
 
 def paired_bootstrap(
@@ -85,29 +107,34 @@ def paired_bootstrap(
     n = len(differences)
     means = draw.multinomial(n, counts / n, size=resamples) @ values / n
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(differences.mean()), float(low), float(high), "paired bootstrap over images")
+    return Interval(float(differences.mean()), float(low), float(high), Unit.IMAGES)
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Student t interval of the mean over seeds. Raises ValueError for fewer than 2 values."""
+def mean_interval(values: Sequence[float], confidence: float = 0.95, unit: Unit = Unit.CGNS) -> Interval:
+    """Student t interval of the mean over independent runs: CGNs, or classifiers.
+
+    Raises ValueError for fewer than 2 values.
+    """
     _check_confidence(confidence)
     sample = _sample(values)
     half = float(stdtrit(len(sample) - 1, (1 + confidence) / 2)) * _standard_error(sample)
     mean = float(sample.mean())
-    return Interval(mean, mean - half, mean + half, "t over seeds")
+    return Interval(mean, mean - half, mean + half, unit)
 
 
-def mean_difference_interval(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
+def mean_difference_interval(
+    a: Sequence[float], b: Sequence[float], confidence: float = 0.95, unit: Unit = Unit.CGNS
+) -> Interval:
     """Welch t interval of mean(a) - mean(b), the seeds of a and b independent. Raises ValueError below 2 values."""
     _check_confidence(confidence)
     first, second = _sample(a), _sample(b)
     difference = float(first.mean() - second.mean())
     v1, v2 = _standard_error(first) ** 2, _standard_error(second) ** 2
     if v1 + v2 == 0:
-        return Interval(difference, difference, difference, "t over seeds")
+        return Interval(difference, difference, difference, unit)
     freedom = (v1 + v2) ** 2 / (v1**2 / (len(first) - 1) + v2**2 / (len(second) - 1))
     half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(v1 + v2)
-    return Interval(difference, difference - half, difference + half, "t over seeds")
+    return Interval(difference, difference - half, difference + half, unit)
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -125,10 +152,10 @@ def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float =
 
     value = float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
     if abs(value) > 1 - 1e-9:
-        return Interval(value, math.nan, math.nan, "no interval: perfect order")
+        return Interval(value, math.nan, math.nan, Unit.NONE)
     centre = math.atanh(value)
     half = float(ndtri((1 + confidence) / 2)) * math.sqrt((1 + value**2 / 2) / (len(x) - 3))
-    return Interval(value, math.tanh(centre - half), math.tanh(centre + half), "Fisher")
+    return Interval(value, math.tanh(centre - half), math.tanh(centre + half), Unit.CGNS)
 
 
 @dataclass(frozen=True)
@@ -140,7 +167,9 @@ class NestedInterval:
     inner_deviation: float | None  # standard deviation between classifiers of one CGN; None where each has only one
 
 
-def nested_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95) -> NestedInterval:
+def nested_interval(
+    groups: Sequence[Sequence[float]], confidence: float = 0.95, unit: Unit = Unit.CGNS
+) -> NestedInterval:
     """Interval of the mean when classifier seeds (inner) are nested in CGN seeds (outer): one group per CGN seed.
 
     The outer level decides: a t interval over the group means, so ten classifiers on one CGN do not count as ten
@@ -149,7 +178,7 @@ def nested_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95)
     if any(len(group) == 0 for group in groups):
         raise ValueError("nested_interval: each CGN seed needs at least one value")
     means = [float(np.mean(group)) for group in groups]
-    interval = mean_interval(means, confidence)
+    interval = mean_interval(means, confidence, unit)
     freedom = sum(len(group) - 1 for group in groups)
     outer_variance = float(np.var(means, ddof=1))
     inner_deviation = None
@@ -157,8 +186,7 @@ def nested_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95)
         inner_variance = sum(float(np.var(g, ddof=1)) * (len(g) - 1) for g in groups if len(g) > 1) / freedom
         inner_deviation = math.sqrt(inner_variance)
         outer_variance -= inner_variance * float(np.mean([1 / len(group) for group in groups]))
-    named = Interval(interval.value, interval.low, interval.high, "t over CGN seeds")
-    return NestedInterval(named, math.sqrt(max(0.0, outer_variance)), inner_deviation)
+    return NestedInterval(interval, math.sqrt(max(0.0, outer_variance)), inner_deviation)
 
 
 def within_margin(difference: Interval, margin: float) -> Literal["within", "beyond", "undecided"]:

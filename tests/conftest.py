@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cgnlib.assets import Digits, embedded_digits
+from cgnlib.data.digits import Digits, embedded_digits
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from cgnlib import features, registry
+from cgnlib.data import catalogue
+from cgnlib.errors import AssetError
 from cgnlib.features import STYLE_GRADIENT_NORM, PerceptualFeatures, perceptual_features, random_vgg16_features
-from cgnlib.fetching import AssetError
 from cgnlib.paths import file_sha256
 
 
@@ -106,16 +106,17 @@ def test_calibration_needs_two_batches(lite: PerceptualFeatures, pair) -> None:
 @pytest.fixture
 def vgg_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where VGG16's weights must lie, in an empty cache and without network."""
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(features, "answers", lambda url: False)
-    (tmp_path / "checkpoints").mkdir()
-    return tmp_path / "checkpoints" / "vgg16-397923af.pth"
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("cgnlib.data.fetching.answers", lambda url: False)
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    return tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth"
 
 
 def publish(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the file be the published one: its size and the leading digits of its checksum."""
-    published = replace(registry.named("vgg16"), size=file.stat().st_size, sha256=file_sha256(file)[:8])
-    monkeypatch.setattr(registry, "REGISTRY", (published,))
+    checksums = (f"sha256:{file_sha256(file)[:8]}",)
+    published = replace(catalogue.named("vgg16"), size=file.stat().st_size, checksums=checksums)
+    monkeypatch.setattr(catalogue, "CATALOGUE", (published,))
 
 
 def test_vgg_without_network_names_file_and_remedy(vgg_file: Path) -> None:
@@ -140,7 +141,7 @@ def test_vgg_weights_in_the_cache_are_verified(vgg_file: Path, monkeypatch: pyte
     torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, vgg_file)
     publish(vgg_file, monkeypatch)
     torch.save({"features.0.weight": torch.ones(64, 3, 3, 3)}, vgg_file)
-    with pytest.raises(AssetError, match=r"vgg16-397923af.pth is not the published file: its SHA-256 is"):
+    with pytest.raises(AssetError, match=r"vgg16-397923af.pth is not the published file: its sha256 is"):
         perceptual_features("auto")
 
 
@@ -177,5 +178,5 @@ def test_vgg_weights_are_read_from_the_cache(vgg_file: Path, monkeypatch: pytest
 
 
 def test_unknown_features_are_refused() -> None:
-    with pytest.raises(ValueError, match="unknown features 'vgg19': choose auto, vgg16 or efficientnet-lite0"):
+    with pytest.raises(ValueError, match="unknown features 'vgg19'; did you mean 'vgg16'"):
         perceptual_features("vgg19")

@@ -1,4 +1,4 @@
-"""One holder at a time, with and without flock."""
+"""One holder at a time, with real locks and with soft ones."""
 
 import threading
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from cgnlib import locking
-from cgnlib.locking import LockHeld, locked
+from cgnlib.errors import LockHeld
+from cgnlib.locking import locked
 
 
-@pytest.fixture(params=[True, False], ids=["flock", "file"])
+@pytest.fixture(params=[True, False], ids=["real", "soft"])
 def either_way(request: pytest.FixtureRequest) -> None:
     if not request.param:
         request.getfixturevalue("without_flock")
@@ -56,6 +57,7 @@ def test_what_a_killed_process_left_behind_is_named(tmp_path: Path, without_floc
     assert (tmp_path / "lock.held").exists()
 
 
-def test_a_lock_in_no_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), locked(tmp_path / "nowhere" / "lock"):
+def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"), locked(tmp_path / "file" / "lock"):
         pytest.fail("the lock was given")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cgnlib.statistics import (
     Interval,
+    Unit,
     difference_interval,
     independent_difference,
     mean_difference_interval,
@@ -42,7 +43,7 @@ def test_difference_is_newcombes_example() -> None:
 
 
 def test_independent_difference_by_hand() -> None:
-    found = independent_difference(Interval(10, 7, 12, ""), Interval(4, 3, 8, ""))
+    found = independent_difference(Interval(10, 7, 12, Unit.IMAGES), Interval(4, 3, 8, Unit.IMAGES))
     assert (found.value, found.low, found.high) == pytest.approx((6, 6 - 5, 6 + math.sqrt(5)))
 
 
@@ -112,7 +113,7 @@ def test_t_interval_covers_as_often_as_it_says() -> None:
     ],
 )
 def test_margin(low: float, high: float, verdict: str) -> None:
-    assert within_margin(Interval((low + high) / 2, low, high, ""), 1.5) == verdict
+    assert within_margin(Interval((low + high) / 2, low, high, Unit.IMAGES), 1.5) == verdict
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_margin(low: float, high: float, verdict: str) -> None:
         lambda: mean_difference_interval([1, 2], [1]),
         lambda: nested_interval([[1, 2]]),
         lambda: nested_interval([[1], []]),
-        lambda: within_margin(Interval(0, 0, 0, ""), 0),
+        lambda: within_margin(Interval(0, 0, 0, Unit.IMAGES), 0),
         lambda: paired_bootstrap(np.array([], dtype=int), np.random.default_rng(0)),
         lambda: paired_bootstrap(np.array([1, 0]), np.random.default_rng(0), resamples=999),
         lambda: paired_bootstrap(np.array([1, 0]), np.random.default_rng(0), confidence=95),
@@ -153,3 +154,10 @@ def test_rank_correlation_by_hand() -> None:
         rank_correlation([1, 2, 3], [1, 2, 3])
     with pytest.raises(ValueError, match="does not vary"):
         rank_correlation([1, 2, 3, 4], [1, 1, 1, 1])
+
+
+def test_one_formatter_for_every_interval() -> None:
+    change = Interval(-0.65, -1.25, 0.04, Unit.CGNS)
+    assert change.text(2) == "\u22120.65 [\u22121.25, 0.04]"
+    assert change.text(2, signed=True) == "\u22120.65 [\u22121.25, +0.04]"
+    assert Interval.point(3.14159).text(2) == "3.14", "no interval, no brackets"

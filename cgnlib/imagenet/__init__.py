@@ -1,1 +1,1 @@
-"""The ImageNet half of the study: the CGN of pre-trained parts, at full size and on a toy world (seed, Section 4)."""
+"""The ImageNet half: the CGN of pre-trained parts and the classifiers, at full size and on a toy world."""

@@ -1,8 +1,8 @@
 """BigGAN-deep (Brock et al. 2019, Appendix B), the generator behind every mechanism of the ImageNet CGN (SG21, 4).
 
 State-dict keys and shapes are those of the file published for `pytorch-pretrained-biggan`, so its weights load as they
-are. Batch norm has three ways to normalise: with statistics stored per truncation (as published, in train and eval
-mode alike), with the same interpolated as the published code does it, or with those of the batch (to train a new one).
+are. Batch norm takes the statistics that are stored for each truncation (as published, in train and eval mode alike),
+or those of the batch (to train a new generator).
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cgnlib.training import load_state
+from cgnlib.training.weights import load_state
 
 START_SIZE = 4  # height and width of the first feature map
 BOTTLENECK = 4  # a block's inner convolutions have this many times fewer channels than its input
@@ -50,23 +50,11 @@ class BigGANConfig:
         inputs, outputs = [layer[1] for layer in self.layers], [layer[2] for layer in self.layers]
         if inputs[1:] != outputs[:-1] or outputs[-1] != 1:
             raise ValueError(f"each layer takes what the one before gives, and the last gives 1: {self.layers}")
-        if any(wide < narrow for wide, narrow in zip(inputs, outputs, strict=True)):
-            raise ValueError(f"a layer cannot give more channels than it takes: {self.layers}")
-        if not 0 <= self.attention_position < len(self.layers):
-            raise ValueError(f"attention_position is {self.attention_position}, of {len(self.layers)} layers")
-        if self.channel_width % BOTTLENECK or self.attention_channels % 8:
-            raise ValueError(f"channel_width {self.channel_width} cannot be split into bottleneck or attention")
-        if self.n_stats < 2:
-            raise ValueError(f"n_stats is {self.n_stats}: truncations 0 and 1 need statistics")
 
     @property
     def condition_dim(self) -> int:
         """Length of what conditions every layer: latent and class embedding."""
         return self.z_dim + self.class_embed_dim
-
-    @property
-    def attention_channels(self) -> int:
-        return self.channel_width * self.layers[self.attention_position][1]
 
 
 BIGGAN_DEEP_256 = BigGANConfig(
@@ -178,12 +166,24 @@ class SpectralConv2d(SpectralNorm):
     def upsampled(self, x: Tensor) -> Tensor:
         """Nearest-neighbour upsampling by 2, then this 3 x 3 convolution: (B, in, H, W) -> (B, out, 2H, 2W).
 
-        As one transposed convolution. Each output pixel sees 2 x 2 different inputs, so its nine weights become four:
-        the kernel is convolved with the 2 x 2 square of ones that upsampling is.
+        One transposed convolution in place of both, since upsampling is one itself: zeros between the pixels (stride
+        2), then the kernel o = 2 x 2 ones. In turn, convolving by w is a transposed convolution by w with its sides
+        flipped and its channels swapped, w'. By associativity (x * o) * w' = x * (o * w'), a kernel of 4 x 4. Its
+        values are the sums of w' over 2 x 2 windows, zeros around w': average pooling that divides by 1, not by 4.
         """
         flipped = self.weight().transpose(0, 1).flip(2, 3)
         kernel = F.avg_pool2d(flipped, 2, stride=1, padding=1, divisor_override=1)
         return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+
+
+Rows = tuple[int, int, float]  # two rows of stored statistics, and the second one's weight
+
+
+def rows_around(truncation: float, n_stats: int, swapped: bool = False) -> Rows:
+    """The stored statistics between which those of a truncation in [0, 1] lie. swapped: see `BigGAN`."""
+    share, index = math.modf(truncation / (1.0 / (n_stats - 1)))  # the published formula, rounding included
+    low = int(index)
+    return low, min(low + 1, n_stats - 1), 1 - share if swapped and share > 0 else share
 
 
 class BatchNorm(nn.Module):
@@ -192,31 +192,21 @@ class BatchNorm(nn.Module):
     running_means: Tensor
     running_vars: Tensor
 
-    def __init__(self, channels: int, config: BigGANConfig, swapped_statistics: bool) -> None:
+    def __init__(self, channels: int, config: BigGANConfig) -> None:
         super().__init__()
-        self.eps, self.swapped_statistics = config.eps, swapped_statistics
-        self.batch_statistics = False
+        self.eps, self.batch_statistics = config.eps, False
         self.register_buffer("running_means", torch.zeros(config.n_stats, channels))
         self.register_buffer("running_vars", torch.ones(config.n_stats, channels))
 
-    def statistics(self, truncation: float) -> tuple[Tensor, Tensor]:
-        """Mean and variance (C,) at a truncation in [0, 1], interpolated between the two stored ones around it."""
-        last = len(self.running_means) - 1
-        share, index = math.modf(truncation / (1.0 / last))  # the published formula, rounding included
-        low, high = int(index), min(int(index) + 1, last)
-        if self.swapped_statistics and share > 0:
-            share = 1 - share
-        return (
-            torch.lerp(self.running_means[low], self.running_means[high], share),
-            torch.lerp(self.running_vars[low], self.running_vars[high], share),
-        )
-
-    def normalise(self, x: Tensor, truncation: float, gain: Tensor, offset: Tensor) -> Tensor:
+    def normalise(self, x: Tensor, rows: Rows, gain: Tensor, offset: Tensor) -> Tensor:
         """Standardised x (B, C, H, W), times gain plus offset, which are (B, C), or (1, C) for all images alike."""
         if self.batch_statistics:
             x = F.batch_norm(x, None, None, training=True, eps=self.eps)
         else:
-            mean, variance = self.statistics(truncation)
+            low, high, share = rows
+            mean, variance = (
+                torch.lerp(each[low], each[high], share) for each in (self.running_means, self.running_vars)
+            )
             gain = gain * torch.rsqrt(variance + self.eps)
             offset = offset - mean * gain
         return torch.addcmul(offset[:, :, None, None], x, gain[:, :, None, None])
@@ -225,27 +215,27 @@ class BatchNorm(nn.Module):
 class ConditionalBatchNorm(BatchNorm):
     """Batch norm whose gain and offset depend on latent and class."""
 
-    def __init__(self, channels: int, config: BigGANConfig, swapped_statistics: bool) -> None:
-        super().__init__(channels, config, swapped_statistics)
+    def __init__(self, channels: int, config: BigGANConfig) -> None:
+        super().__init__(channels, config)
         self.scale = SpectralLinear(config.condition_dim, channels, config.eps, bias=False)
         self.offset = SpectralLinear(config.condition_dim, channels, config.eps, bias=False)
 
-    def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor, rows: Rows) -> Tensor:
         """x: (B, C, H, W); condition: (B, condition_dim)."""
-        return self.normalise(x, truncation, 1 + self.scale(condition), self.offset(condition))
+        return self.normalise(x, rows, 1 + self.scale(condition), self.offset(condition))
 
 
 class OutputBatchNorm(BatchNorm):
     """Batch norm with one gain and offset per channel, before the last convolution."""
 
-    def __init__(self, channels: int, config: BigGANConfig, swapped_statistics: bool) -> None:
-        super().__init__(channels, config, swapped_statistics)
+    def __init__(self, channels: int, config: BigGANConfig) -> None:
+        super().__init__(channels, config)
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor, truncation: float) -> Tensor:
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
         """x: (B, C, H, W)."""
-        return self.normalise(x, truncation, self.weight[None], self.bias[None])
+        return self.normalise(x, rows, self.weight[None], self.bias[None])
 
 
 class Block(nn.Module):
@@ -254,26 +244,26 @@ class Block(nn.Module):
     The shortcut drops the last channels where there are fewer outputs than inputs.
     """
 
-    def __init__(self, inputs: int, outputs: int, upsample: bool, config: BigGANConfig, swapped: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, upsample: bool, config: BigGANConfig) -> None:
         super().__init__()
         inner, eps = inputs // BOTTLENECK, config.eps
         self.outputs, self.upsample = outputs, upsample
-        self.bn_0 = ConditionalBatchNorm(inputs, config, swapped)
+        self.bn_0 = ConditionalBatchNorm(inputs, config)
         self.conv_0 = SpectralConv2d(inputs, inner, 1, eps)
-        self.bn_1 = ConditionalBatchNorm(inner, config, swapped)
+        self.bn_1 = ConditionalBatchNorm(inner, config)
         self.conv_1 = SpectralConv2d(inner, inner, 3, eps)
-        self.bn_2 = ConditionalBatchNorm(inner, config, swapped)
+        self.bn_2 = ConditionalBatchNorm(inner, config)
         self.conv_2 = SpectralConv2d(inner, inner, 3, eps)
-        self.bn_3 = ConditionalBatchNorm(inner, config, swapped)
+        self.bn_3 = ConditionalBatchNorm(inner, config)
         self.conv_3 = SpectralConv2d(inner, outputs, 1, eps)
 
-    def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor, rows: Rows) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H, W), or twice as high and wide."""
-        y = self.conv_0(F.relu(self.bn_0(x, condition, truncation), inplace=True))
-        y = F.relu(self.bn_1(y, condition, truncation), inplace=True)
+        y = self.conv_0(F.relu(self.bn_0(x, condition, rows), inplace=True))
+        y = F.relu(self.bn_1(y, condition, rows), inplace=True)
         y = self.conv_1.upsampled(y) if self.upsample else self.conv_1(y)
-        y = self.conv_2(F.relu(self.bn_2(y, condition, truncation), inplace=True))
-        y = self.conv_3(F.relu(self.bn_3(y, condition, truncation), inplace=True))
+        y = self.conv_2(F.relu(self.bn_2(y, condition, rows), inplace=True))
+        y = self.conv_3(F.relu(self.bn_3(y, condition, rows), inplace=True))
         shortcut = x[:, : self.outputs]
         return y + (F.interpolate(shortcut, scale_factor=2, mode="nearest") if self.upsample else shortcut)
 
@@ -307,28 +297,26 @@ def _positions(x: Tensor) -> Tensor:
 class Generator(nn.Module):
     """From condition (latent and class embedding) to image."""
 
-    def __init__(self, config: BigGANConfig, swapped: bool) -> None:
+    def __init__(self, config: BigGANConfig) -> None:
         super().__init__()
         width = config.channel_width
         self.first_channels = width * config.layers[0][1]
         self.gen_z = SpectralLinear(config.condition_dim, START_SIZE**2 * self.first_channels, config.eps)
-        layers: list[nn.Module] = [
-            Block(width * inputs, width * outputs, upsample, config, swapped)
-            for upsample, inputs, outputs in config.layers
-        ]
-        layers.insert(config.attention_position, SelfAttention(config.attention_channels, config.eps))
+        layers: list[nn.Module] = [Block(width * i, width * o, upsample, config) for upsample, i, o in config.layers]
+        attended = width * config.layers[config.attention_position][1]
+        layers.insert(config.attention_position, SelfAttention(attended, config.eps))
         self.layers = nn.ModuleList(layers)
-        self.bn = OutputBatchNorm(width, config, swapped)
+        self.bn = OutputBatchNorm(width, config)
         # As published: as many outputs as inputs, of which three are the image; the others count in the norm.
         self.conv_to_rgb = SpectralConv2d(width, width, 3, config.eps)
 
-    def forward(self, condition: Tensor, truncation: float) -> Tensor:
+    def forward(self, condition: Tensor, rows: Rows) -> Tensor:
         """(B, condition_dim) -> (B, 3, R, R) in [-1, 1]."""
         # Published order: height, width, channels. It stays so in memory, which is the fastest layout for CPUs too.
         x = self.gen_z(condition).view(-1, START_SIZE, START_SIZE, self.first_channels).permute(0, 3, 1, 2)
         for layer in self.layers:
-            x = layer(x, condition, truncation) if isinstance(layer, Block) else layer(x)
-        return torch.tanh(self.conv_to_rgb(F.relu(self.bn(x, truncation), inplace=True), first=3))
+            x = layer(x, condition, rows) if isinstance(layer, Block) else layer(x)
+        return torch.tanh(self.conv_to_rgb(F.relu(self.bn(x, rows), inplace=True), first=3))
 
 
 class BigGAN(nn.Module):
@@ -342,18 +330,21 @@ class BigGAN(nn.Module):
         super().__init__()
         self.config, self.swapped_statistics = config, swapped_statistics
         self.embeddings = nn.Linear(config.num_classes, config.class_embed_dim, bias=False)
-        self.generator = Generator(config, swapped_statistics)
+        self.generator = Generator(config)
 
     def forward(self, z: Tensor, class_vector: Tensor, truncation: float = 1.0) -> Tensor:
         """z: (B, z_dim); class_vector: (B, num_classes), one-hot or soft; truncation: in [0, 1], that of z.
 
         Returns (B, 3, R, R) in [-1, 1]. Raises ValueError for other shapes or truncations.
         """
-        _check_shape("z", z, (len(z), self.config.z_dim))
-        _check_shape("class_vector", class_vector, (len(z), self.config.num_classes))
+        config = self.config
+        for name, given, width in (("z", z, config.z_dim), ("class_vector", class_vector, config.num_classes)):
+            if given.shape != (len(z), width):
+                raise ValueError(f"{name} is {tuple(given.shape)}, expected {(len(z), width)}")
         if not 0 <= truncation <= 1:
             raise ValueError(f"truncation is {truncation}, expected 0 to 1")
-        return self.generator(torch.cat([z, self.embeddings(class_vector)], dim=1), truncation)
+        rows = rows_around(truncation, config.n_stats, self.swapped_statistics)
+        return self.generator(torch.cat([z, self.embeddings(class_vector)], dim=1), rows)
 
     def batch_norms(self) -> list[BatchNorm]:
         """All batch norms, in the order in which data passes them."""
@@ -363,11 +354,6 @@ class BigGAN(nn.Module):
         """Normalise with the statistics of each batch (to train a generator from nothing) or with the stored ones."""
         for norm in self.batch_norms():
             norm.batch_statistics = on
-
-
-def _check_shape(name: str, tensor: Tensor, expected: tuple[int, int]) -> None:
-    if tensor.shape != expected:
-        raise ValueError(f"{name} is {tuple(tensor.shape)}, expected {expected}")
 
 
 def initialise(module: nn.Module, stream: torch.Generator) -> None:
@@ -395,10 +381,8 @@ def sample_latents(n: int, z_dim: int, truncation: float, stream: torch.Generato
 
 
 def renew_singular_vectors(gan: BigGAN, steps: int = 100) -> None:
-    """Find the singular vectors of every weight anew, after the weights were changed by other means than training.
-
-    The average of unit vectors over training is shorter than 1: averaged weights divided by what it gives for their
-    singular value are too large, and the generator changes as soon as it is trained on.
+    """Find the singular vectors of every weight anew, as averaged weights need: an average of unit vectors is shorter
+    than 1, so that weights come out too large, and change as soon as the generator is trained on.
     """
     for part in gan.modules():
         if isinstance(part, SpectralNorm):
@@ -419,25 +403,24 @@ def measure_statistics(gan: BigGAN, images: int, batch_size: int, stream: torch.
     device = norms[0].running_means.device
     gan.eval()
     gan.use_batch_statistics(True)
-    seen: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
+    moments: dict[nn.Module, list[Tensor]] = {norm: [] for norm in norms}
 
     def record(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         variance, mean = torch.var_mean(inputs[0].double(), dim=(0, 2, 3), correction=0)
-        seen.setdefault(norm, []).append((mean, variance + mean.square()))
+        moments[norm].append(torch.stack([mean, variance + mean.square()]))
 
     handles = [norm.register_forward_pre_hook(record) for norm in norms]
     try:
         for row in range(config.n_stats):
             truncation = row / (config.n_stats - 1)
-            seen.clear()
             for _ in range(images // batch_size):
                 z = sample_latents(batch_size, config.z_dim, truncation, stream).to(device)
                 y = torch.randint(config.num_classes, (batch_size,), generator=stream, device=stream.device).to(device)
                 gan(z, F.one_hot(y, config.num_classes).to(z), truncation)
             for norm in norms:
-                mean, square = (torch.stack(values).mean(dim=0) for values in zip(*seen[norm], strict=True))
-                norm.running_means[row] = mean
-                norm.running_vars[row] = square - mean.square()
+                mean, square = torch.stack(moments[norm]).mean(dim=0)
+                norm.running_means[row], norm.running_vars[row] = mean, square - mean.square()
+                moments[norm].clear()
     finally:
         for handle in handles:
             handle.remove()

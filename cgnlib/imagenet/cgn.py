@@ -1,13 +1,13 @@
-"""The ImageNet CGN (SG21, Section 3; seed, Section 3.1): a frozen teacher, three mechanisms, a frozen U2-Net.
+"""The ImageNet CGN (SG21, Section 3; the study, Section 3.1): a frozen teacher, three mechanisms, a frozen U2-Net.
 
 All mechanisms are BigGAN-deep generators that start from the teacher's weights and share one noise vector u; the mask
 is what the U2-Net finds salient in the image of the shape mechanism.
 """
 
-from collections.abc import Mapping
+import functools
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,8 @@ from torch.utils.checkpoint import checkpoint
 from cgnlib.composition import compose
 from cgnlib.imagenet.biggan import BigGAN, same_weights
 from cgnlib.imagenet.u2net import U2Net, folded
-from cgnlib.training import freeze, load_state
+from cgnlib.training.steps import freeze
+from cgnlib.training.weights import load_state
 
 MASK_EPS = 1e-4  # published: masks are clamped to [1e-4, 1 - 1e-4]
 
@@ -50,7 +51,7 @@ class Parts(NamedTuple):
 
 
 class ImageNetCGN(nn.Module):
-    """Module names are those of the authors' file: biggan_GT, f_shape, f_text, f_bg, u2net.
+    """Latents, labels -> `Parts`. Modules are named as in the authors' file: biggan_GT, f_shape, f_text, f_bg, u2net.
 
     Teacher and U2-Net are frozen and stay in eval mode. recompute: save memory in training by computing the mechanisms'
     activations again in the backward pass, which must come before the next forward pass: it uses the last weights.
@@ -62,7 +63,6 @@ class ImageNetCGN(nn.Module):
         self.biggan_GT = freeze(teacher)
         self.f_shape, self.f_text, self.f_bg = (_like(teacher) for _ in range(3))
         self.u2net = freeze(u2net)
-        self._saliency: list[U2Net] = []  # the U2-Net with its batch norms folded in, made when first needed
 
     @property
     def num_classes(self) -> int:
@@ -77,11 +77,14 @@ class ImageNetCGN(nn.Module):
         """x_gt (B, 3, R, R) in [-1, 1]: what the pre-trained generator draws."""
         return self.biggan_GT(u, class_vector, truncation)
 
+    @functools.cached_property
+    def _folded(self) -> U2Net:
+        """The U2-Net with its batch norms folded in: faster, and no part of the state dict."""
+        return folded(self.u2net)
+
     def saliency(self, images: Tensor) -> Tensor:
-        """What the U2-Net takes for the object in images in [-1, 1]: (B, 1, R, R) in (0, 1)."""
-        if not self._saliency or self._saliency[0].outconv.weight.device != images.device:
-            self._saliency[:] = [folded(self.u2net)]
-        return self._saliency[0](images)
+        """What the U2-Net takes for the object in images (B, 3, R, R) in [-1, 1]: (B, 1, R, R) in (0, 1)."""
+        return self._folded(images)
 
     def forward(self, u: Tensor, labels: Labels, truncation: float = 1.0) -> Parts:
         """u: (B, z_dim), shared by the mechanisms, from `biggan.sample_latents` with the same truncation."""
@@ -92,20 +95,21 @@ class ImageNetCGN(nn.Module):
         return Parts(premask, mask, foreground, background, compose(mask, foreground, background))
 
     def _draw(self, mechanism: nn.Module, u: Tensor, class_vector: Tensor, truncation: float) -> Tensor:
-        if self.recompute and torch.is_grad_enabled():
-            return checkpoint(
-                mechanism,
-                u,
-                class_vector,
-                truncation,
-                use_reentrant=False,
-                context_fn=lambda: (nullcontext(), same_weights(mechanism)),
-            )
-        return mechanism(u, class_vector, truncation)
+        if not (self.recompute and torch.is_grad_enabled()):
+            return mechanism(u, class_vector, truncation)
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *rest: object) -> None:
-        self._saliency.clear()  # made from weights that are replaced now
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[arg-type]
+        def contexts() -> tuple[Any, Any]:  # of the forward and of the backward pass
+            return nullcontext(), same_weights(mechanism)
+
+        return checkpoint(mechanism, u, class_vector, truncation, use_reentrant=False, context_fn=contexts)
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        self.__dict__.pop("_folded", None)  # made of weights that are replaced now
+        super()._load_from_state_dict(*arguments)
+
+    def _apply(self, *arguments: Any, **options: Any) -> "ImageNetCGN":
+        self.__dict__.pop("_folded", None)  # made of weights that move to another device or dtype now
+        return super()._apply(*arguments, **options)
 
 
 def _like(teacher: BigGAN) -> BigGAN:

@@ -1,7 +1,7 @@
 """What is measured on images of the ImageNet CGN: masks, background residue and, in the toy world, control.
 
-The toy world's oracle was trained on images whose factors are free; it, true masks and true scenes serve evaluation
-alone.
+A factor reader (`toyworld.reader.Reader`), trained on images whose factors are free, tells which factors an image
+shows. It, true masks and true scenes serve evaluation alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.evaluation import MASK_LEVEL, intersection_over_union
+from cgnlib.imagenet.names import FACTOR_OF_METRIC, FACTORS
 from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.images import to_uint8
 from cgnlib.progress import tqdm
@@ -22,8 +23,7 @@ from cgnlib.toyworld.latents import scenes_of
 from cgnlib.toyworld.reader import Reader
 from cgnlib.toyworld.world import Factors, Scenes, render
 
-HEADS = {"shape": "shape", "foreground": "texture", "background": "background"}  # factor -> the oracle's head
-AREAS = (0.0, 0.1, 0.2, 0.3, 1.0)  # bounds of the bins of mask area; the seed suspects masks below 0.1
+AREAS = (0.0, 0.1, 0.2, 0.3, 1.0)  # bounds of the bins of mask area; the study suspects masks below 0.1
 FIFTHS = 5  # residue is compared between the middle and the last fifth of training
 
 
@@ -50,24 +50,23 @@ class Measured:
 @torch.inference_mode()
 def measure(cgn: ImageNetCGN, sampling: Sampling) -> Measured:
     """Draw the images of `sampling` and keep all of them in memory: 41 kB each in the toy world."""
-    batches: dict[str, list[Tensor]] = {spec.name: [] for spec in fields(Measured)}
+    batches: list[Measured] = []
     with tqdm(total=sampling.n, desc="images to measure", unit="image", leave=False) as progress:
         for shard in range(sampling.shards):
             for labels, u, parts in draw(cgn, sampling, shard):
-                found = {
-                    "labels": labels,
-                    "u": u,
-                    "image": to_uint8(parts.image),
-                    "foreground": to_uint8(parts.foreground),
-                    "background": to_uint8(parts.background),
-                    "mask": parts.mask > MASK_LEVEL,
-                    "area": parts.mask.mean(dim=(1, 2, 3)),
-                    "residue": cgn.saliency(parts.background).mean(dim=(1, 2, 3)),
-                }
-                for name, values in found.items():
-                    batches[name].append(values.contiguous().cpu())
+                found = Measured(
+                    labels,
+                    u,
+                    to_uint8(parts.image),
+                    to_uint8(parts.foreground),
+                    to_uint8(parts.background),
+                    parts.mask > MASK_LEVEL,
+                    parts.mask.mean(dim=(1, 2, 3)),
+                    cgn.saliency(parts.background).mean(dim=(1, 2, 3)),
+                )
+                batches.append(Measured(*(values.contiguous().cpu() for values in vars(found).values())))
                 progress.update(len(labels))
-    return Measured(**{name: torch.cat(values) for name, values in batches.items()})
+    return Measured(*(torch.cat([getattr(each, part.name) for each in batches]) for part in fields(Measured)))
 
 
 @torch.inference_mode()
@@ -85,8 +84,11 @@ def teacher_images(cgn: ImageNetCGN, measured: Measured, truncation: float, batc
     return torch.cat(images), torch.cat(masks)
 
 
+# --- What the toy world knows ---------------------------------------------------------------------------------------
+
+
 def true_scenes(u: Tensor, labels: Tensor, batch: int = 200) -> Scenes:
-    """What the toy world's teacher was taught to draw from noise u (N, 32) and class labels (N,), on the CPU."""
+    """What the toy world's teacher was taught to draw from noise u (N, 24) and class labels (N,), on the CPU."""
     rendered = list(_rendered(scenes_of(u.cpu(), labels.cpu()), batch))
     return Scenes(*(torch.cat(parts) for parts in zip(*rendered, strict=True)))
 
@@ -99,54 +101,50 @@ def rendered_parts(factors: Factors, batch: int = 200) -> tuple[Tensor, Tensor]:
 
 
 def _rendered(factors: Factors, batch: int) -> Iterator[Scenes]:
-    for start in range(0, len(factors), batch):
-        yield render(factors[start : start + batch])
+    return (render(factors[start : start + batch]) for start in range(0, len(factors), batch))
 
 
 def control_matrix(read: Mapping[str, Tensor], labels: Tensor) -> dict[str, dict[str, float]]:
     """matrix[requested][recovered]: percent of images in which the recovered factor has the requested one's label.
 
-    read: logits (N, classes) by head of the oracle; labels: (N, 3) int64 shape, texture, background.
+    read: logits (N, classes) by head of the factor reader; labels: (N, 3) int64, ordered as FACTORS. Keys of the matrix
+    are those of FACTOR_OF_METRIC. Raises ValueError for no images, and for numbers of them that differ.
     """
     if len(labels) != len(read["shape"]) or not len(labels):
         raise ValueError(f"control: {len(labels)} labels for {len(read['shape'])} images")
-    asked = dict(zip(HEADS, labels.T, strict=True))
-    seen = {factor: read[head].argmax(dim=1) for factor, head in HEADS.items()}
-    return {
-        requested: {recovered: 100 * (seen[recovered] == asked[requested]).float().mean().item() for recovered in HEADS}
-        for requested in HEADS
-    }
+    asked = dict(zip(FACTOR_OF_METRIC, labels.T, strict=True))
+    seen = {name: read[factor].argmax(dim=1) for name, factor in FACTOR_OF_METRIC.items()}
+    return {a: {b: 100 * (seen[b] == asked[a]).float().mean().item() for b in seen} for a in asked}
 
 
-def entangled(foregrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
-    """(N,) bool: the foreground alone, which should be all object, shows the scene of its class to the oracle.
+def entangled(foregrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor:
+    """(N,) bool: the foreground alone, which should be all object, shows the scene of its class to the factor reader.
 
     foregrounds: (N, 3, R, R) uint8; classes: (N,) int64. By chance 1 in 10.
     """
-    return oracle.read(foregrounds)[0]["background"].argmax(dim=1) == classes
+    return reader.read(foregrounds)[0]["background"].argmax(dim=1) == classes
 
 
-def entanglement(foregrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
-    """(N,) in [0, 1]: how likely the oracle finds what `entangled` asks for."""
-    return oracle.read(foregrounds)[0]["background"].softmax(dim=1).gather(1, classes[:, None])[:, 0]
+def entanglement(foregrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor:
+    """(N,) in [0, 1]: how likely the factor reader finds what `entangled` asks for."""
+    return reader.read(foregrounds)[0]["background"].softmax(dim=1).gather(1, classes[:, None])[:, 0]
 
 
-def legible(backgrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
-    """(N,) bool: the background alone still shows the silhouette of its class to the oracle. By chance 1 in 10."""
-    return oracle.read(backgrounds)[0]["shape"].argmax(dim=1) == classes
+def legible(backgrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor:
+    """(N,) bool: the background alone still shows the silhouette of its class to the reader. By chance 1 in 10."""
+    return reader.read(backgrounds)[0]["shape"].argmax(dim=1) == classes
 
 
-def legibility(backgrounds: Tensor, classes: Tensor, oracle: Reader) -> Tensor:
-    """(N,) in [0, 1]: how likely the oracle finds what `legible` asks for."""
-    return oracle.read(backgrounds)[0]["shape"].softmax(dim=1).gather(1, classes[:, None])[:, 0]
+def legibility(backgrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor:
+    """(N,) in [0, 1]: how likely the factor reader finds what `legible` asks for."""
+    return reader.read(backgrounds)[0]["shape"].softmax(dim=1).gather(1, classes[:, None])[:, 0]
 
 
-def realism(images: Tensor, labels: Tensor, oracle: Reader) -> Tensor:
-    """(N,) mean log-probability, in nats, that the oracle gives to the three requested labels; 0 is best."""
-    read, _ = oracle.read(images)
-    asked = zip(HEADS.values(), labels.T, strict=True)
-    chosen = [read[head].log_softmax(dim=1).gather(1, label[:, None])[:, 0] for head, label in asked]
-    return torch.stack(chosen).mean(dim=0)
+def realism(images: Tensor, labels: Tensor, reader: Reader) -> Tensor:
+    """(N,) mean log-probability, in nats, that the reader gives to the labels (N, 3) that were asked for; 0 is best."""
+    read, _ = reader.read(images)
+    asked = zip(FACTORS, labels.T, strict=True)
+    return torch.stack([read[f].log_softmax(dim=1).gather(1, y[:, None])[:, 0] for f, y in asked]).mean(dim=0)
 
 
 def most(values: Tensor, count: int) -> Tensor:
@@ -171,7 +169,7 @@ def overlap(masks: Tensor, others: Tensor) -> float:
     return intersection_over_union(masks, others).mean().item()
 
 
-# --- The seed's conjectures -----------------------------------------------------------------------------------------
+# --- The study's conjectures ----------------------------------------------------------------------------------------
 
 
 def by_area(area: Tensor, hits: Tensor, bounds: Sequence[float] = AREAS) -> pd.DataFrame:
@@ -217,8 +215,3 @@ def residue_growth(residue: Sequence[float]) -> float | None:
         return None
     start = (len(residue) - fifth) // 2
     return (sum(residue[-fifth:]) - sum(residue[start : start + fifth])) / fifth
-
-
-def as_images(masks: Tensor) -> Tensor:
-    """Masks (N, 1, R, R) bool or in [0, 1] as images (N, 3, R, R) uint8, to be shown beside others."""
-    return (masks.float() * 255).round().to(torch.uint8).expand(-1, 3, -1, -1)

@@ -1,13 +1,12 @@
-"""Measures of the ImageNet CGN (seed, Section 3.4.1, Table 3), pure functions of tensors.
+"""Measures of the ImageNet CGN (the study, Section 3.4.1, Table 3), pure functions of tensors.
 
 Too few images for a measure is an error, never a quieter number.
 """
 
-import warnings
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cgnlib.randomness import derive_seed
 
@@ -18,61 +17,49 @@ IMAGES_PER_CLASS = 5
 MASK_LEVEL = 0.5  # mask values above it are object
 
 
-@dataclass(frozen=True)
-class Inception:
-    """An Inception Score with what it depends on: scores with another network, n, splits or truncation differ."""
+class Inception(NamedTuple):
+    """An Inception Score. Scores of other networks, numbers of images or splits, or truncations cannot be compared."""
 
     value: float  # mean over splits, in [1, classes]
     deviation: float | None  # standard deviation over splits; None for one split
-    network: str
-    classes: int
-    n: int
-    splits: int
-    truncation: float
+    n: int  # images
 
 
-def inception_score(logits: Tensor, *, network: str, truncation: float, splits: int = 1, seed: int = 0) -> Inception:
-    """exp of the mean KL divergence of p(y | x) from p(y) (Salimans et al. 2016), through torchmetrics.
+def inception_score(logits: Tensor, splits: int = 1, seed: int = 0) -> Inception:
+    """exp of the mean over images of the KL divergence of p(y | x) from p(y), in nats (Salimans et al. 2016).
 
-    logits: (N, classes) of `network` for images of uniform classes made at `truncation`. The images are shuffled with
-    `seed` before they are split (the seed paper: 50,000 images, one split); the global generator stays as it was.
+    logits: (N, classes) that a classifier gives to images of uniform classes. Images are shuffled with `seed` before
+    they are split (the study: 50,000 images, one split).
 
     Raises ValueError when a split would hold fewer than IMAGES_PER_CLASS images per class, since p(y) is estimated from
     them; when the splits differ in size; and for logits that give no probabilities.
     """
-    from torchmetrics.image.inception import InceptionScore  # here: to import it takes seconds
-
     n, classes = _matrix(logits, "logits")
     least = IMAGES_PER_CLASS * classes
     if splits < 1 or n < splits * least or n % splits:
         raise ValueError(
-            f"Inception Score: {n} images do not make {splits} equal splits of at least {least}, "
-            f"{IMAGES_PER_CLASS} for each of the {classes} classes of {network}; it needs {max(splits, 1) * least} "
-            f"images or more, divisible by {splits}"
+            f"Inception Score: {n} images do not make {splits} equal splits of at least {least}, {IMAGES_PER_CLASS} "
+            f"for each of {classes} classes; it needs {max(splits, 1) * least} images or more, divisible by {splits}"
         )
-    predictions = logits.detach().cpu().float().log_softmax(dim=1)
-    if predictions.isnan().any():
-        image = int(predictions.isnan().any(dim=1).nonzero()[0])
-        raise ValueError(f"Inception Score: the logits of {network} for image {image} are no prediction (NaN or inf)")
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        torch.default_generator.manual_seed(
-            derive_seed(seed, "inception-score")
-        )  # compute() shuffles with the global generator
-        warnings.filterwarnings("ignore", message="Metric `InceptionScore` will save all extracted features")
-        warnings.filterwarnings("ignore", message=r"std\(\): degrees of freedom")  # one split has no deviation
-        metric = InceptionScore(feature=nn.Identity(), splits=splits)
-        metric.update(predictions.clamp(min=LOG_FLOOR))
-        mean, deviation = metric.compute()
-    return Inception(mean.item(), deviation.item() if splits > 1 else None, network, classes, n, splits, truncation)
+    logits = logits.detach().cpu().float().log_softmax(dim=1)
+    if logits.isnan().any():
+        image = int(logits.isnan().any(dim=1).nonzero()[0])
+        raise ValueError(f"Inception Score: the logits for image {image} are no prediction (NaN or inf)")
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(derive_seed(seed, "inception-score")))
+    scores = []
+    for part in logits.clamp(min=LOG_FLOOR)[order].chunk(splits):
+        p = part.softmax(dim=1)  # p(y | x)
+        divergence = p * (part.log_softmax(dim=1) - p.mean(dim=0, keepdim=True).log())
+        scores.append(divergence.sum(dim=1).mean().exp())
+    found = torch.stack(scores)
+    return Inception(found.mean().item(), found.std().item() if splits > 1 else None, n)
 
 
-@dataclass(frozen=True)
-class MaskStatistics:
+class MaskStatistics(NamedTuple):
     """mu_mask: mean over images of the mean mask value, in [0, 1], and the standard deviation over images."""
 
     mean: float
     deviation: float
-    n: int
 
 
 def mask_statistics(masks: Tensor) -> MaskStatistics:
@@ -83,7 +70,7 @@ def mask_statistics(masks: Tensor) -> MaskStatistics:
     if not (masks.min() >= 0 and masks.max() <= 1):
         raise ValueError("mask statistics: values must lie in [0, 1]")
     areas = masks.double().mean(dim=(1, 2, 3))
-    return MaskStatistics(areas.mean().item(), areas.std().item(), len(masks))
+    return MaskStatistics(areas.mean().item(), areas.std().item())
 
 
 def intersection_over_union(masks: Tensor, true_masks: Tensor) -> Tensor:
@@ -99,24 +86,14 @@ def intersection_over_union(masks: Tensor, true_masks: Tensor) -> Tensor:
     return torch.where(either == 0, 1.0, both / either.clamp(min=1))
 
 
-class _Given(nn.Identity):
-    """Features that were computed before, for torchmetrics."""
-
-    def __init__(self, num_features: int) -> None:
-        super().__init__()
-        self.num_features = num_features
-
-
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     """Squared Frechet distance of the normal distributions fitted to two sets of features (FID, Heusel et al. 2017).
 
-    features: (N, D) each, of any network, computed in float64 through torchmetrics; in squared units of the features.
+    features: (N, D) each, of any network; in squared units of the features, computed in float64.
 
     Raises ValueError for fewer than 2 D images in a set, of which no covariance matrix can be estimated (it is singular
     up to N = D), and for features that differ in width or are not finite.
     """
-    from torchmetrics.image.fid import FrechetInceptionDistance  # here: to import it takes seconds
-
     (n_a, width), (n_b, other) = _matrix(features_a, "features"), _matrix(features_b, "features")
     if width != other:
         raise ValueError(f"Frechet distance: features have {width} and {other} dimensions")
@@ -127,12 +104,19 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     a, b = features_a.detach().cpu().double(), features_b.detach().cpu().double()
     if not (a.isfinite().all() and b.isfinite().all()):
         raise ValueError("Frechet distance: features are not finite")
-    metric = FrechetInceptionDistance(feature=_Given(width))
-    # torchmetrics subtracts squares of means from mean squares: features far from 0 would lose their digits.
-    centre = a.mean(dim=0)
-    metric.update(a - centre, real=True)
-    metric.update(b - centre, real=False)
-    return max(0.0, metric.compute().item())
+    centre = a.mean(dim=0)  # squares of means are subtracted below: far from 0, features would lose their digits
+    (mean_a, covariance_a), (mean_b, covariance_b) = _normal(a - centre), _normal(b - centre)
+    # The trace of the square root of the product is the sum of the square roots of its eigenvalues.
+    shared = torch.linalg.eigvals(covariance_a @ covariance_b).sqrt().real.sum()
+    spread = covariance_a.trace() + covariance_b.trace()
+    distance = (mean_a - mean_b).square().sum() + spread - 2 * shared
+    return max(0.0, distance.item())
+
+
+def _normal(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (1, D) and covariance (D, D) of features (N, D)."""
+    n, mean = len(features), features.sum(dim=0, keepdim=True) / len(features)
+    return mean, (features.T @ features - n * (mean.T @ mean)) / (n - 1)
 
 
 def pairwise_diversity(features: Tensor, labels: Tensor) -> float:

@@ -1,38 +1,27 @@
-"""The invariant classifier (SG21, Section 4.2; seed, Section 3.2): one backbone, a head for each factor.
+"""The invariant classifier (SG21, Section 4.2; the study, Section 3.2): one backbone, a head for each factor.
 
 Real images train the mean of the heads' logits, counterfactual images train each head on the label of its own factor.
 The backbone is pre-trained, as published; its batch norms keep the statistics of that pre-training.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cgnlib.features import efficientnet_lite0
-from cgnlib.imagenet.cue_conflict import IMAGENET, LITE, Normalisation
+from cgnlib.data.finding import require
+from cgnlib.errors import known
+from cgnlib.imagenet.names import FACTORS, N_CLASSES, OUTPUTS
+from cgnlib.imagenet.normalisation import IMAGENET, PLAIN, Normalisation
+from cgnlib.imagenet.toy.parts import CLASSIFIER, toy_parts
 from cgnlib.images import to_float
 from cgnlib.randomness import derive_seed
-from cgnlib.registry import require
-from cgnlib.toyworld import parts, reader
-from cgnlib.toyworld.parts import toy_parts
-from cgnlib.training import load_state
+from cgnlib.toyworld import reader
+from cgnlib.training.weights import load_state
 
-HEADS = ("shape", "texture", "background")
 EVALUATION_BATCH = 250
-
-
-# Of ImageNet-9's published evaluation.
-IMAGENET_9 = Normalisation("imagenet-9", (0.4717, 0.4499, 0.3837), (0.2600, 0.2516, 0.2575))
-PLAIN = Normalisation("plain", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # leaves [-1, 1] as it is: the toy world's networks
-
-
-def standardise(images: Tensor, normalisation: Normalisation) -> Tensor:
-    """Images (B, 3, H, W) in [-1, 1] -> less mean, over deviation of each channel, which are of images in [0, 1]."""
-    mean, std = (images.new_tensor(each)[:, None, None] for each in (normalisation.mean, normalisation.std))
-    return ((images + 1) / 2 - mean) / std
+BACKBONES = ("resnet50", "toy")  # published; of the toy world
 
 
 class Logits(NamedTuple):
@@ -53,13 +42,8 @@ class Logits(NamedTuple):
         return (self.shape + self.texture) / 2
 
     def output(self, name: str) -> Tensor:
-        """avg, shape_texture, or the logits of one head. Raises ValueError for another name."""
-        if name not in OUTPUTS:
-            raise ValueError(f"unknown output {name!r}: choose one of {', '.join(OUTPUTS)}")
-        return getattr(self, name)
-
-
-OUTPUTS = ("avg", "shape_texture", *HEADS)
+        """One of names.OUTPUTS: avg, shape_texture, or the logits of a head. Raises ValueError for another name."""
+        return getattr(self, known("output", name, OUTPUTS))
 
 
 class InvariantEnsemble(nn.Module):
@@ -70,16 +54,16 @@ class InvariantEnsemble(nn.Module):
     """
 
     def __init__(self, backbone: nn.Module, features: int, num_classes: int, normalisation: Normalisation) -> None:
-        """backbone: standardised images (B, 3, R, R) -> (B, features)."""
+        """backbone: normalised images (B, 3, R, R) -> (B, features)."""
         super().__init__()
         self.backbone, self.normalisation, self.num_classes = backbone, normalisation, num_classes
-        self.heads = nn.ModuleDict({name: nn.Linear(features, num_classes) for name in HEADS})
+        self.heads = nn.ModuleDict({name: nn.Linear(features, num_classes) for name in FACTORS})
 
     def forward(self, images: Tensor, normalisation: Normalisation | None = None) -> Logits:
-        """normalisation: in place of that of the backbone's training, e.g. IMAGENET_9."""
-        standard = standardise(images, normalisation or self.normalisation)
-        features = self.backbone(standard.contiguous(memory_format=torch.channels_last))
-        return Logits(*(self.heads[name](features) for name in HEADS))
+        """normalisation: in place of that of the backbone's training, e.g. that of ImageNet-9's evaluation."""
+        normalised = (normalisation or self.normalisation)(images)
+        features = self.backbone(normalised.contiguous(memory_format=torch.channels_last))
+        return Logits(*(self.heads[name](features) for name in FACTORS))
 
     def train(self, mode: bool = True) -> "InvariantEnsemble":
         super().train(mode)
@@ -87,11 +71,6 @@ class InvariantEnsemble(nn.Module):
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.eval()
         return self
-
-    @property
-    def last_convolution(self) -> nn.Module:
-        """The layer that GradCAM looks at."""
-        return [layer for layer in self.backbone.modules() if isinstance(layer, nn.Conv2d)][-1]
 
     @torch.inference_mode()
     def read(self, images: Tensor, normalisation: Normalisation | None = None) -> Logits:
@@ -102,7 +81,7 @@ class InvariantEnsemble(nn.Module):
         for part in images.split(EVALUATION_BATCH):
             part = part.to(device)
             found.append(self(to_float(part) if part.dtype == torch.uint8 else part, normalisation))
-        return Logits(*(torch.cat([getattr(each, name) for each in found]).float().cpu() for name in HEADS))
+        return Logits(*(torch.cat(each).float().cpu() for each in zip(*found, strict=True)))
 
 
 def real_loss(logits: Logits, labels: Tensor) -> Tensor:
@@ -111,83 +90,38 @@ def real_loss(logits: Logits, labels: Tensor) -> Tensor:
 
 
 def counterfactual_loss(logits: Logits, labels: Tensor) -> Tensor:
-    """Sum of the heads' cross-entropies, each with the label of its own factor; labels: (B, 3), in order of HEADS."""
+    """Sum of the heads' cross-entropies, each with the label of its own factor; labels: (B, 3), ordered as FACTORS."""
     return torch.stack([F.cross_entropy(each, y) for each, y in zip(logits, labels.unbind(1), strict=True)]).sum()
 
 
-class Backbone(NamedTuple):
-    """A network up to its features, and what it expects."""
-
-    network: nn.Module
-    features: int
-    normalisation: Normalisation
-    num_classes: int
-
-
 def ensemble(backbone: str, seed: int, *, pretrained: bool = True) -> InvariantEnsemble:
-    """An ensemble with fresh heads. backbone: resnet50 (published), resnet18, efficientnet-lite0, or toy.
+    """The three-headed classifier with fresh heads, which `seed` decides. backbone: resnet50 (published) or toy.
 
-    pretrained: with the weights of ImageNet (ResNet-18 has none here and starts at random), or of the toy world's
-    classifier; else random ones, for tests and timing.
+    pretrained: with the weights of ImageNet, or of the toy world's classifier; else random ones, for tests and timing.
     Raises ValueError for an unknown name, AssetError where weights are missing.
     """
-    if backbone not in BACKBONES:
-        raise ValueError(f"unknown backbone {backbone!r}: choose one of {', '.join(BACKBONES)}")
+    known("backbone", backbone, BACKBONES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "imagenet", "ensemble", "initialisation"))
-        made = BACKBONES[backbone](pretrained)
+        made = _toy(pretrained) if backbone == "toy" else _resnet50(pretrained)
         torch.manual_seed(derive_seed(seed, "imagenet", "ensemble", "heads"))  # whatever the backbone drew
-        network = InvariantEnsemble(made.network, made.features, made.num_classes, made.normalisation)
+        network = InvariantEnsemble(*made)
     return network.to(memory_format=torch.channels_last)
 
 
-def _resnet(name: str, pretrained: bool) -> Backbone:
-    from torchvision import models
+def _resnet50(pretrained: bool) -> tuple[nn.Module, int, int, Normalisation]:
+    """Backbone, features, classes and normalisation, as `InvariantEnsemble` takes them."""
+    from torchvision.models import resnet50  # here: to import it takes seconds
 
-    network = getattr(models, name)()
+    network = resnet50()
     features = network.fc.in_features
     if pretrained:
-        load_state(network, require(name), name)
-    network.fc = nn.Identity()
-    return Backbone(network, features, IMAGENET, 1000)
+        load_state(network, require("resnet50"), "resnet50")
+    network.fc = nn.Identity()  # type: ignore[assignment]
+    return network, features, N_CLASSES, IMAGENET
 
 
-class _LiteFeatures(nn.Module):
-    """EfficientNet-Lite0 up to its pooled features (B, 1280)."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network.extract_features(images).mean(dim=(2, 3))
-
-
-def _efficientnet_lite0(pretrained: bool) -> Backbone:
-    network: Any = efficientnet_lite0().requires_grad_(True)
-    features = network._fc.in_features
-    network._fc = nn.Identity()
-    network._global_params = network._global_params._replace(drop_connect_rate=None)  # it draws unseeded numbers
-    if not pretrained:
-        _reset(network)
-    return Backbone(_LiteFeatures(network), features, LITE, 1000)
-
-
-def _toy(pretrained: bool) -> Backbone:
-    """The toy world's class reader without its head: its ImageNet-pretrained network, so to speak."""
-    network = toy_parts().classifier if pretrained else reader.Reader(parts.CLASSIFIER.heads)
-    return Backbone(network.trunk.requires_grad_(True), reader.FEATURES, PLAIN, reader.N_CLASSES)
-
-
-def _reset(network: nn.Module) -> None:
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d):
-            layer.reset_parameters()
-
-
-BACKBONES: dict[str, Callable[[bool], Backbone]] = {
-    "resnet50": lambda pretrained: _resnet("resnet50", pretrained),
-    "resnet18": lambda _: _resnet("resnet18", False),
-    "efficientnet-lite0": _efficientnet_lite0,
-    "toy": _toy,
-}
+def _toy(pretrained: bool) -> tuple[nn.Module, int, int, Normalisation]:
+    """The same of the toy world's class reader without its head: its ImageNet-pretrained network, so to speak."""
+    network = toy_parts().classifier if pretrained else reader.Reader(CLASSIFIER.heads)
+    return network.trunk.requires_grad_(True), reader.FEATURES, reader.N_CLASSES, PLAIN

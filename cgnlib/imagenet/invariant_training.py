@@ -1,6 +1,6 @@
-"""Training of the invariant classifier (SG21, Section 4.2; seed, Section 3.4.2) on real and counterfactual images.
+"""Training of the invariant classifier (SG21, Section 4.2; the study, Section 3.4.2): real and counterfactual images.
 
-Device, precision and number of processes are Lightning Fabric's: see `processes`.
+Device, precision and number of processes are Lightning Fabric's: see `training.processes`.
 """
 
 import contextlib
@@ -8,7 +8,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -16,58 +16,19 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from cgnlib.capture import set_learning_rate
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, counterfactual_loss, real_loss
-from cgnlib.imagenet.processes import Launch, alone, share
+from cgnlib.imagenet.recipes import CLASSIFIER_VERSION, EnsembleRecipe
 from cgnlib.images import to_float
 from cgnlib.randomness import generator
-from cgnlib.training import Artefact, Batches, TrainingState, fingerprint, run
+from cgnlib.training.artefact import Artefact
+from cgnlib.training.capture import set_learning_rate
+from cgnlib.training.loop import TrainingState, run
+from cgnlib.training.processes import Launch, alone, share
+from cgnlib.training.steps import Batches
+from cgnlib.training.weights import fingerprint
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-METHOD_VERSION = 1
-
-
-@dataclass(frozen=True)
-class EnsembleRecipe:
-    """How the classifier is trained. Defaults are the published code's, for ImageNet.
-
-    Raises ValueError for values that cannot be meant.
-    """
-
-    name: str = "authors"
-    backbone: str = "resnet50"
-    epochs: int = 45
-    batch_size: int = 32  # real images in a step, over all processes
-    cf_ratio: float = 2.0  # counterfactual images in a step, per real image
-    learning_rate: float = 1e-4  # searched: 1e-3, 1e-4
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    decay_epochs: int = 15  # after so many epochs the learning rate falls ...
-    decay: float = 0.1  # ... to this share
-    precision: str = "float32"  # float32 | bfloat16, for the networks; losses are float32 always
-
-    def __post_init__(self) -> None:
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"unknown precision {self.precision!r}: choose float32 or bfloat16")
-        if min(self.epochs, self.batch_size, self.decay_epochs) < 1 or self.cf_ratio < 0:
-            raise ValueError("epochs, batch_size and decay_epochs must be 1 or more, cf_ratio 0 or more")
-
-    @property
-    def counterfactual_batch(self) -> int:
-        """Counterfactual images in a step, over all processes."""
-        return round(self.cf_ratio * self.batch_size)
-
-    def rate(self, epoch: int) -> float:
-        """Learning rate in an epoch, counted from 0."""
-        return self.learning_rate * self.decay ** (epoch // self.decay_epochs)
-
-
-AUTHORS = EnsembleRecipe()
-SEED = replace(AUTHORS, name="seed", epochs=30, decay_epochs=10)
-# Fewer steps than on ImageNet, so larger ones; one counterfactual per real image to save time.
-TOY = replace(AUTHORS, name="toy", backbone="toy", epochs=6, cf_ratio=1.0, decay_epochs=4, learning_rate=3e-3)
 
 
 class LabelledBatches(Protocol):
@@ -139,8 +100,8 @@ class EnsembleTrainer:
             network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
         )
         self.optimizer: Any = self.fabric.setup_optimizers(optimizer)
-        modules = {"last": self.network, "best": self.best}
-        self.state = TrainingState(modules, {"optimizer": optimizer}, {})
+        self.networks = nn.ModuleDict({"last": self.network, "best": self.best})  # what the artefact keeps
+        self.state = TrainingState(dict(self.networks.items()), {"optimizer": optimizer}, {})
 
     @property
     def per_epoch(self) -> int:
@@ -170,12 +131,10 @@ class EnsembleTrainer:
             logits = self.network(images)
         return Logits(*(each.float() for each in logits)), labels
 
-    def keep_if_best(self, score: float) -> bool:
+    def keep_if_best(self, score: float) -> None:
         """Keep the weights as the best so far if no epoch before scored as high."""
-        best = all(float(line["score"]) < score for line in self.state.history)
-        if best:
+        if all(float(line["score"]) < score for line in self.state.history):
             self.best.load_state_dict(self.network.state_dict())
-        return best
 
 
 class TrainedEnsemble(NamedTuple):
@@ -217,19 +176,18 @@ def train_ensemble(
         "real": real.sha256,
         "counterfactuals": None if counterfactuals is None else counterfactuals.sha256,
         "about": dict(about or {}),
-        "version": METHOD_VERSION,
+        "version": CLASSIFIER_VERSION,
     }
     artefact = Artefact("ensemble", config, root)
     fabric = launch(device, recipe.precision)
     trainer = EnsembleTrainer(network, recipe, real, counterfactuals, seed, fabric)
-    both, first = nn.ModuleDict({"last": trainer.network, "best": trainer.best}), fabric.is_global_zero
+    networks, first = trainer.networks, fabric.is_global_zero
     with artefact.lock() if first else contextlib.nullcontext():
-        record = artefact.load(both) if first else None
-        if not fabric.broadcast(record is not None):
+        if not fabric.broadcast(first and artefact.load(networks) is not None):
             _train(trainer, artefact, score, device)
     kept = fabric.broadcast(json.loads(artefact.record.read_text()) | {"log": artefact.log()} if first else {})
     if fabric.world_size > 1:
-        both.load_state_dict(fabric.broadcast(both.state_dict() if first else {}))
+        networks.load_state_dict(fabric.broadcast(networks.state_dict() if first else {}))
     best_epoch = int(kept["log"]["epoch"].iloc[int(kept["log"]["score"].argmax())])
     return TrainedEnsemble(network.eval(), trainer.best.eval(), best_epoch, kept["log"], kept["seconds"], artefact)
 
@@ -255,6 +213,5 @@ def _train(
     title = f"classifier {recipe.name}, CF ratio {recipe.cf_ratio:g}, seed {trainer.seed}"
     run(state, max(epochs), trainer.step, artefact.checkpoint if first else None, title=title, snapshots=epochs)
     if first:
-        both = nn.ModuleDict({"last": trainer.network, "best": trainer.best})
         record = state.cost(device) | {"processes": fabric.world_size}
-        artefact.finish(both, record, pd.DataFrame(state.history))
+        artefact.finish(trainer.networks, record, pd.DataFrame(state.history))

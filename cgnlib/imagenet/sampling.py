@@ -5,28 +5,27 @@ One noise vector per image is shared by all mechanisms, as published; only label
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cgnlib.fetching import AssetError
+from cgnlib.errors import AssetError, known
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN, Labels, Parts
 from cgnlib.images import to_uint8
 from cgnlib.locking import locked
+from cgnlib.paths import atomic_file, file_sha256
 from cgnlib.progress import tqdm
 from cgnlib.randomness import generator
-from cgnlib.training import atomic_file, file_sha256, fingerprint, save_tensors
+from cgnlib.training.weights import fingerprint, save_tensors
 
 LABEL_MODES = ("random", "tied", "fixed")
-FACTORS = ("shape", "texture", "background")
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ class Sampling:
     shard: int = 500  # images drawn, and stored, at a time
 
     def __post_init__(self) -> None:
-        if self.labels not in LABEL_MODES:
-            raise ValueError(f"unknown labels {self.labels!r}: choose one of {', '.join(LABEL_MODES)}")
+        known("labels", self.labels, LABEL_MODES)
         if (self.labels == "fixed") != (self.triple is not None):
             raise ValueError("labels are fixed exactly where a triple (shape, texture, background) is given")
         if min(self.n, self.shard) < 1 or not 0 <= self.truncation <= 1:
@@ -87,7 +85,7 @@ class Drawn(NamedTuple):
 
 
 @torch.inference_mode()
-def draw(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 50) -> Iterator[Drawn]:
+def draw(cgn: ImageNetCGN, sampling: Sampling, shard: int = 0, batch: int = 50) -> Iterator[Drawn]:
     """The images of one shard. `cgn` must be in eval mode (ValueError), or each image would change its weights."""
     if cgn.training:
         raise ValueError("the CGN is in training mode: call eval() first")
@@ -95,14 +93,13 @@ def draw(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 50) -> I
     labels = draw_labels(sampling, shard, cgn.num_classes)
     stream = generator(sampling.seed, "imagenet", "sampling", "noise", shard)
     u = sample_latents(len(labels), cgn.z_dim, sampling.truncation, stream)
-    for start in range(0, len(labels), batch):
-        part = slice(start, start + batch)
-        asked, noise = labels[part].to(device), u[part].to(device)
+    for asked, noise in zip(labels.split(batch), u.split(batch), strict=True):
+        asked, noise = asked.to(device), noise.to(device)
         classes = Labels.of(*asked.T, num_classes=cgn.num_classes)
         yield Drawn(asked, noise, cgn(noise, classes, sampling.truncation))
 
 
-def sample_shard(cgn: ImageNetCGN, sampling: Sampling, shard: int, batch: int = 50) -> Samples:
+def sample_shard(cgn: ImageNetCGN, sampling: Sampling, shard: int = 0, batch: int = 50) -> Samples:
     """The images of one shard, as `draw` gives them, on the CPU. Raises ValueError for a CGN in training mode."""
     images, masks, labels = [], [], []
     for drawn in draw(cgn, sampling, shard, batch):
@@ -127,14 +124,18 @@ class Store:
         config = {**vars(sampling), "cgn": fingerprint(cgn), "triple": list(sampling.triple or [])}
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "lock", "waiting for another process that makes the same images"):
-            sums = self._sums(config)
-            missing = [shard for shard in range(sampling.shards) if not self._holds(shard, sums)]
+            found = self._read() if self.index.exists() else {"config": config, "sha256": {}}
+            if different := [name for name in config if found["config"].get(name) != config[name]]:
+                raise ValueError(
+                    f"{self.folder} holds images with another {', '.join(different)}: take an empty folder"
+                )
+            files = [self.folder / f"shard-{shard:05d}.safetensors" for shard in range(sampling.shards)]
+            missing = [shard for shard, file in enumerate(files) if not _intact(file, found["sha256"].get(file.name))]
             for shard in tqdm(missing, desc="counterfactual images", unit="shard", leave=False):
-                samples = sample_shard(cgn, sampling, shard)
-                save_tensors(samples._asdict(), self._file(shard))
-                sums[self._file(shard).name] = file_sha256(self._file(shard))
+                save_tensors(sample_shard(cgn, sampling, shard)._asdict(), files[shard])
+                found["sha256"][files[shard].name] = file_sha256(files[shard])
                 with atomic_file(self.index) as partial:
-                    partial.write_text(json.dumps({"config": config, "sha256": sums}, indent=1) + "\n")
+                    partial.write_text(json.dumps(found, indent=1) + "\n")
 
     def __len__(self) -> int:
         """How many images the finished store holds."""
@@ -142,31 +143,10 @@ class Store:
 
     def __iter__(self) -> Iterator[Samples]:
         """Shard by shard, each checked. Raises AssetError that names the file that is missing or damaged."""
-        sums = self._read()["sha256"]
-        for name, expected in sorted(sums.items()):
-            file = self.folder / name
-            if not file.exists() or file_sha256(file) != expected:
-                raise AssetError(f"{file} is missing or damaged. Make the store again: finished shards are kept.")
-            try:
-                yield Samples(**load_file(file))
-            except SafetensorError as error:
-                raise AssetError(f"{file} cannot be read ({error}). Make the store again.") from error
-
-    def _file(self, shard: int) -> Path:
-        return self.folder / f"shard-{shard:05d}.safetensors"
-
-    def _holds(self, shard: int, sums: Mapping[str, str]) -> bool:
-        file = self._file(shard)
-        return file.name in sums and file.exists() and file_sha256(file) == sums[file.name]
-
-    def _sums(self, config: Mapping[str, object]) -> dict[str, str]:
-        if not self.index.exists():
-            return {}
-        found = self._read()
-        if found["config"] != config:
-            different = [name for name in config if found["config"].get(name) != config[name]]
-            raise ValueError(f"{self.folder} holds images with another {', '.join(different)}: take an empty folder")
-        return found["sha256"]
+        for name, expected in sorted(self._read()["sha256"].items()):
+            if not _intact(self.folder / name, expected):
+                raise AssetError(f"{self.folder / name} is missing or damaged. Make the store again: the rest is kept.")
+            yield Samples(**load_file(self.folder / name))
 
     def _read(self) -> dict:
         if not self.index.exists():
@@ -177,6 +157,10 @@ class Store:
             raise AssetError(
                 f"{self.index} is damaged ({error}). Delete the folder and make the store again."
             ) from error
+
+
+def _intact(file: Path, sha256: str | None) -> bool:
+    return sha256 is not None and file.exists() and file_sha256(file) == sha256
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
 """What the foreground's texture is compared with (L_text of Eq. 2): an image that is all object, made from x_gt.
 
-Two mechanisms: `patch_grid`, the published one (SG21, Section 3.2), and `fill`, the seed's modification (Section 3.4.1:
-"filling the image randomly with the object till a degree is met"). Neither has gradients.
+Two mechanisms: `patch_grid`, the published one (SG21, Section 3.2), and `fill`, the study's (Section 3.4.1: "filling
+the image randomly with the object till a degree is met"). Neither has gradients.
 """
 
 import functools
@@ -57,7 +57,7 @@ def patch_grid(images: Tensor, masks: Tensor, stream: torch.Generator, sizes: Pa
 
     images: (B, 3, R, R) in [-1, 1]; masks: (B, 1, R, R) in [0, 1]; returns (B, 3, R, R), which bicubic resizing can
     take a little beyond [-1, 1]. The patches are those windows whose mean mask is largest: a small object's hold
-    background too (the seed's explanation of entangled textures), an empty mask's nothing else. As published, the
+    background too (the study's explanation of entangled textures), an empty mask's nothing else. As published, the
     resized mask is not clamped, so at a sharp edge it exceeds 1 and windows along the edge come first.
 
     Raises ValueError for shapes that do not match.

@@ -3,7 +3,7 @@
 No photograph is seen: the teacher draws what is to be rebuilt, from the noise and class that the mechanisms get.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -15,85 +15,15 @@ from cgnlib import losses
 from cgnlib.features import PerceptualFeatures
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN, Labels, Parts
+from cgnlib.imagenet.recipes import CGN_VERSION, ImageNetRecipe
 from cgnlib.imagenet.texture_targets import PatchGrid, fill, patch_grid
 from cgnlib.randomness import generator
-from cgnlib.training import Artefact, TrainingState, fingerprint, run, save_tensors
+from cgnlib.training.artefact import Artefact
+from cgnlib.training.collapse import masks_collapsed
+from cgnlib.training.loop import TrainingState, run
+from cgnlib.training.weights import fingerprint, save_tensors
 
-METHOD_VERSION = 1
 SNAPSHOT_SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)  # of the training length
-TEXTURE_TARGETS = ("patch-grid", "fill")
-
-
-@dataclass(frozen=True)
-class ImageNetRecipe:
-    """How a CGN is trained from its teacher. Defaults are the published code's, for 256 x 256 images and VGG16.
-
-    Raises ValueError for values that cannot be meant.
-    """
-
-    name: str = "authors"
-    updates: int = 300
-    accumulation: int = 4000  # micro-batches whose gradients make one update
-    batch_size: int = 1  # of a micro-batch; all of its images are of one class
-    lambda_reconstruction: float = 100.0
-    style_weights: tuple[float, float, float, float] = (4.0, 4.0, 4.0, 4.0)  # w; each block's term counts w^2 * 5000
-    lambda_entropy: float = 300.0
-    lambda_interval: float = 500.0
-    interval: tuple[float, float] = (0.1, 0.9)  # the seed's code lowers the floor to 0.03
-    texture_weights: tuple[float, float, float, float] = (0.0, 5.0, 5.0, 0.0)
-    texture_target: str = "patch-grid"  # patch-grid (published) | fill (the seed's)
-    lambda_background: float = 2000.0
-    learning_rate_shape: float = 8e-6
-    learning_rate_texture: float = 3e-5  # SG21's text says 1e-5
-    learning_rate_background: float = 1e-5
-    betas: tuple[float, float] = (0.9, 0.999)
-    truncation: float = 1.0
-    average_gradients: bool = False  # as published, gradients of an accumulation are summed; Adam hardly minds
-    precision: str = "float32"  # float32 | bfloat16, for the networks; losses are float32 always
-
-    def __post_init__(self) -> None:
-        if self.texture_target not in TEXTURE_TARGETS:
-            raise ValueError(f"unknown texture_target {self.texture_target!r}: choose {' or '.join(TEXTURE_TARGETS)}")
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"unknown precision {self.precision!r}: choose float32 or bfloat16")
-        if min(self.updates, self.accumulation, self.batch_size) < 1:
-            raise ValueError("updates, accumulation and batch_size must be 1 or more")
-
-    @property
-    def images(self) -> int:
-        """Teacher images seen in training."""
-        return self.updates * self.accumulation * self.batch_size
-
-
-AUTHORS = ImageNetRecipe()
-SEED = replace(AUTHORS, name="seed", updates=200, accumulation=500, batch_size=5)
-TOY = replace(
-    AUTHORS,
-    name="toy",
-    updates=250,
-    accumulation=1,
-    batch_size=8,
-    style_weights=(0.3, 0.3, 0.3, 0.3),
-    texture_weights=(0.0, 0.4, 0.4, 0.0),
-    learning_rate_shape=1.5e-5,  # larger ones lose outlines: premasks need not change much
-    learning_rate_texture=6e-4,
-    learning_rate_background=6e-4,
-)
-TERMS = ("shape", "text", "bg", "rec")  # what SG21's ablation takes away, one at a time
-
-
-def without(recipe: ImageNetRecipe, term: str) -> ImageNetRecipe:
-    """The recipe of SG21's ablation that lacks a loss: shape (mask), text, bg, or rec (reconstruction and style)."""
-    nothing = (0.0, 0.0, 0.0, 0.0)
-    changes = {
-        "shape": {"lambda_entropy": 0.0, "lambda_interval": 0.0},
-        "text": {"texture_weights": nothing},
-        "bg": {"lambda_background": 0.0},
-        "rec": {"lambda_reconstruction": 0.0, "style_weights": nothing},
-    }
-    if term not in changes:
-        raise ValueError(f"unknown loss term {term!r}: choose one of {', '.join(TERMS)}")
-    return replace(recipe, name=f"{recipe.name} -{term}", **changes[term])
 
 
 class ImageNetTrainer:
@@ -106,7 +36,8 @@ class ImageNetTrainer:
         self.cgn, self.features = cgn.to(device).train(), features.to(device)
         self.noise = generator(seed, "imagenet", "cgn", "noise", device=device)
         self.patches = PatchGrid.for_resolution(cgn.f_shape.config.resolution)
-        self._calibrate(seed)
+        if features.name != "vgg16":
+            self._calibrate(seed)
         self.optimizer = torch.optim.Adam(
             [
                 {"params": cgn.f_shape.parameters(), "lr": recipe.learning_rate_shape},
@@ -119,17 +50,15 @@ class ImageNetTrainer:
         self.state = TrainingState(modules, {"optimizer": self.optimizer}, {"noise": self.noise})
 
     def _calibrate(self, seed: int) -> None:
-        """Rescale the style terms on pairs of teacher images of one class (nothing to do for VGG16)."""
-        if self.features.name == "vgg16":
-            return
+        """Rescale the style terms, on pairs of teacher images of one class, for features that are not the published."""
+        cgn, truncation = self.cgn, self.recipe.truncation
         stream = generator(seed, "imagenet", "cgn", "calibration", device=self.device)
-        labels = torch.randint(0, self.cgn.num_classes, (32,), generator=stream, device=self.device)
-        pair = [self._teacher_images(labels, stream) for _ in range(2)]
-        self.features.calibrate(pair[0], pair[1])
-
-    def _teacher_images(self, labels: Tensor, stream: torch.Generator) -> Tensor:
-        u = sample_latents(len(labels), self.cgn.z_dim, self.recipe.truncation, stream)
-        return self.cgn.teacher(u, F.one_hot(labels, self.cgn.num_classes).float(), self.recipe.truncation)
+        labels = torch.randint(0, cgn.num_classes, (32,), generator=stream, device=self.device)
+        y = F.one_hot(labels, cgn.num_classes).float()
+        first, second = (
+            cgn.teacher(sample_latents(32, cgn.z_dim, truncation, stream), y, truncation) for _ in range(2)
+        )
+        self.features.calibrate(first, second)
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Returns the loss terms, means over the micro-batches, and the mean of the masks."""
@@ -157,25 +86,19 @@ class ImageNetTrainer:
             parts = cgn(u, Labels(y, y, y), recipe.truncation)
             background_mask = cgn.saliency(parts.background)
         x_gt, background_mask, parts = x_gt.float(), background_mask.float(), Parts(*(part.float() for part in parts))
-        return self._weighted(parts, x_gt, background_mask), parts
-
-    def _weighted(self, parts: Parts, x_gt: Tensor, background_mask: Tensor) -> dict[str, Tensor]:
-        """Eq. 2, one line per term."""
-        recipe, features, mask = self.recipe, self.features, parts.mask
-        terms = {
+        mask, style = parts.mask, self.features.style_loss
+        rebuilt = style(parts.image, x_gt, recipe.style_weights) if any(recipe.style_weights) else mask.new_zeros(())
+        terms = {  # Eq. 2
             "reconstruction": recipe.lambda_reconstruction * losses.reconstruction(parts.image, x_gt),
-            "style": self._style(parts.image, x_gt, recipe.style_weights),
+            "style": rebuilt,
             "entropy": recipe.lambda_entropy * losses.binary_entropy(mask),
             "interval": recipe.lambda_interval * losses.mask_interval(mask, *recipe.interval),
             "background": recipe.lambda_background * losses.background_residue(background_mask),
         }
         if any(recipe.texture_weights):
             target = self.texture_target(x_gt, mask.detach())
-            terms["texture"] = features.style_loss(parts.foreground, target, recipe.texture_weights)
-        return terms
-
-    def _style(self, images: Tensor, target: Tensor, weights: tuple[float, ...]) -> Tensor:
-        return self.features.style_loss(images, target, weights) if any(weights) else images.new_zeros(())
+            terms["texture"] = style(parts.foreground, target, recipe.texture_weights)
+        return terms, parts
 
     def texture_target(self, x_gt: Tensor, mask: Tensor) -> Tensor:
         """An image that is all object, made from teacher images (B, 3, R, R) and their masks (B, 1, R, R)."""
@@ -187,8 +110,7 @@ class ImageNetTrainer:
         """Write the parts of one sample of some classes, and x_gt, with noise fixed over training, to `folder`."""
         parts, x_gt = sample_classes(self.cgn.eval())
         self.cgn.train()
-        tensors = parts._asdict() | {"x_gt": x_gt}
-        save_tensors(tensors, folder / f"snapshot-{self.state.step:06d}.safetensors")
+        save_tensors(parts._asdict() | {"x_gt": x_gt}, folder / f"snapshot-{self.state.step:06d}.safetensors")
 
 
 def mechanisms_of(cgn: ImageNetCGN) -> nn.ModuleDict:
@@ -228,7 +150,7 @@ def train_imagenet_cgn(
         "teacher": fingerprint(cgn.biggan_GT),
         "u2net": fingerprint(cgn.u2net),
         "features": features.name,
-        "version": METHOD_VERSION,
+        "version": CGN_VERSION,
     }
     artefact = Artefact("imagenet-cgn", config, root)
     mechanisms = mechanisms_of(cgn.to(device))
@@ -240,8 +162,8 @@ def train_imagenet_cgn(
                 trainer.snapshot(artefact.folder)
             shares = {max(1, round(share * recipe.updates)) for share in SNAPSHOT_SHARES if share}
             snapshots = {step: lambda: trainer.snapshot(artefact.folder) for step in shares}
-            title = f"ImageNet CGN ({world}) seed {seed}"
-            run(trainer.state, recipe.updates, trainer.step, artefact.checkpoint, title=title, snapshots=snapshots)
+            options = {"title": f"ImageNet CGN ({world}) seed {seed}", "snapshots": snapshots, "watch": masks_collapsed}
+            run(trainer.state, recipe.updates, trainer.step, artefact.checkpoint, **options)
             record = trainer.state.cost(device) | {"style_scale": features.scale}
             artefact.finish(mechanisms, record, pd.DataFrame(trainer.state.log))
     return cgn.eval(), artefact

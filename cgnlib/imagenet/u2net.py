@@ -8,26 +8,25 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cgnlib.training import freeze, load_state
+from cgnlib.training.steps import freeze
+from cgnlib.training.weights import load_state
 
 STAGES = 6
-
-Kind = Literal["RSU7", "RSU6", "RSU5", "RSU4", "RSU4F"]
-LEVELS: dict[Kind, int] = {"RSU7": 7, "RSU6": 6, "RSU5": 5, "RSU4": 4, "RSU4F": 4}
+LEVELS = {"RSU7": 7, "RSU6": 6, "RSU5": 5, "RSU4": 4, "RSU4F": 4}
+KINDS = ("RSU7", "RSU6", "RSU5", "RSU4", "RSU4F", "RSU4F", "RSU4F", "RSU4", "RSU5", "RSU6", "RSU7")  # of the stages
 
 
 @dataclass(frozen=True)
 class RSUConfig:
-    """One stage: its kind (number of levels; F: dilated instead of pooled) and its channels."""
+    """One stage: its kind (a key of LEVELS; F: dilated instead of pooled) and its channels."""
 
-    kind: Kind
+    kind: str
     in_channels: int
     mid_channels: int
     out_channels: int
@@ -50,40 +49,19 @@ class U2NetConfig:
     stage1d: RSUConfig
 
 
-# 44.0 M parameters.
-FULL = U2NetConfig(
-    stage1=RSUConfig("RSU7", 3, 32, 64),
-    stage2=RSUConfig("RSU6", 64, 32, 128),
-    stage3=RSUConfig("RSU5", 128, 64, 256),
-    stage4=RSUConfig("RSU4", 256, 128, 512),
-    stage5=RSUConfig("RSU4F", 512, 256, 512),
-    stage6=RSUConfig("RSU4F", 512, 256, 512),
-    stage5d=RSUConfig("RSU4F", 1024, 256, 512),
-    stage4d=RSUConfig("RSU4", 1024, 128, 256),
-    stage3d=RSUConfig("RSU5", 512, 64, 128),
-    stage2d=RSUConfig("RSU6", 256, 32, 64),
-    stage1d=RSUConfig("RSU7", 128, 16, 64),
-)
+def configuration(*channels: tuple[int, int, int]) -> U2NetConfig:
+    """The stages with these channels: in, mid, out of each."""
+    return U2NetConfig(*(RSUConfig(kind, *each) for kind, each in zip(KINDS, channels, strict=True)))
 
 
 def uniform(mid: int, out: int) -> U2NetConfig:
     """The same channels in every stage; a decoder stage gets those of the stage below and of its encoder stage."""
-    return U2NetConfig(
-        stage1=RSUConfig("RSU7", 3, mid, out),
-        stage2=RSUConfig("RSU6", out, mid, out),
-        stage3=RSUConfig("RSU5", out, mid, out),
-        stage4=RSUConfig("RSU4", out, mid, out),
-        stage5=RSUConfig("RSU4F", out, mid, out),
-        stage6=RSUConfig("RSU4F", out, mid, out),
-        stage5d=RSUConfig("RSU4F", 2 * out, mid, out),
-        stage4d=RSUConfig("RSU4", 2 * out, mid, out),
-        stage3d=RSUConfig("RSU5", 2 * out, mid, out),
-        stage2d=RSUConfig("RSU6", 2 * out, mid, out),
-        stage1d=RSUConfig("RSU7", 2 * out, mid, out),
-    )
+    return configuration((3, mid, out), *[(out, mid, out)] * 5, *[(2 * out, mid, out)] * 5)
 
 
-LIGHT = uniform(mid=16, out=64)  # the published "u2netp", 1.1 M parameters
+ENCODER = ((3, 32, 64), (64, 32, 128), (128, 64, 256), (256, 128, 512), (512, 256, 512), (512, 256, 512))
+DECODER = ((1024, 256, 512), (1024, 128, 256), (512, 64, 128), (256, 32, 64), (128, 16, 64))
+FULL = configuration(*ENCODER, *DECODER)  # as published: 44.0 M parameters
 TOY = uniform(mid=8, out=16)  # for images of 64 x 64 on a CPU
 
 
@@ -124,15 +102,10 @@ class RSU(nn.Module):
         mid, out = config.mid_channels, config.out_channels
         self.rebnconvin = ConvNormReLU(config.in_channels, out)
         for level in range(1, self.levels + 1):
-            dilation = self._dilation(level)
+            dilation = 2 ** (level - 1) if not self.pooled else 2 if level == self.levels else 1
             setattr(self, f"rebnconv{level}", ConvNormReLU(out if level == 1 else mid, mid, dilation))
             if level < self.levels:
                 setattr(self, f"rebnconv{level}d", ConvNormReLU(2 * mid, out if level == 1 else mid, dilation))
-
-    def _dilation(self, level: int) -> int:
-        if self.pooled:
-            return 2 if level == self.levels else 1
-        return 2 ** (level - 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H, W)."""

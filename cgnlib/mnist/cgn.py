@@ -5,7 +5,7 @@ State-dict keys and shapes are those of the authors' published files, so their w
 
 import copy
 import itertools
-from collections.abc import Callable
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from cgnlib.composition import compose
+from cgnlib.errors import known
+from cgnlib.mnist.names import N_CLASSES
+from cgnlib.training.weights import load_state
 
-CLASSES = 10
 LATENT = 32
 EMBEDDING = 10
-SIZE = 32
 MASK_FLOOR = 1e-4  # keeps the logarithms of the binary entropy finite
 
 
@@ -59,45 +60,32 @@ class InstanceNorm(nn.Module):
         return centred * torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + 1e-5)
 
 
-def _shape_mechanism() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(LATENT + EMBEDDING, 64 * 8 * 8),
-        nn.Unflatten(1, (64, 8, 8)),
-        InstanceNorm(),
-        nn.Identity(),  # the published Upsample; part of the next layer here
-        UpsampledConv2d(64, 32),
-        nn.BatchNorm2d(32),
-        nn.LeakyReLU(0.2, inplace=True),
-        InstanceNorm(),
-        nn.Identity(),
-        UpsampledConv2d(32, 1),
-        nn.BatchNorm2d(1),
-        nn.LeakyReLU(0.2, inplace=True),
-        InstanceNorm(),
-    )
+def _first_maps() -> list[nn.Module]:
+    return [nn.Linear(LATENT + EMBEDDING, 64 * 8 * 8), nn.Unflatten(1, (64, 8, 8))]
 
 
-def _texture_mechanism() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(LATENT + EMBEDDING, 64 * 8 * 8),
-        nn.Unflatten(1, (64, 8, 8)),
-        nn.Identity(),
-        UpsampledConv2d(64, 64),
-        nn.BatchNorm2d(64),
-        nn.LeakyReLU(0.2, inplace=True),
-        nn.Identity(),
-        UpsampledConv2d(64, 32),
-        nn.BatchNorm2d(32),
-        nn.LeakyReLU(0.2, inplace=True),
-        nn.Conv2d(32, 3, 3, padding=1),
-        nn.BatchNorm2d(3),
-        nn.Tanh(),
-    )
+def _upsampling(channels: int, out: int) -> list[nn.Module]:
+    return [UpsampledConv2d(channels, out), nn.BatchNorm2d(out), nn.LeakyReLU(0.2, inplace=True)]
+
+
+def _colours() -> list[nn.Module]:
+    return [nn.Conv2d(32, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Tanh()]
+
+
+def _numbered(layers: list[nn.Module]) -> nn.Sequential:
+    """Layers in a row under the numbers of the published ones: there, upsampling and convolution are two layers."""
+    numbered: OrderedDict[str, nn.Module] = OrderedDict()
+    number = 0
+    for layer in layers:
+        number += isinstance(layer, UpsampledConv2d)
+        numbered[str(number)] = layer
+        number += 1
+    return nn.Sequential(numbered)
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What the mechanisms gave and the image they compose (Eq. 1).
+    """What the mechanisms gave and the image they compose (the study's Eq. 1).
 
     mask: (B, 1, 32, 32) in (0, 1); foreground, background, image: (B, 3, 32, 32) in [-1, 1].
     """
@@ -110,20 +98,24 @@ class Composition:
     def image(self) -> Tensor:
         return compose(self.mask, self.foreground, self.background)
 
-    def __getitem__(self, chosen: slice) -> "Composition":
-        """The same for some of the images."""
-        return Composition(self.mask[chosen], self.foreground[chosen], self.background[chosen])
-
 
 class CGN(nn.Module):
-    """Shape, foreground and background mechanism: each maps noise u (B, 32) and labels y (B,) to its own part."""
+    """Shape, foreground and background mechanism: each maps noise u (B, 32) and labels y (B,) to its own part.
+
+    >>> cgn, stream = load_weights("weights/mnist/colored-robust.safetensors"), torch.Generator().manual_seed(0)
+    >>> parts = cgn.counterfactual(torch.tensor([3]), torch.tensor([7]), torch.tensor([0]), stream)
+    >>> torch.equal(parts.image, parts.mask * parts.foreground + (1 - parts.mask) * parts.background)
+    True
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.label_emb = nn.Embedding(CLASSES, EMBEDDING)
-        self.f_shape = _shape_mechanism()
-        self.f_text1 = _texture_mechanism()
-        self.f_text2 = _texture_mechanism()
+        self.label_emb = nn.Embedding(N_CLASSES, EMBEDDING)
+        norm = InstanceNorm()
+        self.f_shape = _numbered([*_first_maps(), norm, *_upsampling(64, 32), norm, *_upsampling(32, 1), norm])
+        self.f_text1, self.f_text2 = (
+            _numbered([*_first_maps(), *_upsampling(64, 64), *_upsampling(64, 32), *_colours()]) for _ in range(2)
+        )
 
     def _input(self, u: Tensor, y: Tensor) -> Tensor:
         return torch.cat([u, self.label_emb(y)], dim=1)
@@ -140,25 +132,35 @@ class CGN(nn.Module):
         """(B, 3, 32, 32) in [-1, 1], before the shuffler."""
         return self.f_text2(self._input(u, y))
 
+    def forward(self, u: Tensor, y: Tensor, generator: torch.Generator) -> Composition:
+        """One noise and one label for all mechanisms, as in training. `generator` draws the shifts of the textures."""
+        return Composition(
+            mask=self.mask(u, y),
+            foreground=shuffle_texture(self.foreground(u, y), generator),
+            background=shuffle_texture(self.background(u, y), generator),
+        )
+
+    @torch.no_grad()
+    def counterfactual(
+        self, shape: Tensor, foreground: Tensor, background: Tensor, generator: torch.Generator
+    ) -> Composition:
+        """A label (B,) and noise of its own for each mechanism. `generator` draws noise and shifts, on its device."""
+        f, b, mask = (
+            part(draw_noise(len(y), generator), y)
+            for part, y in ((self.foreground, foreground), (self.background, background), (self.mask, shape))
+        )
+        return Composition(mask, shuffle_texture(f, generator), shuffle_texture(b, generator))
+
     @torch.no_grad()
     def fused(self) -> "CGN":
         """A copy for sampling: in eval mode and of the same function, but each batch norm is part of the convolution
         before it, and kernels are folded once. Its state dict is not that of published files."""
         copied = copy.deepcopy(self).eval()
         for mechanism in (copied.f_shape, copied.f_text1, copied.f_text2):
-            layers = list(mechanism)
-            for index, (layer, norm) in enumerate(itertools.pairwise(layers)):
+            for index, (layer, norm) in enumerate(itertools.pairwise(list(mechanism))):
                 if isinstance(norm, nn.BatchNorm2d):
                     mechanism[index], mechanism[index + 1] = _with_norm(layer, norm), nn.Identity()
         return copied.to(memory_format=torch.channels_last)
-
-    def forward(self, u: Tensor, y: Tensor, generator: torch.Generator) -> Composition:
-        """One noise and one label for all mechanisms, as in training."""
-        return Composition(
-            mask=self.mask(u, y),
-            foreground=shuffle_texture(self.foreground(u, y), generator),
-            background=shuffle_texture(self.background(u, y), generator),
-        )
 
 
 def _with_norm(layer: nn.Module, norm: nn.BatchNorm2d) -> nn.Module:
@@ -196,20 +198,17 @@ def shuffle_texture(images: Tensor, generator: torch.Generator) -> Tensor:
     return images.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-_INITIALISERS: dict[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {
-    "orthogonal": lambda weight, gain, generator: nn.init.orthogonal_(weight, gain, generator=generator),
-    "normal": lambda weight, gain, generator: nn.init.normal_(weight, 0.0, gain, generator=generator),
-}
-
-
 def initialise(module: nn.Module, kind: str, gain: float, generator: torch.Generator) -> None:
     """Published initialisation: convolution and linear weights `kind` (orthogonal | normal) with `gain`, biases 0,
     batch-norm weights N(1, gain) with bias 0, embeddings N(0, 1)."""
+    known("initialisation", kind, ("orthogonal", "normal"))
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Conv2d | UpsampledConv2d):
-            _INITIALISERS[kind](part.weight, gain, generator)
-            bias = getattr(part, "bias", None)
-            if bias is not None:
+            if kind == "orthogonal":
+                nn.init.orthogonal_(part.weight, gain, generator=generator)
+            else:
+                nn.init.normal_(part.weight, 0.0, gain, generator=generator)
+            if isinstance(bias := getattr(part, "bias", None), Tensor):
                 nn.init.zeros_(bias)
         elif isinstance(part, nn.BatchNorm2d):
             nn.init.normal_(part.weight, 1.0, gain, generator=generator)
@@ -223,8 +222,6 @@ def load_weights(path: Path | str) -> CGN:
 
     Raises AssetError when the file is missing, truncated or does not hold this architecture; never executes code.
     """
-    from cgnlib.training import load_state
-
     cgn = CGN()
     load_state(cgn, path, "a CGN for 32 x 32 images")
     return cgn.eval()

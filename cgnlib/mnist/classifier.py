@@ -1,8 +1,8 @@
-"""The digit classifier of SG21 and the seed (Tables 1, 2, 6; Figures 3, 5, 6): a small CNN trained with Adadelta."""
+"""The digit classifier of SG21 and the study (Tables 1, 2, 6; Figures 3, 5, 6): a small CNN trained with Adadelta."""
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -10,32 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cgnlib.capture import CapturedStep, capturable, set_learning_rate
 from cgnlib.images import LabelledImages, to_float
-from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import Artefact, Batches, TrainingState, fast_autocast, fast_precision, run, update
+from cgnlib.mnist.names import N_CLASSES
+from cgnlib.mnist.recipes import CLASSIFIER_VERSION, ClassifierConfig
+from cgnlib.randomness import generator, seeded
+from cgnlib.training.artefact import Artefact
+from cgnlib.training.capture import CapturedStep, capturable, set_learning_rate
+from cgnlib.training.loop import TrainingState, run
+from cgnlib.training.precision import fast_autocast, fast_precision
+from cgnlib.training.steps import Batches, update
 
-METHOD_VERSION = 2
-TARGETS = ("shape", "foreground", "background")  # factors that can be predicted
 EVALUATION_BATCH = 500
 TRAINING_SAMPLE = 10_000  # training images on which the training accuracy is taken, after the last epoch
-
-
-@dataclass(frozen=True)
-class ClassifierConfig:
-    """Published settings of SG21's code; the seed's Table 2 uses 30 epochs, its CF-ratio figures 20."""
-
-    epochs: int = 10
-    batch_size: int = 64
-    learning_rate: float = 1.0
-    gamma: float = 0.7  # factor on the learning rate after each epoch
-    target: str = "shape"  # the factor that is predicted, one of TARGETS
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"a classifier needs epochs and batch_size >= 1, not {self.epochs} and {self.batch_size}")
-        if self.target not in TARGETS:
-            raise ValueError(f"unknown target {self.target!r}: choose {', '.join(TARGETS)}")
 
 
 class NormalisedConv2d(nn.Module):
@@ -79,13 +65,13 @@ class Classifier(nn.Sequential):
             nn.ReLU(),
             nn.AvgPool2d(7),
             nn.Flatten(),
-            nn.Linear(64, 10),
+            nn.Linear(64, N_CLASSES),
             nn.LogSoftmax(1),
         )
 
     @property
     def last_convolution(self) -> nn.Module:
-        """The layer that GradCAM looks at (seed, Figure 3)."""
+        """The layer that GradCAM looks at (the study's Figure 3)."""
         return self[7]
 
 
@@ -98,8 +84,10 @@ def train_classifier(
     device: str = "cpu",
     root: Path | None = None,
 ) -> tuple[Classifier, pd.DataFrame, Artefact]:
-    """Train, resume or load a classifier; accuracy on `evaluations` is taken after each epoch, after the last
-    one also on a fixed random sample of the training set (split "train").
+    """Train, resume or load a classifier; accuracy on `evaluations` is taken after each epoch, after the last one also
+    on a fixed random sample of the training set (split "train").
+
+        classifier, history, _ = train_classifier(train, {"test": test}, ClassifierConfig(epochs=2), seed=0)
 
     Returns the classifier in eval mode, its history (epoch, split, accuracy in percent, n) and its artefact.
     """
@@ -109,7 +97,7 @@ def train_classifier(
         "training": training.sha256,
         "evaluations": {name: images.sha256 for name, images in evaluations.items()},
         "name": training.name,
-        "version": METHOD_VERSION,
+        "version": CLASSIFIER_VERSION,
     }
     artefact = Artefact("classifier", key, root)
     classifier = Classifier()
@@ -129,8 +117,7 @@ def _train(
     seed: int,
     device: str,
 ) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "classifier", "initialisation"))
+    with seeded(seed, "classifier", "initialisation"):
         for layer in classifier.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.reset_parameters()

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from cgnlib.composition import compose
 from cgnlib.images import LabelledImages, concatenate, to_uint8
-from cgnlib.memory import keep_freed_memory
-from cgnlib.mnist.cgn import CGN, CLASSES, draw_noise, shuffle_texture
+from cgnlib.mnist.cgn import CGN, draw_noise, shuffle_texture
+from cgnlib.mnist.names import N_CLASSES
 from cgnlib.randomness import generator
-from cgnlib.training import fast_autocast
+from cgnlib.training.precision import fast_autocast
 
 MASKS_PER_BATCH = 100  # as published; larger batches do not fit the cache of a processor and are slower
 
@@ -22,7 +22,12 @@ class CounterfactualStream:
 
     In a batch, shape labels are uniform; foreground and background labels are two independent permutations of them.
     Each mask is composed `ratio` times with fresh textures (CF ratio). `tied` gives all factors the label of the shape,
-    with noise of its own for the mask: what the seed's code calls its GAN.
+    with noise of its own for the mask: what the study's code calls its GAN.
+
+    >>> from cgnlib.mnist.cgn import load_weights
+    >>> images = CounterfactualStream(load_weights("weights/mnist/wildlife-robust.safetensors"), n=20, seed=0).collect()
+    >>> images.images.shape, images.shape.shape, images.name
+    (torch.Size([20, 3, 32, 32]), torch.Size([20]), 'cgn/counterfactual')
     """
 
     cgn: CGN
@@ -41,48 +46,37 @@ class CounterfactualStream:
         return f"{self.source}/{'tied' if self.tied else 'counterfactual'}"
 
     def __iter__(self) -> Iterator[LabelledImages]:
-        keep_freed_memory()
         device = next(self.cgn.parameters()).device
         stream = generator(self.seed, "counterfactuals", "tied" if self.tied else "free", self.ratio, device=device)
-        cgn = self.cgn.fused()
-        remaining = self.n
-        while remaining > 0:
-            masks = min(MASKS_PER_BATCH, -(-remaining // self.ratio))
-            batch = self._batch(cgn, masks, stream)
-            yield batch if len(batch) <= remaining else batch.subset(slice(remaining))
-            remaining -= len(batch)
+        cgn, left = self.cgn.fused(), self.n
+        while left > 0:
+            batch = self._batch(cgn, min(MASKS_PER_BATCH, -(-left // self.ratio)), stream)
+            yield batch if len(batch) <= left else batch.subset(slice(left))
+            left -= len(batch)
 
     @torch.inference_mode()
     def _batch(self, cgn: CGN, masks: int, stream: torch.Generator) -> LabelledImages:
-        shape = torch.randint(0, CLASSES, (masks,), generator=stream, device=stream.device)
-        with fast_autocast(stream.device.type):
+        device = stream.device
+        shape = torch.randint(0, N_CLASSES, (masks,), generator=stream, device=device)
+
+        def permuted() -> Tensor:
+            return shape[torch.randperm(masks, generator=stream, device=device)]
+
+        with fast_autocast(device.type):
             mask = cgn.mask(draw_noise(masks, stream), shape)
-        images, foregrounds, backgrounds = [], [], []
+        images, labels = [], []
         for _ in range(self.ratio):
-            foreground, background = (
-                (shape, shape) if self.tied else (_permuted(shape, stream), _permuted(shape, stream))
-            )
+            foreground, background = (shape, shape) if self.tied else (permuted(), permuted())
             noise = draw_noise(masks, stream)
-            with fast_autocast(stream.device.type):
+            with fast_autocast(device.type):
                 f = shuffle_texture(cgn.foreground(noise, foreground), stream)
                 noise = noise if self.tied else draw_noise(masks, stream)
                 b = shuffle_texture(cgn.background(noise, background), stream)
             images.append(to_uint8(compose(mask.float(), f.float(), b.float())).contiguous().cpu())
-            foregrounds.append(foreground.cpu())
-            backgrounds.append(background.cpu())
-        return LabelledImages(
-            torch.cat(images),
-            shape.cpu().repeat(self.ratio),
-            torch.cat(foregrounds),
-            torch.cat(backgrounds),
-            self.name,
-            self.source,
-        )
+            labels.append(torch.stack([shape, foreground, background]).cpu())
+        shape, foreground, background = torch.cat(labels, dim=1)
+        return LabelledImages(torch.cat(images), shape, foreground, background, self.name, self.source)
 
     def collect(self) -> LabelledImages:
         """All images in memory (3 kB each)."""
         return concatenate(list(self), self.name)
-
-
-def _permuted(labels: Tensor, stream: torch.Generator) -> Tensor:
-    return labels[torch.randperm(len(labels), generator=stream, device=stream.device)]

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from cgnlib.mnist.cgn import CLASSES, EMBEDDING, SIZE
+from cgnlib.mnist.cgn import EMBEDDING
+from cgnlib.mnist.names import N_CLASSES, SIZE
 from cgnlib.mnist.recipes import GROUP
 
 Pair = tuple[Tensor, Tensor]  # images (B, 3, 32, 32) and their labels (B,)
@@ -19,7 +20,7 @@ class LinearDiscriminator(nn.Module):
 
     def __init__(self, width: int = 512) -> None:
         super().__init__()
-        self.label_embedding = nn.Embedding(CLASSES, EMBEDDING)
+        self.label_embedding = nn.Embedding(N_CLASSES, EMBEDDING)
         self.layers = nn.ModuleList(
             [nn.Linear(3 * SIZE * SIZE + EMBEDDING, width), nn.Linear(width, width), nn.Linear(width, width)]
         )
@@ -59,7 +60,7 @@ class ConvDiscriminator(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.label_embedding = nn.Embedding(CLASSES, 1)
+        self.label_embedding = nn.Embedding(N_CLASSES, 1)
         blocks: list[nn.Module] = []
         for channels, out, kernel, stride in [
             (4, width, 3, 1),
@@ -85,7 +86,7 @@ class StridedDiscriminator(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.label_embedding = nn.Embedding(CLASSES, SIZE * SIZE)
+        self.label_embedding = nn.Embedding(N_CLASSES, SIZE * SIZE)
         blocks: list[nn.Module] = []
         for channels, out in ((4, width), (width, 2 * width), (2 * width, 4 * width)):
             blocks += [spectral_norm(nn.Conv2d(channels, out, 4, 2, 1)), nn.LeakyReLU(0.2)]
@@ -111,7 +112,7 @@ class ShapeDiscriminator(nn.Module):
             blocks += [nn.Conv2d(channels, out, 4, 2, 1), nn.LeakyReLU(0.2)]
         self.features = nn.Sequential(*blocks)
         self.head = nn.Sequential(
-            nn.Flatten(), nn.Linear((4 * width + 1) * 16, 256), nn.LeakyReLU(0.2), nn.Linear(256, CLASSES)
+            nn.Flatten(), nn.Linear((4 * width + 1) * 16, 256), nn.LeakyReLU(0.2), nn.Linear(256, N_CLASSES)
         )
 
     def forward(self, masks: Tensor, labels: Tensor) -> Tensor:
@@ -141,7 +142,7 @@ class TextureDiscriminator(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Conv2d(2 * width, 2 * width, 3, 1, 1),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * width, CLASSES, 1),
+            nn.Conv2d(2 * width, N_CLASSES, 1),
         )
 
     def forward(self, images: Tensor, region: Tensor, labels: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
-"""A conditional GAN in the style of DCGAN: the true `gan` baseline (as in Re-CGN; the seed's "GAN" is a tied CGN)."""
+"""A conditional GAN in the style of DCGAN: the true `gan` baseline (as in Re-CGN; the study's "GAN" is a tied CGN)."""
 
 import functools
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -10,26 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from cgnlib import losses
-from cgnlib.capture import CapturedStep, capturable
-from cgnlib.images import LabelledImages, concatenate, to_float, to_uint8
-from cgnlib.mnist.cgn import CLASSES, EMBEDDING, UpsampledConv2d
+from cgnlib.images import LabelledImages, to_float, to_uint8
+from cgnlib.mnist.cgn import EMBEDDING, UpsampledConv2d
 from cgnlib.mnist.discriminators import StridedDiscriminator
-from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import Artefact, Batches, TrainingState, run, update
+from cgnlib.mnist.names import N_CLASSES
+from cgnlib.mnist.recipes import GAN_VERSION, GANConfig
+from cgnlib.randomness import generator, seeded
+from cgnlib.training.artefact import Artefact
+from cgnlib.training.capture import CapturedStep, capturable
+from cgnlib.training.loop import TrainingState, run
+from cgnlib.training.steps import Batches, update
 
 LATENT = 64
-METHOD_VERSION = 1
 IMAGES_PER_BATCH = 500
-
-
-@dataclass(frozen=True)
-class GANConfig:
-    """DCGAN's Adam settings; `images` is the number of generated images seen in training."""
-
-    images: int = 500_000
-    batch_size: int = 64
-    learning_rate: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
 
 
 class Generator(nn.Module):
@@ -37,7 +29,7 @@ class Generator(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.label_embedding = nn.Embedding(CLASSES, EMBEDDING)
+        self.label_embedding = nn.Embedding(N_CLASSES, EMBEDDING)
         blocks: list[nn.Module] = [nn.Linear(LATENT + EMBEDDING, 4 * width * 16), nn.Unflatten(1, (4 * width, 4, 4))]
         for channels, out in ((4 * width, 4 * width), (4 * width, 2 * width), (2 * width, width)):
             blocks += [UpsampledConv2d(channels, out), nn.BatchNorm2d(out), nn.ReLU()]
@@ -56,25 +48,27 @@ def train_gan(
         "seed": seed,
         "images": images.sha256,
         "name": images.name,
-        "version": METHOD_VERSION,
+        "version": GAN_VERSION,
     }
     artefact = Artefact("gan", key, root)
+    with seeded(seed, "gan", "initialisation"):
+        network, discriminator = Generator(), StridedDiscriminator()
     with artefact.lock():
-        network = _seeded_networks(seed)[0]
         if artefact.load(network) is None:
-            network = _train(artefact, images, config, seed, device)
+            _train(network, discriminator, artefact, images, config, seed, device)
     network.to(device).to(memory_format=torch.channels_last)  # trained or loaded: the same layout, so the same images
     return network.eval(), artefact
 
 
-def _seeded_networks(seed: int) -> tuple[Generator, StridedDiscriminator]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "gan", "initialisation"))
-        return Generator(), StridedDiscriminator()
-
-
-def _train(artefact: Artefact, images: LabelledImages, config: GANConfig, seed: int, device: str) -> Generator:
-    network, discriminator = _seeded_networks(seed)
+def _train(
+    network: Generator,
+    discriminator: StridedDiscriminator,
+    artefact: Artefact,
+    images: LabelledImages,
+    config: GANConfig,
+    seed: int,
+    device: str,
+) -> None:
     for part in (network, discriminator):
         part.to(device).to(memory_format=torch.channels_last).train()
     optimizer_g, optimizer_d = (
@@ -110,38 +104,23 @@ def _train(artefact: Artefact, images: LabelledImages, config: GANConfig, seed: 
 
     run(state, config.images // config.batch_size, step, artefact.checkpoint, title=f"GAN {images.name} seed {seed}")
     artefact.finish(network, state.cost(device), pd.DataFrame(state.log))
-    return network
 
 
-@dataclass(frozen=True)
-class GANStream:
-    """`n` images of a GAN with uniform labels, batch by batch; every factor carries the one label of the image."""
+@torch.inference_mode()
+def sample_gan(network: Generator, n: int, seed: int, source: str = "gan") -> LabelledImages:
+    """`n` images of a GAN with uniform labels; every factor carries the one label of the image.
 
-    network: Generator
-    n: int
-    seed: int
-    source: str = "gan"
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ValueError(f"a stream needs n >= 1, not {self.n}")
-
-    @property
-    def name(self) -> str:
-        return f"{self.source}/images"
-
-    def __iter__(self) -> Iterator[LabelledImages]:
-        device = next(self.network.parameters()).device
-        stream = generator(self.seed, "gan images", device=device)
-        for start in range(0, self.n, IMAGES_PER_BATCH):
-            size = min(IMAGES_PER_BATCH, self.n - start)
-            labels = torch.randint(0, CLASSES, (size,), generator=stream, device=device)
-            with torch.inference_mode():
-                noise = torch.randn(size, LATENT, generator=stream, device=device)
-                pixels = to_uint8(self.network(noise, labels)).contiguous().cpu()
-            labels = labels.cpu()
-            yield LabelledImages(pixels, labels, labels, labels, self.name, self.source)
-
-    def collect(self) -> LabelledImages:
-        """All images in memory (3 kB each)."""
-        return concatenate(list(self), self.name)
+    Raises ValueError for n < 1.
+    """
+    if n < 1:
+        raise ValueError(f"a sample needs n >= 1, not {n}")
+    device = next(network.parameters()).device
+    stream = generator(seed, "gan images", device=device)
+    images, labels = [], []
+    for start in range(0, n, IMAGES_PER_BATCH):
+        size = min(IMAGES_PER_BATCH, n - start)
+        labels.append(torch.randint(0, N_CLASSES, (size,), generator=stream, device=device))
+        noise = torch.randn(size, LATENT, generator=stream, device=device)
+        images.append(to_uint8(network(noise, labels[-1])).contiguous().cpu())
+    label = torch.cat(labels).cpu()
+    return LabelledImages(torch.cat(images), label, label, label, f"{source}/images", source)

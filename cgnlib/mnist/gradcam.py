@@ -1,14 +1,14 @@
-"""What the classifier looks at: GradCAM (Selvaraju et al., 2016) on colour themes and digits (seed, Figure 3)."""
+"""What the classifier looks at: GradCAM (Selvaraju et al., 2016) on colour themes and digits (the study's Figure 3)."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from cgnlib.assets import Digits
+from cgnlib.data.digits import Digits
 from cgnlib.images import LabelledImages, to_float
-from cgnlib.mnist.cgn import CLASSES
 from cgnlib.mnist.classifier import Classifier
+from cgnlib.mnist.names import N_CLASSES
 from cgnlib.mnist.variants import DIGIT_SHIFT, DOUBLE_COLORED_PALETTE, paint
 
 
@@ -50,12 +50,12 @@ def theme_grid(digits: Digits) -> LabelledImages:
 
     Row-major by digit: image 10 * d + c has shape label d and foreground and background labels c.
     """
-    index = [int((digits.test_labels == d).nonzero()[0, 0]) for d in range(CLASSES)]
-    shape = torch.arange(CLASSES).repeat_interleave(CLASSES)
-    theme = torch.arange(CLASSES).repeat(CLASSES)
+    index = [int((digits.test_labels == d).nonzero()[0, 0]) for d in range(N_CLASSES)]
+    shape = torch.arange(N_CLASSES).repeat_interleave(N_CLASSES)
+    theme = torch.arange(N_CLASSES).repeat(N_CLASSES)
     palette = torch.tensor(DOUBLE_COLORED_PALETTE) / 255
-    shapes = digits.test_images[torch.tensor(index)].repeat_interleave(CLASSES, 0)
-    pixels = paint(shapes, palette[(theme - DIGIT_SHIFT) % CLASSES], palette[theme])
+    shapes = digits.test_images[torch.tensor(index)].repeat_interleave(N_CLASSES, 0)
+    pixels = paint(shapes, palette[(theme - DIGIT_SHIFT) % N_CLASSES], palette[theme])
     return LabelledImages(pixels, shape, theme, theme, "double-colored/themes", digits.source)
 
 
@@ -68,4 +68,6 @@ def heat_maps(classifier: Classifier, grid: LabelledImages) -> HeatMaps:
     with GradCAM(model=classifier, target_layers=[classifier.last_convolution]) as cam:
         maps = cam(input_tensor=images, targets=None)
         predicted = cam.outputs.argmax(1).cpu().numpy()
-    return HeatMaps(np.asarray(maps).reshape(CLASSES, CLASSES, *maps.shape[1:]), predicted.reshape(CLASSES, CLASSES))
+    return HeatMaps(
+        np.asarray(maps).reshape(N_CLASSES, N_CLASSES, *maps.shape[1:]), predicted.reshape(N_CLASSES, N_CLASSES)
+    )

@@ -1,12 +1,46 @@
-"""How a CGN is trained: the published settings per variant (`paper`), ours (`robust`), and ours with one change.
+"""How things are trained, torch-free: recipes of the CGN per variant, settings of the classifier and the GAN.
 
-Architecture, composition and training data are the same in all; a recipe changes only what trains the mechanisms.
+Recipe `paper` is as published, `robust` is ours; the others are ours with one change. Architecture, composition and
+training data are the same in all: a recipe changes only what trains the mechanisms.
 """
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from cgnlib.errors import known
+from cgnlib.mnist.names import FACTORS
+
+# Raised when a change of the method changes what the same recipe gives: part of what tells results apart.
+CGN_VERSION, CLASSIFIER_VERSION, GAN_VERSION = 4, 2, 1
 GROUP = 4  # consecutive images of a batch that are of one class, which masks are compared in
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Published settings of SG21's code; the study's Table 2 uses 30 epochs, its CF-ratio figures 20."""
+
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 1.0
+    gamma: float = 0.7  # factor on the learning rate after each epoch
+    target: str = "shape"  # the factor that is predicted, one of FACTORS
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"a classifier needs epochs and batch_size >= 1, not {self.epochs} and {self.batch_size}")
+        known("target", self.target, FACTORS)
+
+
+@dataclass(frozen=True)
+class GANConfig:
+    """DCGAN's Adam settings; `images` is the number of generated images seen in training."""
+
+    images: int = 500_000
+    batch_size: int = 64
+    learning_rate: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +60,11 @@ class Recipe:
     warm_up: int = 0  # steps in which the learning rate rises from 0
     ema: float = 0.0  # decay per step of the averaged weights that are kept; 0 keeps the last ones
 
+    @property
+    def steps(self) -> int:
+        """Length of the training in updates of the CGN."""
+        return self.images // self.batch_size
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialRecipe(Recipe):
@@ -41,6 +80,8 @@ class MechanismRecipe(Recipe):
 
     Real masks are those that `segmentation.segment` finds; a texture is compared with the real image through the real
     mask. Non-saturating losses with a gradient penalty on real data (R1; Mescheder et al., 2018).
+
+    Raises ValueError for batches that cannot be made of groups of one class.
     """
 
     texture_batch: int  # images of each batch on which textures are trained
@@ -52,26 +93,30 @@ class MechanismRecipe(Recipe):
     texture_width: int  # channels of the texture discriminators' first strided layer
     soft_masks: bool = False  # digits fade into the background (colored MNIST)
 
+    def __post_init__(self) -> None:
+        # Textures of two classes at least: the batch norm of one class takes away what its label gives.
+        if self.batch_size % GROUP or not 2 * GROUP <= self.texture_batch <= self.batch_size:
+            raise ValueError(
+                f"recipe {self.name} needs batches of a multiple of {GROUP}, and a texture_batch of {2 * GROUP} (two "
+                f"classes) or more, at most the batch; not {self.batch_size} and {self.texture_batch}"
+            )
 
+
+AnyRecipe = AdversarialRecipe | MechanismRecipe
+
+_PAPER = AdversarialRecipe(
+    name="paper",
+    initialisation="orthogonal",
+    gain=0.1,
+    discriminator="linear",
+    lambda_mask=0.1,
+    style_weights=(0.05, 0.1, 0.01, 0.0),
+)
 PAPER = {
-    "colored": AdversarialRecipe(
-        name="paper",
-        initialisation="orthogonal",
-        gain=0.1,
-        discriminator="linear",
-        lambda_mask=0.1,
-        style_weights=(0.05, 0.1, 0.01, 0.0),
-    ),
-    "double-colored": AdversarialRecipe(
-        name="paper",
-        initialisation="orthogonal",
-        gain=0.2,
-        discriminator="linear",
-        lambda_mask=0.3,
-        style_weights=(0.0, 0.05, 0.0, 0.05),
-    ),
-    "wildlife": AdversarialRecipe(
-        name="paper",
+    "colored": _PAPER,
+    "double-colored": replace(_PAPER, gain=0.2, lambda_mask=0.3, style_weights=(0.0, 0.05, 0.0, 0.05)),
+    "wildlife": replace(
+        _PAPER,
         initialisation="normal",
         gain=0.03,
         discriminator="conv",
@@ -108,7 +153,7 @@ RECIPES: dict[str, dict[str, AdversarialRecipe] | dict[str, MechanismRecipe]] = 
 
 
 def changes(variant: str) -> dict[str, dict[str, Any]]:
-    """What each changed form of our recipe changes (names as in `parameters.TRAININGS`)."""
+    """Names of the recipes that are ours with one change, and what each changes."""
     published, ours = PAPER[variant], ROBUST[variant]
     rates = ("learning_rate", "texture_learning_rate", "discriminator_learning_rate")
     return {
@@ -117,7 +162,6 @@ def changes(variant: str) -> dict[str, dict[str, Any]]:
         "constant-rate": {"final_learning_rate": 1.0, "warm_up": 0},
         "small-batch": {
             "batch_size": published.batch_size,
-            # Of two classes at least: the batch norm of one class takes away what its label gives.
             "texture_batch": max(2 * GROUP, ours.texture_batch * published.batch_size // ours.batch_size),
         },
         "published-rates": dict.fromkeys(rates, published.learning_rate) | {"betas": published.betas},
@@ -125,13 +169,16 @@ def changes(variant: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def recipe_for(name: str, variant: str) -> AdversarialRecipe | MechanismRecipe:
+def recipe_for(name: str, variant: str) -> AnyRecipe:
     """The recipe `name` for a variant: a preset (paper | robust), or ours with one of `changes`."""
-    if variant not in ROBUST:
-        raise ValueError(f"unknown variant {variant!r}: choose one of {', '.join(ROBUST)}")
+    known("variant", variant, ROBUST)
     if name in RECIPES:
         return RECIPES[name][variant]
     changed = changes(variant)
-    if name not in changed:
-        raise ValueError(f"unknown recipe {name!r}: choose one of {', '.join([*RECIPES, *changed])}")
-    return replace(ROBUST[variant], name=name, **changed[name])
+    return replace(ROBUST[variant], name=known("recipe", name, [*RECIPES, *changed]), **changed[name])
+
+
+def recipe_hash(recipe: AnyRecipe) -> str:
+    """First 8 hex digits of the SHA-256 of a recipe and of the version of the method: what tells its CGNs apart."""
+    text = json.dumps({"recipe": asdict(recipe), "version": CGN_VERSION}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

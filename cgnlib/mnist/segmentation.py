@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from cgnlib.images import LabelledImages
-from cgnlib.mnist.cgn import CLASSES
+from cgnlib.mnist.names import N_CLASSES
 
 FRAME = 3  # width in pixels of the frame that shows background alone
 BINS = 32  # of each colour channel
@@ -33,7 +33,7 @@ def segment(images: LabelledImages, *, soft: bool = False) -> Tensor:
     masks = torch.empty(len(images), 1, *images.images.shape[2:], dtype=torch.uint8)
     frame = torch.ones(images.images.shape[2:], dtype=torch.bool)
     frame[FRAME:-FRAME, FRAME:-FRAME] = False
-    for label in range(CLASSES):
+    for label in range(N_CLASSES):
         members = (images.shape == label).nonzero()[:, 0]
         if len(members):
             pixels = images.images[members]

@@ -1,87 +1,89 @@
-"""Training of the MNIST CGN (SG21, Appendix; seed, Section 3.4.1). Training sees images and their class labels only."""
+"""Training of the MNIST CGN (SG21, Appendix; the study, Section 3.4.1), which sees images and class labels alone."""
 
 import copy
 import functools
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from cgnlib import losses
-from cgnlib.capture import CapturedStep, capturable, set_learning_rate
 from cgnlib.features import PerceptualFeatures
 from cgnlib.images import LabelledImages, to_float
-from cgnlib.mnist.cgn import CGN, CLASSES, Composition, draw_noise, initialise, shuffle_texture
+from cgnlib.mnist.cgn import CGN, Composition, draw_noise, initialise, shuffle_texture
 from cgnlib.mnist.discriminators import (
     DISCRIMINATORS,
-    GROUP,
     ConvDiscriminator,
     Discriminator,
     ShapeDiscriminator,
     TextureDiscriminator,
 )
-from cgnlib.mnist.recipes import AdversarialRecipe, MechanismRecipe, Recipe
+from cgnlib.mnist.names import FACTORS, N_CLASSES
+from cgnlib.mnist.recipes import CGN_VERSION, GROUP, AdversarialRecipe, AnyRecipe, MechanismRecipe
 from cgnlib.mnist.segmentation import FRAME, segment
-from cgnlib.randomness import derive_seed, generator
-from cgnlib.training import (
-    Artefact,
-    Batches,
-    TrainingState,
-    fast_autocast,
-    fast_precision,
-    follow,
-    run,
-    save_tensors,
-    update,
-)
+from cgnlib.randomness import generator, seeded
+from cgnlib.training.artefact import Artefact
+from cgnlib.training.capture import CapturedStep, capturable, set_learning_rate
+from cgnlib.training.collapse import masks_collapsed
+from cgnlib.training.loop import TrainingState, run
+from cgnlib.training.precision import fast_autocast, fast_precision
+from cgnlib.training.steps import Batches, follow, update
+from cgnlib.training.weights import save_tensors
 
-METHOD_VERSION = 4  # raised when a change of this module changes what the same recipe gives
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
 FIRST_VARIATION = 0.3  # textures begin nearly flat: share of the usual variation over an image
 BLENDED = 0.1  # pixels in which a mask is farther than this from 0 and 1 show both textures and judge neither
 COLOUR_SAMPLE = 5000  # images whose colours the textures start from
-AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
-
-
-def recipe_hash(recipe: AdversarialRecipe | MechanismRecipe) -> str:
-    """First 8 hex digits of the SHA-256 of a recipe and of the version of this module: what tells its CGNs apart."""
-    text = json.dumps({"recipe": asdict(recipe), "version": METHOD_VERSION}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+OneRecipe = TypeVar("OneRecipe", AdversarialRecipe, MechanismRecipe)
 
 
 def train_cgn(
     images: LabelledImages,
-    recipe: AdversarialRecipe | MechanismRecipe,
-    features: PerceptualFeatures | None,
+    recipe: AnyRecipe,
     seed: int,
     *,
+    features: PerceptualFeatures | None = None,
     device: str = "cpu",
     root: Path | None = None,
 ) -> tuple[CGN, Artefact]:
     """The CGN that `recipe` gives on `images` with `seed`, in eval mode: trained, resumed or loaded.
 
-    features: see `trainer_for`. Returns the CGN and its artefact (record, log, snapshots). Raises TrainingStopped on
-    divergence or mask collapse.
+        cgn, artefact = train_cgn(make_variant("colored", "train", find_digits()), recipe_for("robust", "colored"), 0)
+
+    features: see `trainer_for`. root: folder of all artefacts, build/artefacts by default. Returns the CGN and its
+    artefact (record, log, snapshots). Raises TrainingStopped on divergence or mask collapse.
     """
-    artefact = cgn_artefact(images, recipe, features, seed, root)
+    artefact = cgn_artefact(images, recipe, seed, features=features, root=root)
     with artefact.lock():
         cgn = CGN()
         if artefact.load(cgn) is None:
-            _train(cgn, artefact, images, recipe, features, seed, device)
+            trainer = trainer_for(images, recipe, seed, features=features, device=device)
+            artefact.resume(trainer.state)
+            shown = {max(1, round(share * recipe.steps)) for share in SNAPSHOT_SHARES}
+            run(
+                trainer.state,
+                recipe.steps,
+                trainer.step,
+                artefact.checkpoint,
+                title=f"CGN {images.name} seed {seed}",
+                snapshots=dict.fromkeys(shown, lambda: trainer.snapshot(artefact.folder)),
+                watch=masks_collapsed,
+            )
+            cgn.load_state_dict(trainer.kept.state_dict())
+            artefact.finish(cgn, trainer.state.cost(device) | trainer.about, pd.DataFrame(trainer.state.log))
     return cgn.to(device).eval(), artefact
 
 
 def cgn_artefact(
     images: LabelledImages,
-    recipe: AdversarialRecipe | MechanismRecipe,
-    features: PerceptualFeatures | None,
+    recipe: AnyRecipe,
     seed: int,
+    *,
+    features: PerceptualFeatures | None = None,
     root: Path | None = None,
 ) -> Artefact:
     """Where `train_cgn` keeps what these settings give, finished or not."""
@@ -91,51 +93,23 @@ def cgn_artefact(
         "images": images.sha256,
         "name": images.name,
         "features": features.name if features and isinstance(recipe, AdversarialRecipe) else "none",
-        "version": METHOD_VERSION,
+        "version": CGN_VERSION,
     }
     return Artefact("cgn", config, root)
 
 
-def _train(
-    cgn: CGN,
-    artefact: Artefact,
-    images: LabelledImages,
-    recipe: AdversarialRecipe | MechanismRecipe,
-    features: PerceptualFeatures | None,
-    seed: int,
-    device: str,
-) -> None:
-    trainer = trainer_for(images, recipe, features, seed, device)
-    artefact.resume(trainer.state)
-    steps = recipe.images // recipe.batch_size
-    snapshots = {max(1, round(share * steps)): lambda: trainer.snapshot(artefact.folder) for share in SNAPSHOT_SHARES}
-    run(
-        trainer.state,
-        steps,
-        trainer.step,
-        artefact.checkpoint,
-        title=f"CGN {images.name} seed {seed}",
-        snapshots=snapshots,
-    )
-    kept = trainer.averaged if recipe.ema else trainer.cgn
-    cgn.load_state_dict(kept.state_dict())
-    record = trainer.state.cost(device)
-    if isinstance(trainer, AdversarialTrainer):
-        record["style_scale"] = trainer.features.scale
-        record |= {"precision": "float32", "features_and_textures_precision": trainer.precision}
-    else:
-        record["precision"] = fast_precision(device)
-    artefact.finish(cgn, record, pd.DataFrame(trainer.state.log))
-
-
-class CGNTrainer(Generic[AnyRecipe]):
+class CGNTrainer(Generic[OneRecipe]):
     """What every CGN training has: data, networks, averaged weights, schedule, snapshots.
 
-    Subclasses add `step(i)`, one update of all networks; `state` is all that a resume needs.
+    Subclasses add `updates`, a cycle of updates of all networks on the batch at hand, and `about`, what the record says
+    of the training. `state` is all that a resume needs.
     """
 
+    updates: list[CapturedStep]
+    about: dict[str, Any]
+
     def __init__(
-        self, images: LabelledImages, recipe: AnyRecipe, seed: int, device: str, cgn: CGN, helper: nn.Module
+        self, images: LabelledImages, recipe: OneRecipe, seed: int, device: str, cgn: CGN, helper: nn.Module
     ) -> None:
         self.recipe, self.device = recipe, device
         self.labels = images.shape.to(device)
@@ -147,6 +121,7 @@ class CGNTrainer(Generic[AnyRecipe]):
             network.to(device).to(memory_format=torch.channels_last)
         self.cgn = cgn
         self.averaged = copy.deepcopy(cgn).requires_grad_(False)
+        self.kept = self.averaged if recipe.ema else cgn
         self.state = TrainingState({"cgn": cgn, "averaged": self.averaged, "helper": helper}, {}, {"noise": self.noise})
         self._learning_rates: dict[str, float] = {}
 
@@ -160,29 +135,34 @@ class CGNTrainer(Generic[AnyRecipe]):
     def _real(self, index: Tensor) -> Tensor:
         return to_float(self.pixels[index]).contiguous(memory_format=torch.channels_last)
 
+    def _noise(self, labels: Tensor) -> Tensor:
+        return draw_noise(len(labels), self.noise)
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """One update of all networks: the losses by name, and the mean of the masks."""
+        self._schedule(step)
+        self.index.copy_(self._batch(step))
+        values = self.updates[step % len(self.updates)]()
+        if self.recipe.ema:
+            follow(self.averaged, self.cgn, self.recipe.ema, step)
+        return values
+
+    def _batch(self, step: int) -> Tensor:
+        """Indices (batch_size,) of the images of a step."""
+        return self.batches[step]
+
     def _schedule(self, step: int) -> None:
         """Set the learning rate of a step: a linear rise over `warm_up` steps, a linear fall over all."""
-        steps = self.recipe.images // self.recipe.batch_size
-        share = 1 - (1 - self.recipe.final_learning_rate) * step / steps
+        share = 1 - (1 - self.recipe.final_learning_rate) * step / self.recipe.steps
         rise = min(1.0, (step + 1) / self.recipe.warm_up) if self.recipe.warm_up else 1.0
         for name, optimizer in self.state.optimizers.items():
             set_learning_rate(optimizer, self._learning_rates[name] * share * rise)
 
-    def _average(self, step: int) -> None:
-        if self.recipe.ema:
-            follow(self.averaged, self.cgn, self.recipe.ema, step)
-
     def snapshot(self, folder: Path) -> None:
         """Write mask, foreground, background and image of each class, with noise fixed over training, to `folder`."""
-        network = self.averaged if self.recipe.ema else self.cgn
-        parts = sample_classes(network.eval(), self.device)
-        network.train()
-        tensors = {
-            "mask": parts.mask,
-            "foreground": parts.foreground,
-            "background": parts.background,
-            "image": parts.image,
-        }
+        parts = sample_classes(self.kept.eval(), self.device)
+        self.kept.train()
+        tensors = {name: getattr(parts, name) for name in ("mask", "foreground", "background", "image")}
         save_tensors(tensors, folder / f"snapshot-{self.state.step:06d}.safetensors")
 
 
@@ -202,20 +182,17 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         features.calibrate(self._real(pair[0]), self._real(pair[1]))
         self.optimizer_g = self._optimizer("g", cgn.parameters(), recipe.learning_rate)
         self.optimizer_d = self._optimizer("d", self.discriminator.parameters(), recipe.learning_rate)
-        self._update = CapturedStep(self._update_networks, device, [self.noise])
+        self.updates = [CapturedStep(self._update, device, [self.noise])]
+        self.about = {
+            "style_scale": features.scale,
+            "precision": "float32",
+            "features_and_textures_precision": self.precision,
+        }
 
-    def step(self, step: int) -> dict[str, Tensor]:
-        """Returns the losses of the generator, term by term, of the discriminator, and the mean of the masks."""
-        self._schedule(step)
-        self.index.copy_(self.batches[step])
-        values = self._update()
-        self._average(step)
-        return values
-
-    def _update_networks(self) -> dict[str, Tensor]:
+    def _update(self) -> dict[str, Tensor]:
         recipe = self.recipe
         real, labels = self._real(self.index), self.labels[self.index]
-        fake_labels = torch.randint(0, CLASSES, (len(labels),), generator=self.noise, device=self.device)
+        fake_labels = torch.randint(0, N_CLASSES, (len(labels),), generator=self.noise, device=self.device)
 
         parts = self._draw(fake_labels)
         image = parts.image
@@ -227,25 +204,53 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         }
         update(self.optimizer_g, torch.stack(list(terms.values())).sum())
         self.discriminator.requires_grad_(True)
-        loss_d = self._train_discriminator((real, labels), (image.detach(), fake_labels))
-        return {name: term.detach() for name, term in terms.items()} | {
-            "discriminator": loss_d,
-            "mask mean": parts.mask.detach().mean(),
-        }
+
+        valid, invalid = self.discriminator.both((real, labels), (image.detach(), fake_labels), self.noise)
+        terms["discriminator"] = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
+        update(self.optimizer_d, terms["discriminator"])
+        return {name: term.detach() for name, term in terms.items()} | {"mask mean": parts.mask.detach().mean()}
 
     def _draw(self, labels: Tensor) -> Composition:
         """What `CGN.forward` gives, with the textures in `precision`, the masks, whose clamp needs it, in float32."""
-        u = draw_noise(len(labels), self.noise)
+        u = self._noise(labels)
         with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.precision == "bfloat16"):
             textures = self.cgn.foreground(u, labels), self.cgn.background(u, labels)
         return Composition(self.cgn.mask(u, labels), *(shuffle_texture(each.float(), self.noise) for each in textures))
 
-    def _train_discriminator(self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> Tensor:
-        """One update on (images, labels) of both kinds; returns its loss."""
-        valid, invalid = self.discriminator.both(real, fake, self.noise)
-        loss = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
-        update(self.optimizer_d, loss)
-        return loss.detach()
+
+@dataclass(frozen=True)
+class Mechanism:
+    """One mechanism in a step: what it drew, the like of it in real images, and the discriminator of the two.
+
+    fake, true: (B, C, 32, 32). conditions: what the discriminator is told beside them, labels (B,) and, of textures,
+    the region (B, 1, 32, 32). weight: of the squared gradient at `true`.
+    """
+
+    judge: nn.Module
+    fake: Tensor
+    true: Tensor
+    conditions: tuple[Tensor, ...]
+    weight: float
+
+    def scores(self, values: Tensor) -> Tensor:
+        """Scores, float32, of one or several batches in a row."""
+        several = [torch.cat([each] * (len(values) // len(each))) for each in self.conditions]
+        with fast_autocast(values.device.type):
+            return self.judge(values, *several).float()
+
+    def deception(self) -> Tensor:
+        """Loss of the mechanism."""
+        return losses.non_saturating(self.scores(self.fake), real=True)
+
+    def discrimination(self) -> Tensor:
+        """Loss of the discriminator, which scores both kinds in one pass."""
+        valid, invalid = self.scores(torch.cat([self.true, self.fake.detach()])).chunk(2)
+        return losses.non_saturating(valid, real=True) + losses.non_saturating(invalid, real=False)
+
+    def penalty(self) -> Tensor:
+        """Weighted squared gradient of the discriminator at real data (R1)."""
+        leaf = self.true.detach().requires_grad_()
+        return self.weight * losses.gradient_penalty(self.scores(leaf), leaf)
 
 
 class MechanismTrainer(CGNTrainer[MechanismRecipe]):
@@ -254,26 +259,17 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
     """
 
     def __init__(self, images: LabelledImages, recipe: MechanismRecipe, seed: int, device: str) -> None:
-        if recipe.batch_size % GROUP or not 2 * GROUP <= recipe.texture_batch <= recipe.batch_size:
-            raise ValueError(
-                f"recipe {recipe.name} needs batches of a multiple of {GROUP}, and a texture_batch of {2 * GROUP} (two "
-                f"classes) or more, at most the batch; not {recipe.batch_size} and {recipe.texture_batch}"
-            )
         cgn = _new_cgn(recipe, seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(seed, "cgn", "discriminators"))
-            self.judges = nn.ModuleDict(
-                {
-                    "shape": ShapeDiscriminator(),
-                    "foreground": TextureDiscriminator(recipe.texture_width),
-                    "background": TextureDiscriminator(recipe.texture_width),
-                }
-            )
+        with seeded(seed, "cgn", "discriminators"):
+            shape = ShapeDiscriminator()
+            textures = [TextureDiscriminator(recipe.texture_width) for _ in range(2)]
+        self.judges = nn.ModuleDict(dict(zip(FACTORS, [shape, *textures], strict=True)))
         self.penalty = torch.zeros((), device=device)  # the last one, for the log
         self.judges.register_buffer("penalty", self.penalty)  # so that a resumed training has it
         flatten_textures(cgn, FIRST_VARIATION)
         start_from_colours(cgn, images.images[:COLOUR_SAMPLE], FRAME)
         super().__init__(images, recipe, seed, device, cgn, self.judges)
+        self.about = {"precision": fast_precision(device)}
         self.masks = segment(images, soft=recipe.soft_masks).to(device)
         self.members = [(self.labels == label).nonzero()[:, 0] for label in self.labels.unique()]
         of_shape = [*cgn.f_shape.parameters(), *cgn.label_emb.parameters()]
@@ -283,65 +279,52 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
             self._optimizer("textures", of_textures, recipe.texture_learning_rate),
         )
         self.optimizer_d = self._optimizer("d", self.judges.parameters(), recipe.discriminator_learning_rate)
-        self._update, self._update_with_penalty = (
-            CapturedStep(functools.partial(self._update_networks, penalty), device, [self.noise])
-            for penalty in (False, True)
+        plain, penalised = (
+            CapturedStep(functools.partial(self._update, penalty), device, [self.noise]) for penalty in (False, True)
         )
+        self.updates = [penalised, *[plain] * (recipe.r1_every - 1)]
 
-    def step(self, step: int) -> dict[str, Tensor]:
-        """Returns the losses of each mechanism and of its discriminator, the gradient penalty that was taken last, and
-        the mean of the masks."""
-        self._schedule(step)
-        self.index.copy_(self._classes_in_groups())
-        values = self._update_with_penalty() if step % self.recipe.r1_every == 0 else self._update()
-        self._average(step)
-        return values
-
-    def _update_networks(self, penalty: bool) -> dict[str, Tensor]:
-        recipe, index = self.recipe, self.index
-        labels, mask = self.labels[index], self.masks[index].float() / 255
-        textured = slice(recipe.texture_batch)
-        ours, real = labels[textured], self._real(index[textured])
-        regions: dict[str, Tensor] = {
-            "foreground": (mask[textured] > 1 - BLENDED).float(),
-            "background": (mask[textured] < BLENDED).float(),
-        }
-        with fast_autocast(self.device):
-            drawn = {
-                "shape": self.cgn.mask(draw_noise(len(labels), self.noise), labels),
-                "foreground": shuffle_texture(self.cgn.foreground(draw_noise(len(ours), self.noise), ours), self.noise),
-                "background": shuffle_texture(self.cgn.background(draw_noise(len(ours), self.noise), ours), self.noise),
-            }
-        fake = {name: values.float() * regions.get(name, 1) for name, values in drawn.items()}
-        true = {"shape": mask} | {name: region * real for name, region in regions.items()}
-        about = {name: _About(ours, region) for name, region in regions.items()} | {"shape": _About(labels)}
-
-        terms = {
-            f"{name} discriminator": self._compare(name, true[name], fake[name].detach(), about[name]) for name in true
-        }
+    def _update(self, penalty: bool) -> dict[str, Tensor]:
+        mechanisms, area = self._mechanisms()
+        terms = {f"{name} discriminator": each.discrimination() for name, each in mechanisms.items()}
         if penalty:
-            weights = dict.fromkeys(regions, recipe.lambda_r1_texture) | {"shape": recipe.lambda_r1}
-            terms["gradient penalty"] = mask.new_zeros(())
-            for name, weight in weights.items():
-                leaf = true[name].detach().requires_grad_()
-                square = losses.gradient_penalty(self._scores(name, leaf, about[name]), leaf)
-                terms["gradient penalty"] = terms["gradient penalty"] + weight / 2 * recipe.r1_every * square
+            penalties = [mechanisms[name].penalty() for name in ("foreground", "background", "shape")]
+            terms["gradient penalty"] = sum(penalties, torch.zeros_like(self.penalty))
             self.penalty.copy_(terms["gradient penalty"].detach())
         update(self.optimizer_d, torch.stack(list(terms.values())).sum())
         terms["gradient penalty"] = self.penalty.clone()
 
         self.judges.requires_grad_(False)
-        for name in fake:
-            terms[name] = losses.non_saturating(self._scores(name, fake[name], about[name]), real=True)
+        deceptions = {name: each.deception() for name, each in mechanisms.items()}
         self.judges.requires_grad_(True)
         self.cgn.zero_grad(set_to_none=True)
-        torch.stack([terms[name] for name in fake]).sum().backward()
+        torch.stack(list(deceptions.values())).sum().backward()
         for optimizer in self.optimizers_g:
             optimizer.step()
-        return {name: term.detach() for name, term in terms.items()} | {"mask mean": drawn["shape"].detach().mean()}
+        return {name: term.detach() for name, term in (terms | deceptions).items()} | {"mask mean": area}
 
-    def _classes_in_groups(self) -> Tensor:
-        """Indices of a batch of random images in which `GROUP` consecutive ones are of one class."""
+    def _mechanisms(self) -> tuple[dict[str, Mechanism], Tensor]:
+        """What the three draw for the images of a step, and the mean of the masks."""
+        recipe, cgn, index = self.recipe, self.cgn, self.index
+        labels, true = self.labels[index], self.masks[index].float() / 255
+        of_shape, of_texture = (w / 2 * recipe.r1_every for w in (recipe.lambda_r1, recipe.lambda_r1_texture))
+        with fast_autocast(self.device):
+            mask = cgn.mask(self._noise(labels), labels)
+        mechanisms = {"shape": Mechanism(self.judges["shape"], mask.float(), true, (labels,), of_shape)}
+        labels, true = labels[: recipe.texture_batch], true[: recipe.texture_batch]
+        real = self._real(index[: recipe.texture_batch])
+        for name, texture, region in (
+            ("foreground", cgn.foreground, (true > 1 - BLENDED).float()),
+            ("background", cgn.background, (true < BLENDED).float()),
+        ):
+            with fast_autocast(self.device):
+                drawn = shuffle_texture(texture(self._noise(labels), labels), self.noise)
+            fake = drawn.float() * region
+            mechanisms[name] = Mechanism(self.judges[name], fake, region * real, (region, labels), of_texture)
+        return mechanisms, mask.detach().mean()
+
+    def _batch(self, step: int) -> Tensor:
+        """Indices of random images in which `GROUP` consecutive ones are of one class."""
 
         def draw(below: int, n: int) -> Tensor:
             return torch.randint(below, (n,), generator=self.noise, device=self.device)
@@ -349,35 +332,13 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         chosen = draw(len(self.members), self.recipe.batch_size // GROUP)
         return torch.cat([self.members[label][draw(len(self.members[label]), GROUP)] for label in chosen.tolist()])
 
-    def _scores(self, name: str, values: Tensor, about: "_About") -> Tensor:
-        judge = self.judges[name]
-        with fast_autocast(self.device):
-            scores = judge(values, about.labels) if about.region is None else judge(values, about.region, about.labels)
-        return scores.float()
-
-    def _compare(self, name: str, true: Tensor, fake: Tensor, about: "_About") -> Tensor:
-        """Loss of a discriminator, which scores both in one pass."""
-        valid, invalid = self._scores(name, torch.cat([true, fake]), about.twice()).chunk(2)
-        return losses.non_saturating(valid, real=True) + losses.non_saturating(invalid, real=False)
-
-
-@dataclass(frozen=True)
-class _About:
-    """What a discriminator is told beside the data: their labels (B,) and, of textures, the region (B, 1, H, W)."""
-
-    labels: Tensor
-    region: Tensor | None = None
-
-    def twice(self) -> "_About":
-        """The same for real and fake data in a row."""
-        return _About(self.labels.repeat(2), None if self.region is None else self.region.repeat(2, 1, 1, 1))
-
 
 def trainer_for(
     images: LabelledImages,
-    recipe: AdversarialRecipe | MechanismRecipe,
-    features: PerceptualFeatures | None,
+    recipe: AnyRecipe,
     seed: int,
+    *,
+    features: PerceptualFeatures | None = None,
     device: str = "cpu",
 ) -> AdversarialTrainer | MechanismTrainer:
     """The trainer of a recipe. features: for the style loss of an AdversarialRecipe; a MechanismRecipe needs none.
@@ -387,7 +348,7 @@ def trainer_for(
     if isinstance(recipe, MechanismRecipe):
         return MechanismTrainer(images, recipe, seed, device)
     if features is None:
-        raise ValueError(f"recipe {recipe.name} needs perceptual features for its style loss")
+        raise ValueError(f"recipe {recipe.name} needs perceptual features for its style loss: pass features=...")
     return AdversarialTrainer(images, recipe, features, seed, device)
 
 
@@ -425,9 +386,8 @@ def flatten_textures(cgn: CGN, variation: float) -> None:
         weight.copy_(weight[:, :1] + variation * weight)
 
 
-def _new_cgn(recipe: AdversarialRecipe | MechanismRecipe, seed: int) -> CGN:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "cgn", "default initialisation"))  # layers that keep PyTorch's default
+def _new_cgn(recipe: AnyRecipe, seed: int) -> CGN:
+    with seeded(seed, "cgn", "default initialisation"):  # layers that keep PyTorch's default
         cgn = CGN()
     initialise(cgn, recipe.initialisation, recipe.gain, generator(seed, "cgn", "initialisation"))
     return cgn
@@ -435,8 +395,7 @@ def _new_cgn(recipe: AdversarialRecipe | MechanismRecipe, seed: int) -> CGN:
 
 def build_networks(recipe: AdversarialRecipe, seed: int) -> tuple[CGN, Discriminator]:
     """CGN and discriminator with the recipe's initialisation, from named generators."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "cgn", "discriminator"))
+    with seeded(seed, "cgn", "discriminator"):
         discriminator = DISCRIMINATORS[recipe.discriminator]()
     if isinstance(discriminator, ConvDiscriminator):
         initialise(discriminator, "normal", 0.02, generator(seed, "discriminator", "initialisation"))
@@ -447,4 +406,4 @@ def build_networks(recipe: AdversarialRecipe, seed: int) -> tuple[CGN, Discrimin
 def sample_classes(cgn: nn.Module, device: str = "cpu", seed: int = 0) -> Composition:
     """One sample of each class with tied labels and noise that depends on `seed` alone: comparable over training."""
     stream = generator(seed, "samples", device=device)
-    return cgn(draw_noise(CLASSES, stream), torch.arange(CLASSES, device=device), stream)
+    return cgn(draw_noise(N_CLASSES, stream), torch.arange(N_CLASSES, device=device), stream)

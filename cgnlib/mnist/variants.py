@@ -2,8 +2,7 @@
 
 In training, a digit's class fixes its colours or textures; at test time every factor is drawn freely. Every set is
 seeded by (variant, split) alone, so it is the same in every run, in any order, and `limit` only shortens it. Deviations
-from the published code, for the ledger: colours are
-clipped to [0, 1]; images are uint8; the test factors are seeded.
+from the published code, for the ledger: colours are clipped to [0, 1]; images are uint8; the test factors are seeded.
 """
 
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cgnlib.assets import Digits, Textures
+from cgnlib.data.digits import Digits
+from cgnlib.data.textures import Textures
+from cgnlib.errors import known
 from cgnlib.images import LabelledImages
-from cgnlib.parameters import VARIANTS
+from cgnlib.mnist.names import N_CLASSES, SIZE, VARIANTS
 from cgnlib.randomness import generator
 
 SPLITS = ("train", "fit", "dev", "test", "test-indomain", "free-train")
@@ -22,7 +23,6 @@ SPLITS = ("train", "fit", "dev", "test", "test-indomain", "free-train")
 DATA_SEED = 0  # one constant: the data sets never change with a run's seed
 DEV_SHARE = 10  # one in ten training digits, the last ones, is kept for development
 FULL_TRAIN = 50_000  # with full MNIST, double-colored and wildlife train on train[:50000] and test on the rest
-SIZE = 32
 CHUNK = 8192  # images rendered at a time
 MASK_LEVEL = 25  # a pixel belongs to the digit where pixel / 255 > 0.1, so from grey level 26 on
 
@@ -117,7 +117,7 @@ def draw_factors(variant: str, split: str, labels: Tensor, palette: Tensor | Non
     def factor(name: str) -> Tensor:
         if split in ("train", "fit", "test-indomain"):
             return labels.clone()
-        return torch.randint(10, (total,), generator=stream_of(f"{name}-label"))
+        return torch.randint(N_CLASSES, (total,), generator=stream_of(f"{name}-label"))
 
     def colours(name: str, palette: Tensor, chosen: Tensor, std: float) -> Tensor:
         # Drawn in float64, so that the instruction set's last bit does not reach the pixels.
@@ -130,14 +130,13 @@ def draw_factors(variant: str, split: str, labels: Tensor, palette: Tensor | Non
 
     foreground = factor("foreground")
     if variant == "colored":
-        if palette is None:
-            palette = torch.tensor(COLORED_PALETTE)
+        palette = torch.tensor(COLORED_PALETTE) if palette is None else palette
         draws = colours("foreground", palette.double() / 255, foreground, COLORED_STD), torch.zeros(total, 3)
         return Factors(labels, foreground, torch.full_like(labels, -1), *draws)
     background = factor("background")
     if variant == "double-colored":
         palette = torch.tensor(DOUBLE_COLORED_PALETTE, dtype=torch.float64) / 255
-        digit_colour = (foreground - DIGIT_SHIFT) % 10
+        digit_colour = (foreground - DIGIT_SHIFT) % N_CLASSES
         draws = (
             colours("foreground", palette, digit_colour, DOUBLE_COLORED_STD),
             colours("background", palette, background, DOUBLE_COLORED_STD),
@@ -183,13 +182,16 @@ def make_variant(
     Splits: `train` (factors tied to the class), `fit` (train without the development digits), `dev` (the development
     digits, free factors), `test` (free factors), `test-indomain` (the test digits, tied), `free-train` (all training
     digits, free factors: for the oracle). palette: other mean colours for colored, (10, 3) in [0, 255].
+
+    >>> from cgnlib.data.digits import embedded_digits
+    >>> images = make_variant("double-colored", "test", embedded_digits(), limit=100)
+    >>> images.images.shape, images.shape[:4].tolist(), images.background[:4].tolist()
+    (torch.Size([100, 3, 32, 32]), [6, 8, 6, 4], [4, 9, 4, 6])
     """
     if palette is not None and (variant != "colored" or palette.shape != (10, 3)):
         raise ValueError(f"a palette is for colored and has 10 x 3 values, not for {variant} with {[*palette.shape]}")
-    if variant not in VARIANTS:
-        raise ValueError(f"unknown variant {variant!r}: one of {', '.join(VARIANTS)}")
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
+    known("variant", variant, VARIANTS)
+    known("split", split, SPLITS)
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, not {limit}")
     if variant == "wildlife" and textures is None:
@@ -200,9 +202,10 @@ def make_variant(
     drawn_for = select_digits(variant, "train", digits)[1] if split == "fit" else labels
     factors = draw_factors(variant, split, drawn_for, palette)
     total = len(images) if limit is None else min(limit, len(images))
-    windows = None
+    windows, source = None, digits.source
     if variant == "wildlife" and textures is not None:
-        windows = (texture_windows(textures.foreground), texture_windows(textures.background))
+        windows = texture_windows(textures.foreground), texture_windows(textures.background)
+        source = f"{digits.source}+{textures.source}"
 
     rendered = torch.empty(total, 3, SIZE, SIZE, dtype=torch.uint8)
     for start in range(0, total, CHUNK):
@@ -213,13 +216,8 @@ def make_variant(
         elif variant == "double-colored":
             rendered[part] = paint(images[part], foreground, background)
         elif windows is not None:
-            digit, ground = (
-                crop(window, label[part], position)
-                for window, label, position in zip(
-                    windows, (factors.foreground, factors.background), (foreground, background), strict=True
-                )
-            )
+            digit = crop(windows[0], factors.foreground[part], foreground)
+            ground = crop(windows[1], factors.background[part], background)
             rendered[part] = torch.where(digit_masks(images[part])[:, None], digit, ground)
-    source = digits.source if textures is None or variant != "wildlife" else f"{digits.source}+{textures.source}"
     kept = (factors.shape[:total], factors.foreground[:total], factors.background[:total])
     return LabelledImages(rendered, *(label.clone() for label in kept), name=f"{variant}/{split}", source=source)

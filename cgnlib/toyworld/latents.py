@@ -5,7 +5,7 @@ The real BigGAN found the meaning of its latents by itself, in one to two days o
 the draws that a scene is rendered from. They move place, size, aspect and family of the shape, the colours of the
 texture, and the background; objects stand upright and their patterns keep their phase, since a generator of this size
 drew turned patterns as blurs, in which stars, squares and flowers could not be told. Within a class, scenes of latents
-are 97 % as far apart as those of the world (mean distance of the oracle's features).
+are 97 % as far apart as those of the world (mean distance of the factor reader's features).
 """
 
 import math
@@ -30,32 +30,18 @@ def scenes_of(z: Tensor, labels: Tensor) -> Factors:
     """
     if z.shape != (len(labels), Z_DIM):
         raise ValueError(f"latents are {tuple(z.shape)}, expected {(len(labels), Z_DIM)}")
-    rotation, directions = _rotation(), _directions()
-    turned = z @ rotation
-    draws, rest = _uniform(turned[:, :-NOISE_DIRECTIONS]), turned[:, -NOISE_DIRECTIONS:]
-    shape, texture, background = draws.split([len(SHAPE_DRAWS), len(TEXTURE_DRAWS), len(BACKGROUND_DRAWS)], dim=1)
-    noise = _uniform(rest @ directions).unflatten(1, (3, NOISE_GRID, NOISE_GRID))
-    return Factors(
-        labels,
-        labels,
-        labels,
-        _placed(shape, SHAPE_DRAWS, 12),
-        _placed(texture, TEXTURE_DRAWS, 16),
-        noise[:, :1],
-        _placed(background, BACKGROUND_DRAWS, 8),
-        noise[:, 1:],
-    )
-
-
-def _rotation() -> Tensor:
-    return torch.linalg.qr(torch.randn(Z_DIM, Z_DIM, generator=generator(0, "toyworld", "latents", "rotation")))[0]
-
-
-def _directions() -> Tensor:
-    """(7, 243): how each value of the three noise grids depends on the remaining latents; unit columns."""
+    rotation = torch.linalg.qr(torch.randn(Z_DIM, Z_DIM, generator=generator(0, "toyworld", "latents", "rotation")))[0]
+    # How each value of the three noise grids depends on the remaining latents.
     stream = generator(0, "toyworld", "latents", "noise")
     directions = torch.randn(NOISE_DIRECTIONS, 3 * NOISE_GRID**2, generator=stream)
-    return directions / directions.norm(dim=0)
+    turned = z @ rotation
+    noise = _uniform(turned[:, -NOISE_DIRECTIONS:] @ (directions / directions.norm(dim=0)))
+    noise = noise.unflatten(1, (3, NOISE_GRID, NOISE_GRID))
+    draws = _uniform(turned[:, :-NOISE_DIRECTIONS])
+    shape, texture, background = draws.split([len(SHAPE_DRAWS), len(TEXTURE_DRAWS), len(BACKGROUND_DRAWS)], dim=1)
+    shape, texture = _placed(shape, SHAPE_DRAWS, 12), _placed(texture, TEXTURE_DRAWS, 16)
+    background = _placed(background, BACKGROUND_DRAWS, 8)
+    return Factors(labels, labels, labels, shape, texture, noise[:, :1], background, noise[:, 1:])
 
 
 def _uniform(normal: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A small network that reads labels off toy images: the toy world's classifier, and the oracle of its factors."""
+"""A small network that reads labels off toy images: the toy world's classifier, and its factor reader."""
 
 from collections.abc import Mapping, Sequence
 

@@ -38,7 +38,7 @@ def _step(distance: Tensor, sharpness: float = 64.0) -> Tensor:
     return (0.5 + sharpness * distance).clamp(0, 1)
 
 
-def _land(x: Tensor, y: Tensor, u: Tensor, sky: Tensor, ground: Tensor, horizon: tuple[float, float]) -> Tensor:
+def _land(y: Tensor, u: Tensor, sky: Tensor, ground: Tensor, horizon: tuple[float, float]) -> Tensor:
     """Sky above, ground below a line at a random height within `horizon`."""
     return _cover(sky, ground, _step(y - between(u, *horizon)))
 
@@ -46,14 +46,14 @@ def _land(x: Tensor, y: Tensor, u: Tensor, sky: Tensor, ground: Tensor, horizon:
 def meadow(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     sky = _mix(_colour((120, 170, 215), u[:, 0]), _colour((205, 220, 225), u[:, 0]), y)
     grass = _mix(_colour((70, 120, 55), u[:, 1]), _colour((125, 160, 75), u[:, 1]), noise[:, 0])
-    return _land(x, y, u[:, 2], sky, grass, (0.35, 0.6))
+    return _land(y, u[:, 2], sky, grass, (0.35, 0.6))
 
 
 def sea(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     sky = _colour((195, 210, 220), u[:, 0])
     ripple = 0.5 + 0.5 * (60 * y + 6 * noise[:, 0] + 6 * u[:, 3, None, None]).sin()
     water = _mix(_colour((50, 95, 130), u[:, 1]), _colour((95, 140, 165), u[:, 1]), ripple)
-    return _land(x, y, u[:, 2], sky, water, (0.2, 0.45))
+    return _land(y, u[:, 2], sky, water, (0.2, 0.45))
 
 
 def desert(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def room(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     wall = _colour((205, 190, 165), u[:, 0])
     boards = 0.5 + 0.5 * (2 * math.pi * 7 * (x - 0.5) / (0.4 + y) + 6 * u[:, 3, None, None]).sin()
     floor = _mix(_colour((125, 90, 65), u[:, 1]), _colour((150, 112, 82), u[:, 1]), boards)
-    return _land(x, y, u[:, 2], wall, floor, (0.6, 0.8))
+    return _land(y, u[:, 2], wall, floor, (0.6, 0.8))
 
 
 def city(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
@@ -118,48 +118,33 @@ def _free_colour(u: Tensor) -> Tensor:
     return 1.4 * (u[:, :, None, None] - 0.5)
 
 
-def fog(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return _mix(_free_colour(u[:, :3]), _free_colour(u[:, 3:6]), noise[:, 0])
+def _free(share: Scene) -> Scene:
+    """A scene of two free colours, mixed by a share in [0, 1]."""
+    return lambda x, y, u, noise: _mix(_free_colour(u[:, :3]), _free_colour(u[:, 3:6]), share(x, y, u, noise))
 
 
 def slope(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     angle = 2 * math.pi * u[:, 6, None, None]
-    along = (0.5 + (x - 0.5) * angle.cos() + (y - 0.5) * angle.sin()).clamp(0, 1)
-    return _mix(_free_colour(u[:, :3]), _free_colour(u[:, 3:6]), along)
+    return (0.5 + (x - 0.5) * angle.cos() + (y - 0.5) * angle.sin()).clamp(0, 1)
 
 
 def halves(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     angle = 2 * math.pi * u[:, 6, None, None]
-    side = (
-        (x - 0.5) * angle.cos()
-        + (y - 0.5) * angle.sin()
-        + 0.3 * (noise[:, 0] - 0.5)
-        + 0.5 * (u[:, 7, None, None] - 0.5)
-    )
-    return _mix(_free_colour(u[:, :3]), _free_colour(u[:, 3:6]), _step(side))
+    side = (x - 0.5) * angle.cos() + (y - 0.5) * angle.sin()
+    return _step(side + 0.3 * (noise[:, 0] - 0.5) + 0.5 * (u[:, 7, None, None] - 0.5))
 
 
 def panels(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     rate = 2 * math.pi * between(u[:, 6], 2, 6)
-    return _mix(
-        _free_colour(u[:, :3]), _free_colour(u[:, 3:6]), (0.5 + 3 * (rate * (x + 0.3 * noise[:, 1])).sin()).clamp(0, 1)
-    )
+    return (0.5 + 3 * (rate * (x + 0.3 * noise[:, 1])).sin()).clamp(0, 1)
 
 
-def clouds(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return _mix(_free_colour(u[:, :3]), _free_colour(u[:, 3:6]), (4 * (noise[:, 0] - 0.4)).clamp(0, 1))
-
-
-CLASSES: Mapping[str, Scene] = {
-    "meadow": meadow,
-    "sea": sea,
-    "desert": desert,
-    "night": night,
-    "forest": forest,
-    "snow": snow,
-    "room": room,
-    "city": city,
-    "sunset": sunset,
-    "rocks": rocks,
+SCENES = (meadow, sea, desert, night, forest, snow, room, city, sunset, rocks)
+CLASSES: Mapping[str, Scene] = {scene.__name__: scene for scene in SCENES}
+OTHERS: Mapping[str, Scene] = {
+    "fog": _free(lambda x, y, u, noise: noise[:, 0]),
+    "slope": _free(slope),
+    "halves": _free(halves),
+    "panels": _free(panels),
+    "clouds": _free(lambda x, y, u, noise: (4 * (noise[:, 0] - 0.4)).clamp(0, 1)),
 }
-OTHERS: Mapping[str, Scene] = {"fog": fog, "slope": slope, "halves": halves, "panels": panels, "clouds": clouds}

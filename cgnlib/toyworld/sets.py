@@ -1,6 +1,6 @@
 """Data sets of the toy world: class-tied training images, and test sets in which one factor at a time is freed.
 
-The test sets are twins of those of the real study: ImageNet-9 (Xiao et al., 2021) as original, mixed-same, mixed-rand
+The test sets are twins of the real ones: ImageNet-9 (Xiao et al., 2021) as original, mixed-same, mixed-rand
 and only-background, and the cue-conflict stimuli (Geirhos et al., 2019). Images of one index show the same object in
 original, mixed-same and mixed-rand.
 """
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cgnlib.errors import known
 from cgnlib.images import to_uint8
 from cgnlib.randomness import generator
 from cgnlib.toyworld.world import N_CLASSES, N_OTHERS, NEUTRAL, Factors, Scenes, draw_factors, render, render_others
@@ -57,18 +58,14 @@ def factors_of(name: str, n: int, seed: int) -> Factors:
         raise ValueError(f"a set of {n} images is too small: take 2 or more")
     if name == FREE:
         return free_factors(n, generator(seed, "toyworld", FREE))
-    if name == TRAIN:
-        stream = generator(seed, "toyworld", TRAIN)
-        return tied_factors(_balanced(n, stream), stream)
-    if name not in TEST_SETS:
-        raise ValueError(f"unknown toy set {name!r}: expected one of {(TRAIN, FREE, *TEST_SETS)}")
-    stream = generator(seed, "toyworld", "test")
-    labels = _balanced(n, stream)
+    known("toy set", name, (TRAIN, FREE, *TEST_SETS))
+    stream = generator(seed, "toyworld", TRAIN if name == TRAIN else "test")
+    labels = torch.randperm(n, generator=stream) % N_CLASSES
     if name == "cue-conflict":
         texture = (labels + torch.randint(1, N_CLASSES, (n,), generator=stream)) % N_CLASSES
         return draw_factors(labels, texture, torch.full_like(labels, NEUTRAL), stream)
     objects = tied_factors(labels, stream)
-    if name in ("original", "only-background"):
+    if name in (TRAIN, "original", "only-background"):
         return objects
     other = labels if name == "mixed-same" else torch.randint(N_CLASSES, (n,), generator=stream)
     return objects.with_background_of(tied_factors(other, generator(seed, "toyworld", "test", name)))
@@ -87,7 +84,3 @@ def build(name: str, n: int, seed: int, batch: int = 200) -> ToyImages:
         images.append(to_uint8(image))
         masks.append(mask[:, 0].mul(255).round_().to(torch.uint8))
     return ToyImages(torch.cat(images), torch.cat(masks), factors.shape, factors.texture, factors.background)
-
-
-def _balanced(n: int, stream: torch.Generator) -> Tensor:
-    return torch.randperm(n, generator=stream) % N_CLASSES

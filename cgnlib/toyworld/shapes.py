@@ -19,22 +19,11 @@ def between(u: Tensor, low: float, high: float) -> Tensor:
     return (low + (high - low) * u)[:, None, None]
 
 
-def _turned(x: Tensor, y: Tensor, angle: float | Tensor) -> tuple[Tensor, Tensor]:
-    cos, sin = (angle.cos(), angle.sin()) if isinstance(angle, Tensor) else (math.cos(angle), math.sin(angle))
-    return cos * x + sin * y, cos * y - sin * x
-
-
 def _polygon(x: Tensor, y: Tensor, corners: int, radius: Tensor | float) -> Tensor:
     """A regular polygon with one corner up."""
-    sides = []
-    for side in range(corners):
-        along, _ = _turned(x, y, -math.pi / 2 + math.pi / corners + 2 * math.pi * side / corners)
-        sides.append(along)
+    turns = [-math.pi / 2 + math.pi / corners + 2 * math.pi * side / corners for side in range(corners)]
+    sides = [math.cos(turn) * x + math.sin(turn) * y for turn in turns]
     return radius * math.cos(math.pi / corners) - torch.stack(sides).amax(0)
-
-
-def disc(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    return 0.85 - torch.hypot(x, y)
 
 
 def star(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
@@ -42,14 +31,6 @@ def star(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
     tip = (2 * turn - 1).abs()
     inner = between(u[:, 0], 0.38, 0.48)
     return 0.75 * (inner + (1.1 - inner) * tip - torch.hypot(x, y))
-
-
-def triangle(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    return _polygon(x, y - 0.15, 3, 1.15)
-
-
-def square(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    return 0.75 - torch.maximum(x.abs(), y.abs())
 
 
 def ring(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
@@ -62,26 +43,11 @@ def cross(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
     return torch.maximum(torch.minimum(0.95 - x, arm - y), torch.minimum(arm - x, 0.95 - y))
 
 
-def crescent(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    bite = between(u[:, 0], 0.65, 0.8)
-    return torch.minimum(0.95 - torch.hypot(x, y), torch.hypot(x - bite, y) - 0.62)
-
-
-def flower(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    wave = between(u[:, 0], 0.18, 0.26)
-    return 0.85 * (0.76 + wave * (6 * torch.atan2(y, x)).cos() - torch.hypot(x, y))
-
-
 def arrow(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
     half = between(u[:, 0], 0.2, 0.3)
     shaft = torch.minimum(half - y.abs(), torch.minimum(x + 0.95, 0.3 - x))
     head = torch.minimum(x + 0.05, 0.7 * (0.95 - x - 1.15 * y.abs()))
     return torch.maximum(shaft, head)
-
-
-def hourglass(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    waist = between(u[:, 0], 0.18, 0.28)
-    return torch.minimum(0.9 - y.abs(), 0.8 * (waist + 0.7 * y.abs() - x.abs()))
 
 
 def blob(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
@@ -96,11 +62,6 @@ def polygon(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
     corners = 5 + (3 * u[:, :1, None]).floor().clamp(max=2)  # 5, 6 or 7
     levels = torch.stack([_polygon(x, y, each, 0.95) for each in (5, 6, 7)])
     return levels.gather(0, (corners - 5).long().expand_as(x)[None])[0]
-
-
-def capsule(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    half = between(u[:, 0], 0.4, 0.7)
-    return between(u[:, 1], 0.25, 0.45) - torch.hypot((x.abs() - half).clamp(min=0), y)
 
 
 def dumbbell(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
@@ -126,41 +87,35 @@ def frame(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
     return width - (torch.maximum(x.abs(), y.abs()) - 0.9 + width).abs()
 
 
-def gear(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    teeth = (3 * (8 * torch.atan2(y, x)).cos()).clamp(-1, 1)
-    return 0.75 + 0.12 * teeth - torch.hypot(x, y)
-
-
-def half_disc(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    return torch.minimum(0.95 - torch.hypot(x, y - 0.35), 0.35 + between(u[:, 0], 0, 0.2) - y)
-
-
-def lens(x: Tensor, y: Tensor, u: Tensor) -> Tensor:
-    bulge = between(u[:, 0], 0.35, 0.6)
-    return 1.05 - torch.hypot(x, y.abs() + 1.05 - bulge)
-
-
 CLASSES: Mapping[str, Silhouette] = {
-    "disc": disc,
+    "disc": lambda x, y, u: 0.85 - torch.hypot(x, y),
     "star": star,
-    "triangle": triangle,
-    "square": square,
+    "triangle": lambda x, y, u: _polygon(x, y - 0.15, 3, 1.15),
+    "square": lambda x, y, u: 0.75 - torch.maximum(x.abs(), y.abs()),
     "ring": ring,
     "cross": cross,
-    "crescent": crescent,
-    "flower": flower,
+    "crescent": lambda x, y, u: torch.minimum(
+        0.95 - torch.hypot(x, y), torch.hypot(x - between(u[:, 0], 0.65, 0.8), y) - 0.62
+    ),
+    "flower": lambda x, y, u: (
+        0.85 * (0.76 + between(u[:, 0], 0.18, 0.26) * (6 * torch.atan2(y, x)).cos() - torch.hypot(x, y))
+    ),
     "arrow": arrow,
-    "hourglass": hourglass,
+    "hourglass": lambda x, y, u: torch.minimum(
+        0.9 - y.abs(), 0.8 * (between(u[:, 0], 0.18, 0.28) + 0.7 * y.abs() - x.abs())
+    ),
 }
 OTHERS: Mapping[str, Silhouette] = {
     "blob": blob,
     "polygon": polygon,
-    "capsule": capsule,
+    "capsule": lambda x, y, u: (
+        between(u[:, 1], 0.25, 0.45) - torch.hypot((x.abs() - between(u[:, 0], 0.4, 0.7)).clamp(min=0), y)
+    ),
     "dumbbell": dumbbell,
     "corner": corner,
     "drop": drop,
     "frame": frame,
-    "gear": gear,
-    "half-disc": half_disc,
-    "lens": lens,
+    "gear": lambda x, y, u: 0.75 + 0.12 * (3 * (8 * torch.atan2(y, x)).cos()).clamp(-1, 1) - torch.hypot(x, y),
+    "half-disc": lambda x, y, u: torch.minimum(0.95 - torch.hypot(x, y - 0.35), 0.35 + between(u[:, 0], 0, 0.2) - y),
+    "lens": lambda x, y, u: 1.05 - torch.hypot(x, y.abs() + 1.05 - between(u[:, 0], 0.35, 0.6)),
 }

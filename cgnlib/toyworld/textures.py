@@ -33,10 +33,6 @@ def _edge(wave: Tensor, sharpness: float = 2.0) -> Tensor:
     return (0.5 + sharpness * wave).clamp(0, 1)
 
 
-def stripes(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return _edge((_period(u[:, 0], 8, 11) * x).sin())
-
-
 def checks(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     rate = _period(u[:, 0], 14, 18)
     return _edge((rate * x).sin() * (rate * y).sin(), 4.0)
@@ -45,10 +41,6 @@ def checks(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
 def dots(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     rate = _period(u[:, 0], 9, 12)
     return _edge(((rate * x).cos() + (rate * y).cos()) / 2 - 0.3, 2.5)
-
-
-def circles(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return _edge((_period(u[:, 0], 8, 11) * torch.hypot(x, y)).sin())
 
 
 def zigzag(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
@@ -64,25 +56,9 @@ def bricks(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     return ((joint - 0.65) * 5).clamp(0, 1)
 
 
-def blotches(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return _edge(noise - 0.5, 5.0)
-
-
 def plaid(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     rate = _period(u[:, 0], 12, 16)
     return 0.5 * _edge((rate * x).sin()) + 0.5 * _edge((rate * y).sin())
-
-
-def waves(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return _edge((_period(u[:, 0], 9, 12) * (y + 3 * (_period(u[:, 1], 18, 24) * x).sin())).sin(), 1.0)
-
-
-def smooth(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return 0.5 + 0.5 * (_period(u[:, 0], 60, 90) * x).sin()
-
-
-def grain(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return (0.5 + (noise - 0.5) * 2 + 0.3 * (_period(u[:, 0], 5, 7) * x).sin()).clamp(0, 1)
 
 
 def lattice(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
@@ -90,29 +66,39 @@ def lattice(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     return _edge(torch.maximum((rate * (x + y)).cos(), (rate * (x - y)).cos()) - 0.75, 4.0)
 
 
-def marble(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return 0.5 + 0.5 * (_period(u[:, 0], 20, 40) * x + 9 * noise).sin()
-
-
 def spots(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
     rate = _period(u[:, 0], 10, 20)
     return _edge((rate * x + 3 * noise).cos() * (0.8 * rate * y).cos() - 0.2, 2.0)
 
 
-def plain(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return 0.3 * noise
-
-
 CLASSES: Mapping[str, Texture] = {
-    "stripes": Texture(stripes, ((200, 40, 40), (245, 225, 210))),
+    "stripes": Texture(
+        lambda x, y, u, noise: _edge((_period(u[:, 0], 8, 11) * x).sin()), ((200, 40, 40), (245, 225, 210))
+    ),
     "checks": Texture(checks, ((35, 35, 40), (235, 235, 230))),
     "dots": Texture(dots, ((60, 90, 200), (250, 240, 120))),
-    "circles": Texture(circles, ((240, 130, 30), (90, 40, 20))),
+    "circles": Texture(
+        lambda x, y, u, noise: _edge((_period(u[:, 0], 8, 11) * torch.hypot(x, y)).sin()),
+        ((240, 130, 30), (90, 40, 20)),
+    ),
     "zigzag": Texture(zigzag, ((130, 50, 150), (235, 190, 240))),
     "bricks": Texture(bricks, ((180, 85, 60), (225, 210, 195))),
-    "blotches": Texture(blotches, ((240, 200, 60), (70, 45, 25))),
+    "blotches": Texture(lambda x, y, u, noise: _edge(noise - 0.5, 5.0), ((240, 200, 60), (70, 45, 25))),
     "plaid": Texture(plaid, ((20, 110, 80), (215, 60, 90))),
-    "waves": Texture(waves, ((20, 60, 130), (80, 210, 220))),
-    "smooth": Texture(smooth, ((235, 90, 150), (255, 200, 215))),
+    "waves": Texture(
+        lambda x, y, u, noise: _edge(
+            (_period(u[:, 0], 9, 12) * (y + 3 * (_period(u[:, 1], 18, 24) * x).sin())).sin(), 1.0
+        ),
+        ((20, 60, 130), (80, 210, 220)),
+    ),
+    "smooth": Texture(
+        lambda x, y, u, noise: 0.5 + 0.5 * (_period(u[:, 0], 60, 90) * x).sin(), ((235, 90, 150), (255, 200, 215))
+    ),
 }
-OTHERS: Mapping[str, Pattern] = {"grain": grain, "lattice": lattice, "marble": marble, "spots": spots, "plain": plain}
+OTHERS: Mapping[str, Pattern] = {
+    "grain": lambda x, y, u, noise: (0.5 + (noise - 0.5) * 2 + 0.3 * (_period(u[:, 0], 5, 7) * x).sin()).clamp(0, 1),
+    "lattice": lattice,
+    "marble": lambda x, y, u, noise: 0.5 + 0.5 * (_period(u[:, 0], 20, 40) * x + 9 * noise).sin(),
+    "spots": spots,
+    "plain": lambda x, y, u, noise: 0.3 * noise,
+}

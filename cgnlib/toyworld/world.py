@@ -4,6 +4,7 @@ An image is composed as the CGN composes (Eq. 1), x = m * f + (1 - m) * b, from 
 class-tied sets, as in photographs, class i always comes with shape i, texture i and background i.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -51,47 +52,32 @@ class Factors:
 
     def with_background_of(self, other: "Factors") -> "Factors":
         """The same objects before the backgrounds of other factors."""
-        return replace(
-            self,
-            background=other.background,
-            background_draws=other.background_draws,
-            background_noise=other.background_noise,
-        )
+        names = ("background", "background_draws", "background_noise")
+        return replace(self, **{name: getattr(other, name) for name in names})
 
 
 def draw_factors(shape: Tensor, texture: Tensor, background: Tensor, stream: torch.Generator) -> Factors:
     """Random draws for given labels, each (B,) int64."""
-    n = len(shape)
-
-    def uniform(*size: int) -> Tensor:
-        return torch.rand(n, *size, generator=stream)
-
-    return Factors(
-        shape,
-        texture,
-        background,
-        uniform(12),
-        uniform(16),
-        uniform(1, NOISE_GRID, NOISE_GRID),
-        uniform(8),
-        uniform(2, NOISE_GRID, NOISE_GRID),
-    )
+    sizes = ((12,), (16,), (1, NOISE_GRID, NOISE_GRID), (8,), (2, NOISE_GRID, NOISE_GRID))
+    draws = [torch.rand(len(shape), *size, generator=stream) for size in sizes]
+    return Factors(shape, texture, background, *draws)
 
 
 def render(factors: Factors) -> Scenes:
-    """Images of the ten classes."""
+    """Images of the ten classes. Raises ValueError for labels out of range."""
     patterns = [texture.pattern for texture in textures.CLASSES.values()]
-    backdrops = [*scenes.CLASSES.values(), _neutral]
-    return _render(factors, list(shapes.CLASSES.values()), patterns, _class_colours, backdrops)
+    backdrops = [*scenes.CLASSES.values(), lambda x, y, u, noise: torch.zeros(len(u), 3, SIZE, SIZE)]
+    return _render(factors, list(shapes.CLASSES.values()), patterns, backdrops, _class_colours)
 
 
 def render_others(factors: Factors) -> Scenes:
     """Images of other silhouettes, patterns and scenes than those of the ten classes, in free colours.
 
-    Labels count from 0 to `N_OTHERS` of each factor. A network that finds objects in general is trained on these.
+    Labels count from 0 to `N_OTHERS` of each factor (ValueError). A network that finds objects in general is trained on
+    these.
     """
     silhouettes, backdrops = list(shapes.OTHERS.values()), list(scenes.OTHERS.values())
-    return _render(factors, silhouettes, list(textures.OTHERS.values()), _free_colours, backdrops)
+    return _render(factors, silhouettes, list(textures.OTHERS.values()), backdrops, _free_colours)
 
 
 N_OTHERS = (len(shapes.OTHERS), len(textures.OTHERS), len(scenes.OTHERS))  # shapes, textures, scenes
@@ -101,53 +87,34 @@ def _render(
     factors: Factors,
     silhouettes: Sequence[shapes.Silhouette],
     patterns: Sequence[textures.Pattern],
-    colours: Callable[[Factors], tuple[Tensor, Tensor]],
     backdrops: Sequence[scenes.Scene],
+    colours: Callable[[Factors], tuple[Tensor, Tensor]],
 ) -> Scenes:
-    mask = _mask(factors, silhouettes)
-    foreground = _foreground(factors, patterns, colours)
-    background = _background(factors, backdrops)
+    x, y, scale = _pose(factors.shape_draws)
+    level = _drawn(silhouettes, factors.shape, "shape", x, y, factors.shape_draws[:, 8:])
+    mask = level.mul_(scale).add_(0.5).clamp_(0, 1)[:, None]
+
+    x, y = _texture_plane(factors.texture_draws)
+    noise = _smooth(factors.texture_noise)[:, 0]
+    share = _drawn(patterns, factors.texture, "texture", x, y, factors.texture_draws[:, :4], noise)
+    first, second = colours(factors)
+    foreground = ((second - first) * share[:, None]).add_(first).clamp_(-1, 1)
+
+    grid = (torch.arange(SIZE) + 0.5) / SIZE
+    scenery = [functools.partial(each, grid[None, None], grid[None, :, None]) for each in backdrops]
+    noise = _smooth(factors.background_noise)
+    background = _drawn(scenery, factors.background, "background", factors.background_draws, noise).clamp_(-1, 1)
     return Scenes(compose(mask, foreground, background), mask, foreground, background)
 
 
-def _mask(factors: Factors, silhouettes: Sequence[shapes.Silhouette]) -> Tensor:
-    u = factors.shape_draws
-    x, y, scale = _pose(u)
-    level = torch.empty_like(x)
-    for label, index in _groups(factors.shape, len(silhouettes), "shape"):
-        level[index] = silhouettes[label](x[index], y[index], u[index, 8:])
-    return level.mul_(scale).add_(0.5).clamp_(0, 1)[:, None]
-
-
-def _foreground(
-    factors: Factors,
-    patterns: Sequence[textures.Pattern],
-    colours: Callable[[Factors], tuple[Tensor, Tensor]],
-) -> Tensor:
-    u, noise = factors.texture_draws, _smooth(factors.texture_noise)[:, 0]
-    x, y = _texture_plane(u)
-    share = torch.empty_like(noise)
-    for label, index in _groups(factors.texture, len(patterns), "texture"):
-        share[index] = patterns[label](x[index], y[index], u[index, :4], noise[index])
-    first, second = colours(factors)
-    return ((second - first) * share[:, None]).add_(first).clamp_(-1, 1)
-
-
-def _background(factors: Factors, backdrops: Sequence[scenes.Scene]) -> Tensor:
-    u, noise = factors.background_draws, _smooth(factors.background_noise)
-    grid = (torch.arange(SIZE) + 0.5) / SIZE
-    background = torch.empty(len(u), 3, SIZE, SIZE)
-    for label, index in _groups(factors.background, len(backdrops), "background"):
-        background[index] = backdrops[label](grid[None, None], grid[None, :, None], u[index], noise[index])
-    return background.clamp_(-1, 1)
-
-
-def _groups(labels: Tensor, n: int, factor: str) -> list[tuple[int, Tensor]]:
-    """Indices of the images of each label that occurs."""
+def _drawn(families: Sequence[Callable[..., Tensor]], labels: Tensor, factor: str, *inputs: Tensor) -> Tensor:
+    """What the family of each label (n,) gives for its part of the inputs, each (n, ...)."""
     present = labels.unique().tolist()
-    if present and not (present[0] >= 0 and present[-1] < n):
-        raise ValueError(f"{factor} labels lie in [{present[0]}, {present[-1]}], expected [0, {n - 1}]")
-    return [(label, (labels == label).nonzero()[:, 0]) for label in present]
+    if present and not (present[0] >= 0 and present[-1] < len(families)):
+        raise ValueError(f"{factor} labels lie in [{present[0]}, {present[-1]}], expected [0, {len(families) - 1}]")
+    order = [(labels == label).nonzero()[:, 0] for label in present]
+    parts = [families[label](*(each[index] for each in inputs)) for label, index in zip(present, order, strict=True)]
+    return torch.cat(parts)[torch.cat(order).argsort()]
 
 
 def _smooth(noise: Tensor) -> Tensor:
@@ -192,7 +159,3 @@ def _free_colours(factors: Factors) -> tuple[Tensor, Tensor]:
     """Two colours for each image, each (B, 3, 1, 1) in [-1, 1]."""
     first, second = (2 * factors.texture_draws[:, 4:10] - 1).unflatten(1, (2, 3))[..., None, None].unbind(1)
     return first, second
-
-
-def _neutral(x: Tensor, y: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-    return torch.zeros(len(u), 3, SIZE, SIZE)

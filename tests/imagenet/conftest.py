@@ -8,10 +8,9 @@ import torch
 from cgnlib.features import PerceptualFeatures, perceptual_features
 from cgnlib.imagenet.biggan import BigGAN, BigGANConfig, measure_statistics
 from cgnlib.imagenet.cgn import ImageNetCGN
+from cgnlib.imagenet.toy.parts import ToyParts, untrained_parts
 from cgnlib.imagenet.u2net import U2Net, uniform
-from cgnlib.toyworld.parts import CLASSIFIER, ORACLE, BigGANRecipe, SaliencyRecipe, ToyParts
-from cgnlib.toyworld.reader import Reader
-from cgnlib.training import freeze
+from cgnlib.training.steps import freeze
 
 SMALL = BigGANConfig(
     resolution=32,
@@ -51,7 +50,8 @@ def random_parts() -> Callable[[], ToyParts]:
 def _random_parts() -> ToyParts:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        gan, u2net = BigGAN(BigGANRecipe().generator), U2Net(SaliencyRecipe().network)
-        classifier, oracle = Reader(CLASSIFIER.heads), Reader(ORACLE.heads)
-    measure_statistics(gan, 16, 16, torch.Generator().manual_seed(0))
-    return ToyParts(freeze(gan), freeze(u2net), freeze(classifier), freeze(oracle))
+        parts = untrained_parts()
+    measure_statistics(parts.biggan, 16, 16, torch.Generator().manual_seed(0))
+    for network in parts:
+        freeze(network)
+    return parts

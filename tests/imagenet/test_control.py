@@ -16,12 +16,11 @@ from cgnlib.images import to_uint8
 from cgnlib.randomness import generator
 from cgnlib.toyworld.latents import Z_DIM
 from cgnlib.toyworld.reader import Reader
-from cgnlib.toyworld.sets import factors_of
-from cgnlib.toyworld.world import Scenes, render
+from cgnlib.toyworld.world import Scenes
 
 
 class Told:
-    """An oracle that gives the logits it was told, whatever the images are."""
+    """A factor reader that gives the logits it was told, whatever the images are."""
 
     def __init__(self, **labels: Tensor) -> None:
         self.logits = {head: 9.0 * torch.nn.functional.one_hot(each, 10) for head, each in labels.items()}
@@ -78,13 +77,13 @@ def test_control_by_hand() -> None:
 
 def test_failures_by_hand() -> None:
     images, classes = torch.zeros(3, 3, 64, 64, dtype=torch.uint8), torch.tensor([1, 2, 3])
-    oracle = told(shape=[1, 0, 3], texture=[1, 2, 0], background=[0, 2, 3])
-    assert control.entangled(images, classes, oracle).tolist() == [False, True, True]
-    assert control.legible(images, classes, oracle).tolist() == [True, False, True]
-    assert (control.entanglement(images, classes, oracle) > 0.9).tolist() == [False, True, True]
-    assert (control.legibility(images, classes, oracle) > 0.9).tolist() == [True, False, True]
-    assert control.legibility(images, classes, oracle)[1].item() == pytest.approx(1 / (9 + math.exp(9)), rel=1e-4)
-    likely = control.realism(images, torch.stack([classes] * 3, dim=1), oracle)
+    reader = told(shape=[1, 0, 3], texture=[1, 2, 0], background=[0, 2, 3])
+    assert control.entangled(images, classes, reader).tolist() == [False, True, True]
+    assert control.legible(images, classes, reader).tolist() == [True, False, True]
+    assert (control.entanglement(images, classes, reader) > 0.9).tolist() == [False, True, True]
+    assert (control.legibility(images, classes, reader) > 0.9).tolist() == [True, False, True]
+    assert control.legibility(images, classes, reader)[1].item() == pytest.approx(1 / (9 + math.exp(9)), rel=1e-4)
+    likely = control.realism(images, torch.stack([classes] * 3, dim=1), reader)
     one_wrong = -9 / 3  # of three labels, each other logit is 9 below
     assert likely.tolist() == pytest.approx([one_wrong] * 3, abs=0.01)
     assert control.most(torch.tensor([0.1, 0.9, 0.5, 0.9]), 3).tolist() == [1, 3, 2]
@@ -130,11 +129,3 @@ def test_growth_of_residue() -> None:
     assert control.residue_growth([*steady[:40], *(value + 0.2 for value in steady[40:])]) == pytest.approx(0.2)
     assert control.residue_growth(steady) == pytest.approx(0)
     assert control.residue_growth([0.1] * 9) is None
-
-
-def test_rendered_parts_hold_one_factor_each() -> None:
-    factors = factors_of("free", 6, 3)
-    foregrounds, backgrounds = control.rendered_parts(factors, batch=4)
-    scenes = render(factors)
-    assert torch.equal(foregrounds, to_uint8(scenes.foreground))
-    assert torch.equal(backgrounds, to_uint8(scenes.background))

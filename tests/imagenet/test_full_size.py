@@ -9,7 +9,8 @@ import torch
 from cgnlib.features import random_vgg16_features
 from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN, initialise
 from cgnlib.imagenet.cgn import ImageNetCGN
-from cgnlib.imagenet.training import AUTHORS, ImageNetTrainer
+from cgnlib.imagenet.recipes import AUTHORS_CGN
+from cgnlib.imagenet.training import ImageNetTrainer
 from cgnlib.imagenet.u2net import FULL, U2Net
 from cgnlib.randomness import generator
 
@@ -25,7 +26,7 @@ def test_one_training_step_fits(recompute: bool) -> None:
     cgn = ImageNetCGN(teacher, U2Net(FULL), recompute)
     assert sum(parameter.numel() for parameter in cgn.f_shape.parameters()) == 55_880_833
     before = cgn.f_text.generator.gen_z.weight_orig.clone()
-    recipe = replace(AUTHORS, accumulation=1)
+    recipe = replace(AUTHORS_CGN, accumulation=1)
     values = ImageNetTrainer(cgn, recipe, random_vgg16_features(), 0).step(0)
     assert all(value.isfinite() for value in values.values())
     assert not torch.equal(cgn.f_text.generator.gen_z.weight_orig, before)

@@ -9,27 +9,17 @@ from typing import Any
 
 import pytest
 import torch
-from lightning_fabric import Fabric
-from safetensors.torch import load_file
 from torch import Tensor
 
-from cgnlib import training
-from cgnlib.imagenet.invariant_training import (
-    AUTHORS,
-    SEED,
-    TOY,
-    EnsembleRecipe,
-    EnsembleTrainer,
-    ImagesInMemory,
-    TrainedEnsemble,
-    train_ensemble,
-)
-from cgnlib.imagenet.processes import Launch, alone
+from cgnlib.imagenet.invariant_training import EnsembleTrainer, ImagesInMemory, TrainedEnsemble, train_ensemble
+from cgnlib.imagenet.recipes import AUTHORS_CLASSIFIER, STUDY_CLASSIFIER, TOY_CLASSIFIER, EnsembleRecipe
 from cgnlib.paths import project_root
-from cgnlib.training import fingerprint
+from cgnlib.training import loop as training
+from cgnlib.training.processes import Launch, alone
+from cgnlib.training.weights import fingerprint
 from tests.imagenet.test_invariant import small
 
-TINY = replace(TOY, epochs=2, batch_size=4, cf_ratio=1.0, learning_rate=0.05)
+TINY = replace(TOY_CLASSIFIER, epochs=2, batch_size=4, cf_ratio=1.0, learning_rate=0.05)
 
 
 def images(n: int, seed: int, factors: int) -> ImagesInMemory:
@@ -51,17 +41,12 @@ def train(
 
 
 def test_presets_are_the_published_ones() -> None:
-    assert (AUTHORS.epochs, AUTHORS.decay_epochs, AUTHORS.batch_size, AUTHORS.cf_ratio) == (45, 15, 32, 2.0)
-    assert (AUTHORS.learning_rate, AUTHORS.momentum, AUTHORS.weight_decay) == (1e-4, 0.9, 1e-4)
-    assert (SEED.epochs, SEED.decay_epochs, SEED.backbone) == (30, 10, "resnet50")
-    assert AUTHORS.counterfactual_batch == 64
-    assert [round(SEED.rate(epoch), 9) for epoch in (0, 9, 10, 29)] == [1e-4, 1e-4, 1e-5, 1e-6]
-
-
-def test_a_recipe_that_cannot_be_meant() -> None:
-    for change in ({"precision": "float16"}, {"epochs": 0}, {"cf_ratio": -1.0}):
-        with pytest.raises(ValueError, match="precision|must be"):
-            replace(TOY, **change)
+    published = {"epochs": 45, "decay_epochs": 15, "batch_size": 32, "cf_ratio": 2.0, "learning_rate": 1e-4}
+    published |= {"momentum": 0.9, "weight_decay": 1e-4, "backbone": "resnet50"}
+    assert published.items() <= vars(AUTHORS_CLASSIFIER).items()
+    assert vars(STUDY_CLASSIFIER) == vars(AUTHORS_CLASSIFIER) | {"name": "study", "epochs": 30, "decay_epochs": 10}
+    assert AUTHORS_CLASSIFIER.counterfactual_batch == 64
+    assert [round(STUDY_CLASSIFIER.rate(epoch), 9) for epoch in (0, 9, 10, 29)] == [1e-4, 1e-4, 1e-5, 1e-6]
 
 
 def test_a_step_is_sgd_on_both_losses() -> None:
@@ -150,24 +135,6 @@ def test_bfloat16_is_for_the_networks_alone() -> None:
     torch.testing.assert_close(found["bfloat16"], found["float32"], atol=0, rtol=0.01)
 
 
-def test_device_and_precision_are_those_of_the_recipe(tmp_path: Path) -> None:
-    asked = []
-
-    def launch(device: str, precision: str) -> Fabric:
-        asked.append((device, precision))
-        return alone(device, precision)
-
-    found = train(tmp_path, replace(TINY, precision="bfloat16"), launch=launch)
-    assert asked == [("cpu", "bfloat16")]
-    record = json.loads(found.artefact.record.read_text())
-    assert (record["device"], record["processes"]) == ("cpu", 1)
-
-
-def test_weights_are_stored_under_the_networks_own_names(tmp_path: Path) -> None:
-    stored = load_file(train(tmp_path).artefact.weights)
-    assert set(stored) == {f"{which}.{name}" for which in ("last", "best") for name in small().state_dict()}
-
-
 # --- Several processes ------------------------------------------------------------------------------------------------
 
 THREE = replace(TINY, batch_size=6)  # which three processes can share
@@ -177,10 +144,10 @@ import json, os, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from cgnlib import training
+from cgnlib.training import loop as training
 from cgnlib.imagenet.invariant_training import EnsembleTrainer
-from cgnlib.imagenet.processes import launched
-from cgnlib.training import fingerprint
+from cgnlib.training.processes import launched
+from cgnlib.training.weights import fingerprint
 from tests.imagenet import test_invariant_training as here
 
 recipe, killed = getattr(here, sys.argv[1]), int(sys.argv[2])

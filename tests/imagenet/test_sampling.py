@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cgnlib.fetching import AssetError
+from cgnlib.errors import AssetError
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.sampling import Sampling, Store, draw_labels, interpolate, sample_shard
@@ -99,7 +99,7 @@ def test_interpolation_changes_its_factor_alone_and_ends_where_it_should(trained
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"labels": "mixed"}, "random, tied, fixed"),
+        ({"labels": "tie"}, "did you mean 'tied'"),
         ({"labels": "fixed"}, "triple"),
         ({"triple": (0, 1, 2)}, "triple"),
         ({"truncation": 1.5}, "between 0 and 1"),

@@ -1,8 +1,6 @@
 """Small stand-ins that make trainings a matter of seconds, and the authors' weights where they are."""
 
-import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from cgnlib import training
-from cgnlib.assets import find_authors_weights
+from cgnlib.data.finding import find_authors_weights
 from cgnlib.features import PerceptualFeatures
 from cgnlib.images import LabelledImages
-from cgnlib.mnist.study import Study
-from cgnlib.parameters import StudyParameters
-from cgnlib.training import TrainingState
-
-TINY = StudyParameters(
-    profile="smoke",
-    cgn_images=128,
-    gan_images=128,
-    features="efficientnet-lite0",
-    train_images=80,
-    test_images=40,
-    counterfactuals=70,
-    classifier_epochs=1,
-    oracle_images=100,
-    control_samples=200,
-    authors=True,
-    ratio_values=(1, 5, 20),
-)
+from cgnlib.training import loop
+from cgnlib.training.loop import TrainingState
 
 
 def make_images(n: int = 96, seed: int = 0) -> LabelledImages:
@@ -62,16 +43,10 @@ def tiny_features() -> PerceptualFeatures:
     return make_features()
 
 
-@pytest.fixture(scope="session")
-def stand_ins() -> str:
-    """Source of `make_images` and `make_features`, for programs that make the same."""
-    return inspect.getsource(make_images) + inspect.getsource(make_features)
-
-
 @pytest.fixture
 def every_step(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Checkpoints are saved at every step; gives the steps at which trainings were resumed."""
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     resumed: list[int] = []
     load = TrainingState.load
 
@@ -104,23 +79,3 @@ def golden(authors_file: Callable[[str], Path]) -> dict[str, np.ndarray]:
         pytest.skip(f"{path} is not there")
     with np.load(path) as arrays:
         return dict(arrays)
-
-
-@pytest.fixture(scope="module")
-def build_once(tmp_path_factory) -> Iterator[None]:
-    """One build folder for the module: what one test trains, another loads."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CGN_BUILD", str(tmp_path_factory.mktemp("study")))
-        yield
-
-
-@pytest.fixture
-def make(build_once, digits, tiny_features) -> Callable[..., Study]:
-    """A study on the embedded digits with small features; keywords change its parameters."""
-
-    def study(**changes) -> Study:
-        made = Study(replace(TINY, **changes), device="cpu")
-        made.digits, made.features = digits, tiny_features
-        return made
-
-    return study

@@ -8,32 +8,28 @@ from torch import Tensor, nn
 
 from cgnlib.images import LabelledImages
 from cgnlib.mnist.cgn import CGN, initialise
-from cgnlib.mnist.classifier import Classifier, ClassifierConfig
+from cgnlib.mnist.classifier import Classifier
 from cgnlib.mnist.control import (
-    FACTORS,
     CounterfactualParts,
-    binarised,
     free_labels,
     mask_diversity,
     measure_control,
     one_factor_at_a_time,
     painted_colours,
     sample_parts,
-    train_oracles,
+    train_readers,
 )
 from cgnlib.mnist.counterfactuals import MASKS_PER_BATCH
+from cgnlib.mnist.names import FACTORS
+from cgnlib.mnist.recipes import ClassifierConfig
 from cgnlib.mnist.variants import make_variant
 from cgnlib.randomness import generator
 
 SEED = 0
 
 
-class Blocks(nn.Module):
+class Blocks(CGN):
     """A generator by hand: digit d is a bar of 3 (d + 1) rows, a texture of class c is the grey level c / 10."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchor = nn.Parameter(torch.zeros(1))
 
     def mask(self, u: Tensor, y: Tensor) -> Tensor:
         bar = torch.arange(32) < 3 * (y[:, None] + 1)
@@ -61,7 +57,7 @@ class Blank(Blocks):
 
 
 class Reader(nn.Module):
-    """An oracle by hand: the number of white rows tells the digit, a corner pixel the grey level."""
+    """A factor reader by hand: the number of white rows tells the digit, a corner pixel the grey level."""
 
     def __init__(self, factor: str) -> None:
         super().__init__()
@@ -76,11 +72,11 @@ class Reader(nn.Module):
         return nn.functional.one_hot(label.round().long().clamp(0, 9), 10)
 
 
-ORACLES = {factor: cast(Classifier, Reader(factor)) for factor in FACTORS}
+READERS = {factor: cast(Classifier, Reader(factor)) for factor in FACTORS}
 
 
-def control_of(network: nn.Module, n: int = 600):
-    return measure_control(sample_parts(cast(CGN, network), *free_labels(n, SEED), seed=SEED), ORACLES)
+def control_of(network: CGN, n: int = 600):
+    return measure_control(sample_parts(network, *free_labels(n, SEED), seed=SEED), READERS)
 
 
 def test_a_perfect_generator() -> None:
@@ -112,8 +108,8 @@ def test_a_blank_mask_shows_background_alone() -> None:
 
 
 def test_a_variant_without_background_has_a_matrix_of_two() -> None:
-    parts = sample_parts(cast(CGN, Blocks()), *free_labels(200, SEED), seed=SEED)
-    control = measure_control(parts, {factor: ORACLES[factor] for factor in FACTORS[:2]})
+    parts = sample_parts(Blocks(), *free_labels(200, SEED), seed=SEED)
+    control = measure_control(parts, {factor: READERS[factor] for factor in FACTORS[:2]})
     assert set(control.matrix) == set(control.matrix["shape"]) == {"shape", "foreground"}
 
 
@@ -153,13 +149,7 @@ def test_free_labels_are_uniform_and_independent() -> None:
         assert (labels[one] == labels[other]).float().mean().item() == pytest.approx(0.1, abs=0.02)
 
 
-def test_binarised_masks_are_black_and_white() -> None:
-    images = binarised(torch.eye(32).bool()[None], torch.tensor([3]), "m", "s")
-    assert images.images.unique().tolist() == [0, 255]
-    assert images.shape.tolist() == images.foreground.tolist() == images.background.tolist() == [3]
-
-
-def test_oracles_are_trained_on_their_own_factor(digits, tmp_path, monkeypatch) -> None:
+def test_readers_are_trained_on_their_own_factor(digits, tmp_path, monkeypatch) -> None:
     seen: dict[str, tuple[LabelledImages, LabelledImages, ClassifierConfig]] = {}
 
     def fake(training, evaluations, config, seed, **options):
@@ -173,15 +163,15 @@ def test_oracles_are_trained_on_their_own_factor(digits, tmp_path, monkeypatch) 
     free = make_variant("double-colored", "free-train", digits, limit=50)
     test = make_variant("double-colored", "test", digits, limit=40)
     config = ClassifierConfig(epochs=2)
-    oracles, accuracies = train_oracles(digits, free, test, config, limit=30)
-    assert set(oracles) == set(FACTORS)
+    readers, accuracies = train_readers(digits, free, test, config, limit=30)
+    assert set(readers) == set(FACTORS)
     assert accuracies == dict.fromkeys(FACTORS, 50.0)
     assert (len(seen["shape"][0]), seen["shape"][0].name) == (30, "digits/train")
     assert torch.equal(seen["shape"][0].shape, digits.train_labels[:30])
     assert torch.equal(seen["shape"][1].shape, digits.test_labels)
     assert seen["background"][:2] == (free, test)
-    oracles, _ = train_oracles(digits, free, test, config, has_background=False)
-    assert set(oracles) == {"shape", "foreground"}
+    readers, _ = train_readers(digits, free, test, config, has_background=False)
+    assert set(readers) == {"shape", "foreground"}
 
 
 def test_one_factor_changes_at_a_time() -> None:

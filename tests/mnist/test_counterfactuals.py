@@ -106,8 +106,7 @@ def test_the_number_of_images_is_exact(n: int, ratio: int, tied: bool) -> None:
 
 
 def test_textures_have_permutations_of_the_shape_labels_in_every_batch() -> None:
-    one = stream(20 * MASKS_PER_BATCH * 2, ratio=2)
-    for batch in one:
+    for batch in stream(20 * MASKS_PER_BATCH * 2, ratio=2):
         for part in range(2):
             shape, foreground, background = (
                 getattr(batch, factor)[part * MASKS_PER_BATCH : (part + 1) * MASKS_PER_BATCH]
@@ -115,17 +114,12 @@ def test_textures_have_permutations_of_the_shape_labels_in_every_batch() -> None
             )
             assert torch.equal(shape.sort()[0], foreground.sort()[0])
             assert torch.equal(shape.sort()[0], background.sort()[0])
-    images = one.collect()
-    for a, b in (("shape", "foreground"), ("shape", "background"), ("foreground", "background")):
-        agreement = (getattr(images, a) == getattr(images, b)).float().mean().item()
-        assert agreement == pytest.approx(0.1, abs=0.03)  # independent: one in ten by chance
 
 
 def test_labels_are_uniform() -> None:
     images = stream(20_000).collect()
-    for labels in (images.shape, images.foreground, images.background):
-        counts = torch.bincount(labels, minlength=10).float()
-        assert (counts - 2000).abs().max() < 5 * (20_000 * 0.1 * 0.9) ** 0.5
+    counts = torch.bincount(images.shape, minlength=10).float()
+    assert (counts - 2000).abs().max() < 5 * (20_000 * 0.1 * 0.9) ** 0.5
     joint = torch.bincount(10 * images.foreground + images.background, minlength=100).float()
     assert ((joint - 200).square() / 200).sum() < 170  # chi-square, 99 degrees of freedom: p < 1e-5 beyond
 

@@ -27,17 +27,11 @@ def test_one_validity_per_image(kind: str) -> None:
     images = IMAGES.clone().requires_grad_()
     validity = discriminator(images, LABELS, stream())
     assert validity.shape == (6,)
-    assert discriminator(IMAGES[:1], LABELS[:1], stream()).shape == (1,)
+    assert not torch.equal(validity, discriminator(images, LABELS.flip(0), stream()))
     validity.sum().backward()
     assert images.grad is not None
     assert (images.grad.flatten(1).norm(dim=1) > 0).all()
     assert all(parameter.grad is not None for parameter in discriminator.parameters())
-
-
-@pytest.mark.parametrize("kind", DISCRIMINATORS)
-def test_labels_matter(kind: str) -> None:
-    discriminator = DISCRIMINATORS[kind]().eval()
-    assert not torch.equal(discriminator(IMAGES, LABELS, stream()), discriminator(IMAGES, LABELS.flip(0), stream()))
 
 
 @pytest.mark.parametrize("kind", DISCRIMINATORS)

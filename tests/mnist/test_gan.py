@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from cgnlib.mnist import gan
-from cgnlib.mnist.gan import GANConfig, GANStream, Generator, train_gan
+from cgnlib.mnist.gan import Generator, sample_gan, train_gan
+from cgnlib.mnist.recipes import GANConfig
 
 CONFIG = GANConfig(images=16 * 11, batch_size=16)
 
@@ -30,7 +31,7 @@ def test_trained_once_and_the_same_images_from_a_loaded_one(some_images, tmp_pat
     assert list(artefact.log().columns) == ["step", "adversarial", "discriminator"]
     monkeypatch.setattr(gan, "run", lambda *arguments, **options: pytest.fail("trained again"))
     loaded, _ = train_gan(some_images, CONFIG, 0, root=tmp_path)
-    assert GANStream(trained, 300, 0).collect().sha256 == GANStream(loaded, 300, 0).collect().sha256
+    assert sample_gan(trained, 300, 0).sha256 == sample_gan(loaded, 300, 0).sha256
 
 
 def test_seeds_differ(some_images, tmp_path: Path) -> None:
@@ -38,20 +39,14 @@ def test_seeds_differ(some_images, tmp_path: Path) -> None:
     assert not torch.equal(next(one.parameters()), next(other.parameters()))
 
 
-def test_stream(generator: Generator, monkeypatch) -> None:
-    monkeypatch.setattr(gan, "IMAGES_PER_BATCH", 150)
-    stream = GANStream(generator, 320, 0)
-    assert [len(batch) for batch in stream] == [150, 150, 20]
-    images = stream.collect()
-    assert images.sha256 == stream.collect().sha256
-    assert images.sha256 != GANStream(generator, 320, 1).collect().sha256
+def test_samples(generator: Generator) -> None:
+    images = sample_gan(generator, 620, 0)
+    assert len(images) == 620
+    assert images.sha256 == sample_gan(generator, 620, 0).sha256 != sample_gan(generator, 620, 1).sha256
     assert torch.equal(images.shape, images.foreground)
     assert torch.equal(images.shape, images.background)
     counts = torch.bincount(images.shape, minlength=10)
-    assert (counts - 32).abs().max() < 5 * 32**0.5
+    assert (counts - 62).abs().max() < 5 * 62**0.5
     assert (images.name, images.source) == ("gan/images", "gan")
-
-
-def test_an_empty_stream_is_refused(generator: Generator) -> None:
-    with pytest.raises(ValueError, match="a stream needs n >= 1, not 0"):
-        GANStream(generator, 0, 0)
+    with pytest.raises(ValueError, match="a sample needs n >= 1, not 0"):
+        sample_gan(generator, 0, 0)

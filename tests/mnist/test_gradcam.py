@@ -9,21 +9,6 @@ from cgnlib.mnist.classifier import Classifier
 from cgnlib.mnist.gradcam import HeatMaps, heat_maps, theme_grid
 from cgnlib.mnist.variants import DOUBLE_COLORED_PALETTE, digit_masks
 
-RNG = np.random.default_rng(0)
-
-
-def maps_of(digit: float, colour: float) -> HeatMaps:
-    """Maps whose pixels are digit * a[d] + colour * b[c]."""
-    a, b = RNG.random((10, 1, 4, 4)), RNG.random((1, 10, 4, 4))
-    maps = digit * a + colour * b
-    return HeatMaps(np.broadcast_to(maps, (10, 10, 4, 4)), np.zeros((10, 10), int))
-
-
-def test_maps_that_follow_the_digit_have_no_colour_effect() -> None:
-    maps = maps_of(1.0, 0.0)
-    assert maps.colour_effect == pytest.approx(0)
-    assert maps.colour_over_digit == pytest.approx(0)
-
 
 def test_the_ratio_by_hand() -> None:
     """Pixels are d + 2 c: the variance over c is four times the variance over d."""
@@ -32,19 +17,12 @@ def test_the_ratio_by_hand() -> None:
     assert maps.digit_effect == pytest.approx(np.arange(10).var())
     assert maps.colour_effect == pytest.approx(4 * np.arange(10).var())
     assert maps.colour_over_digit == pytest.approx(4)
+    assert maps.empty.sum() == 1 and maps.empty[0, 0]  # the one without a positive value
 
 
 def test_the_ratio_is_not_defined_without_an_effect_of_the_digit() -> None:
     with pytest.raises(ValueError, match="do not change with the digit"):
         _ = HeatMaps(np.zeros((10, 10, 2, 2)), np.zeros((10, 10), int)).colour_over_digit
-
-
-def test_empty_maps_are_counted() -> None:
-    values = np.zeros((10, 10, 2, 2))
-    values[3, 4, 0, 1] = 0.5
-    empty = HeatMaps(values, np.zeros((10, 10), int)).empty
-    assert empty.sum() == 99
-    assert not empty[3, 4]
 
 
 def test_theme_grid(digits) -> None:

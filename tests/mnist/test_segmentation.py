@@ -3,15 +3,11 @@
 import pytest
 import torch
 
-from cgnlib.assets import Digits, embedded_digits, find_textures
+from cgnlib.data.digits import Digits
+from cgnlib.data.textures import find_textures
 from cgnlib.images import LabelledImages
 from cgnlib.mnist.segmentation import segment
 from cgnlib.mnist.variants import digit_masks, make_variant, resize_digits, select_digits
-
-
-@pytest.fixture(scope="module")
-def digits() -> Digits:
-    return embedded_digits()
 
 
 def overlap(found: torch.Tensor, true: torch.Tensor) -> float:

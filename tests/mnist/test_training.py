@@ -15,16 +15,15 @@ import torch
 from safetensors.torch import load_file
 
 from cgnlib import losses
-from cgnlib.features import PerceptualFeatures, perceptual_features, random_vgg16_features
-from cgnlib.images import LabelledImages
+from cgnlib.errors import TrainingStopped
+from cgnlib.features import random_vgg16_features
 from cgnlib.mnist import classifier as classifiers
-from cgnlib.mnist import gan as gans
 from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
-from cgnlib.mnist.classifier import ClassifierConfig, train_classifier
-from cgnlib.mnist.discriminators import GROUP
-from cgnlib.mnist.gan import GANConfig, train_gan
-from cgnlib.mnist.recipes import PAPER, ROBUST
+from cgnlib.mnist.classifier import train_classifier
+from cgnlib.mnist.gan import train_gan
+from cgnlib.mnist.names import FACTORS
+from cgnlib.mnist.recipes import GROUP, PAPER, ROBUST, ClassifierConfig, GANConfig
 from cgnlib.mnist.training import (
     AdversarialTrainer,
     MechanismTrainer,
@@ -34,27 +33,25 @@ from cgnlib.mnist.training import (
     train_cgn,
     trainer_for,
 )
-from cgnlib.training import Artefact, TrainingStopped
+from cgnlib.paths import project_root
+from cgnlib.training.artefact import Artefact
+from tests.mnist.conftest import make_features, make_images
 
+IMAGES, FEATURES = make_images(), make_features()
 RECIPE = replace(ROBUST["double-colored"], batch_size=16, texture_batch=8, images=16 * 12)
 PUBLISHED = replace(PAPER["double-colored"], images=16 * 12)
 GAN = GANConfig(images=16 * 12, batch_size=16)
 CLASSIFIER = ClassifierConfig(epochs=3, batch_size=16)
 
-# What trains one thing of each kind on the same images, in `root`.
-Trainer = Callable[[LabelledImages, PerceptualFeatures, Path], Artefact]
-TRAINERS: dict[str, Trainer] = {
-    "cgn": lambda images, features, root: train_cgn(images, RECIPE, None, 0, root=root)[1],
-    "published cgn": lambda images, features, root: train_cgn(images, PUBLISHED, features, 0, root=root)[1],
-    "gan": lambda images, features, root: train_gan(images, GAN, 0, root=root)[1],
-    "classifier": lambda images, features, root: train_classifier(
-        images, {"test": images.subset(slice(20))}, CLASSIFIER, 0, root=root
-    )[2],
+# What trains one thing of each kind, in a root.
+TRAINERS: dict[str, Callable[[Path], Artefact]] = {
+    "cgn": lambda root: train_cgn(IMAGES, RECIPE, 0, root=root)[1],
+    "published cgn": lambda root: train_cgn(IMAGES, PUBLISHED, 0, features=FEATURES, root=root)[1],
+    "gan": lambda root: train_gan(IMAGES, GAN, 0, root=root)[1],
+    "classifier": lambda root: train_classifier(IMAGES, {"test": IMAGES.subset(slice(20))}, CLASSIFIER, 0, root=root)[
+        2
+    ],
 }
-
-
-# The kind of artefact that each makes, which names its folder.
-ARTEFACTS = {"cgn": "cgn", "published cgn": "cgn", "gan": "gan", "classifier": "classifier"}
 
 
 def products(artefact: Artefact) -> list[bytes]:
@@ -63,10 +60,10 @@ def products(artefact: Artefact) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def straight(some_images, tiny_features, tmp_path_factory) -> dict[str, list[bytes]]:
+def straight(tmp_path_factory) -> dict[str, list[bytes]]:
     """Products of uninterrupted trainings."""
     root = tmp_path_factory.mktemp("straight")
-    return {kind: products(train(some_images, tiny_features, root)) for kind, train in TRAINERS.items()}
+    return {kind: products(train(root)) for kind, train in TRAINERS.items()}
 
 
 def first_weight(cgn: CGN) -> torch.Tensor:
@@ -75,24 +72,34 @@ def first_weight(cgn: CGN) -> torch.Tensor:
 
 # --- one step -------------------------------------------------------------------------------------------------------
 
+OURS = {*FACTORS, *(f"{name} discriminator" for name in FACTORS), "gradient penalty", "mask mean"}
+THEIRS = {"adversarial", "entropy", "style", "discriminator", "mask mean"}
 
+
+@pytest.mark.parametrize(("recipes", "terms"), [(PAPER, THEIRS), (ROBUST, OURS)], ids=["paper", "robust"])
 @pytest.mark.parametrize("variant", PAPER)
-def test_the_published_recipe_takes_a_step(variant: str, some_images, tiny_features) -> None:
-    trainer = trainer_for(some_images, PAPER[variant], tiny_features, 0)
-    assert isinstance(trainer, AdversarialTrainer)
-    terms = {"adversarial", "entropy", "style", "discriminator", "mask mean"}
-    assert_one_step(trainer, (trainer.cgn, trainer.discriminator), terms)
+def test_a_step_trains_all_networks(variant: str, recipes: dict, terms: set[str]) -> None:
+    """Finite terms, and nearly every parameter changed."""
+    ours = recipes is ROBUST
+    recipe = replace(ROBUST[variant], batch_size=16, texture_batch=16, warm_up=0) if ours else PAPER[variant]
+    trainer = trainer_for(IMAGES, recipe, 0, features=None if ours else FEATURES)
+    networks = list(trainer.state.modules.values())[::2]  # but for the averaged weights
+    before = [copy.deepcopy(network.state_dict()) for network in networks]
+    values = trainer.step(0)
+    assert all(value.ndim == 0 and torch.isfinite(value) and not value.requires_grad for value in values.values())
+    assert set(values) == terms
+    for network, old in zip(networks, before, strict=True):
+        trained = [n for n, p in network.named_parameters() if p.grad is not None and not torch.equal(old[n], p)]
+        assert len(trained) > 0.8 * len(list(network.parameters()))
 
 
 @pytest.mark.parametrize("variant", ["double-colored", "wildlife"])
-def test_the_published_recipe_with_vgg16_in_bfloat16_keeps_its_masks_exact(
-    variant: str, some_images, monkeypatch
-) -> None:
+def test_the_published_recipe_with_vgg16_in_bfloat16_keeps_its_masks_exact(variant: str, monkeypatch) -> None:
     """The same draws as in float32; textures and losses differ by roundings."""
     drawn, losses_of_a_step = [], []
     for precision in ("float32", "bfloat16"):
         monkeypatch.setattr(training, "fast_precision", lambda device, precision=precision: precision)
-        trainer = trainer_for(some_images, PAPER[variant], random_vgg16_features(), 0)
+        trainer = trainer_for(IMAGES, PAPER[variant], 0, features=random_vgg16_features())
         assert isinstance(trainer, AdversarialTrainer) and trainer.precision == precision
         drawn.append(trainer._draw(torch.arange(10)))
         losses_of_a_step.append(trainer.step(0))
@@ -104,69 +111,37 @@ def test_the_published_recipe_with_vgg16_in_bfloat16_keeps_its_masks_exact(
     torch.testing.assert_close(losses_of_a_step[1], losses_of_a_step[0], rtol=0.05, atol=0.02)
 
 
-@pytest.mark.parametrize("variant", ROBUST)
-def test_our_recipe_takes_a_step_without_features(variant: str, some_images) -> None:
-    trainer = trainer_for(some_images, replace(ROBUST[variant], batch_size=16, texture_batch=16, warm_up=0), None, 0)
-    assert isinstance(trainer, MechanismTrainer)
-    mechanisms = {"shape", "foreground", "background"}
-    terms = mechanisms | {f"{name} discriminator" for name in mechanisms} | {"gradient penalty", "mask mean"}
-    assert_one_step(trainer, (trainer.cgn, trainer.judges), terms)
-
-
-def test_the_gradient_penalty_is_taken_every_few_steps(some_images) -> None:
-    trainer = trainer_for(some_images, replace(RECIPE, r1_every=3), None, 0)
+def test_the_gradient_penalty_is_taken_every_few_steps() -> None:
+    trainer = trainer_for(IMAGES, replace(RECIPE, r1_every=3), 0)
     penalties = [trainer.step(step)["gradient penalty"].item() for step in range(4)]
     assert penalties[0] > 0
     assert [penalty == penalties[0] for penalty in penalties] == [True, True, True, False]  # the last one is logged
 
 
-def test_each_mechanism_learns_from_its_own_discriminator_alone(some_images) -> None:
+@pytest.mark.parametrize(("name", "mechanism"), [*zip(FACTORS, ("f_shape", "f_text1", "f_text2"), strict=True)])
+def test_each_mechanism_learns_from_its_own_discriminator_alone(name: str, mechanism: str) -> None:
     """With the scores of the other two set to a constant, only one mechanism and the shared embedding move."""
-
-    def silence(module: torch.nn.Module, inputs: tuple, scores: torch.Tensor) -> torch.Tensor:
-        return scores * 0
-
-    for name, prefix in (("shape", "f_shape"), ("foreground", "f_text1"), ("background", "f_text2")):
-        trainer = trainer_for(some_images, replace(RECIPE, warm_up=0), None, 0)
-        assert isinstance(trainer, MechanismTrainer)
-        for other, judge in trainer.judges.items():
-            if other != name:
-                judge.register_forward_hook(silence)
-        before = copy.deepcopy(dict(trainer.cgn.named_parameters()))
-        trainer.step(0)
-        moved = {n.split(".")[0] for n, p in trainer.cgn.named_parameters() if not torch.equal(before[n], p)}
-        assert moved == {prefix, "label_emb"}
-
-
-def test_batches_of_our_recipe_come_in_groups_of_one_class(some_images) -> None:
-    trainer = trainer_for(some_images, RECIPE, None, 0)
+    trainer = trainer_for(IMAGES, replace(RECIPE, warm_up=0), 0)
     assert isinstance(trainer, MechanismTrainer)
-    labels = some_images.shape[trainer._classes_in_groups()].view(-1, GROUP)
+    for other in set(FACTORS) - {name}:
+        trainer.judges[other].register_forward_hook(lambda *seen: seen[-1] * 0)
+    before = copy.deepcopy(dict(trainer.cgn.named_parameters()))
+    trainer.step(0)
+    moved = {n.split(".")[0] for n, p in trainer.cgn.named_parameters() if not torch.equal(before[n], p)}
+    assert moved == {mechanism, "label_emb"}
+
+
+def test_batches_of_our_recipe_come_in_groups_of_one_class() -> None:
+    trainer = trainer_for(IMAGES, RECIPE, 0)
+    trainer.step(0)
+    labels = IMAGES.shape[trainer.index].view(-1, GROUP)
     assert (labels == labels[:, :1]).all()
     assert len(labels[:, 0].unique()) > 1
-    with pytest.raises(ValueError, match="batches of a multiple of 4, .* not 18 and 8"):
-        trainer_for(some_images, replace(RECIPE, batch_size=18), None, 0)
-    for wrong in (4, 20):  # textures of a single class; more than there are images
-        with pytest.raises(ValueError, match=f"not 16 and {wrong}"):
-            trainer_for(some_images, replace(RECIPE, texture_batch=wrong), None, 0)
 
 
-def assert_one_step(
-    trainer: AdversarialTrainer | MechanismTrainer, networks: tuple, terms: set[str], step: int = 0
-) -> None:
-    """A step gives finite terms, and changes nearly every parameter of the networks."""
-    before = [copy.deepcopy(network.state_dict()) for network in networks]
-    values = trainer.step(step)
-    assert all(value.ndim == 0 and torch.isfinite(value) and not value.requires_grad for value in values.values())
-    assert set(values) == terms
-    for network, old in zip(networks, before, strict=True):
-        trained = [n for n, p in network.named_parameters() if p.grad is not None and not torch.equal(old[n], p)]
-        assert len(trained) > 0.8 * len(list(network.parameters()))
-
-
-def test_the_published_recipe_needs_features(some_images) -> None:
+def test_the_published_recipe_needs_features() -> None:
     with pytest.raises(ValueError, match="recipe paper needs perceptual features"):
-        trainer_for(some_images, PUBLISHED, None, 0)
+        trainer_for(IMAGES, PUBLISHED, 0)
 
 
 def test_textures_start_from_the_colours_of_frame_and_middle() -> None:
@@ -175,14 +150,12 @@ def test_textures_start_from_the_colours_of_frame_and_middle() -> None:
     cgn = CGN()
     start_from_colours(cgn, pixels, border=3)
     state = cgn.state_dict()
-    weight = {"middle": state["f_text1.11.weight"], "frame": state["f_text2.11.weight"]}
-    bias = {"middle": state["f_text1.11.bias"], "frame": state["f_text2.11.bias"]}
-    assert torch.tanh(bias["frame"]).tolist() == pytest.approx([-0.98] * 3, abs=1e-3)
-    assert weight["frame"].tolist() == pytest.approx([0] * 3, abs=1e-5)
-    red, green, _ = torch.tanh(bias["middle"]).tolist()
+    assert torch.tanh(state["f_text2.11.bias"]).tolist() == pytest.approx([-0.98] * 3, abs=1e-3)
+    assert state["f_text2.11.weight"].tolist() == pytest.approx([0] * 3, abs=1e-5)
+    red, green, _ = torch.tanh(state["f_text1.11.bias"]).tolist()
     assert red > 0.3
     assert green == pytest.approx(-0.98, abs=1e-3)
-    assert weight["middle"][0] > 0.3
+    assert state["f_text1.11.weight"][0] > 0.3
 
 
 def test_published_networks_have_their_initialisation() -> None:
@@ -190,16 +163,15 @@ def test_published_networks_have_their_initialisation() -> None:
     assert cgn.state_dict()["f_text1.3.weight"].std().item() == pytest.approx(0.03, rel=0.05)
     first = next(p for n, p in discriminator.named_parameters() if n.startswith("features.0"))
     assert first.std().item() == pytest.approx(0.02, rel=0.1)
-    again = build_networks(PAPER["wildlife"], 0)
     torch.manual_seed(5)  # global draws change nothing
-    for one, other in zip((cgn, discriminator), again, strict=True):
+    for one, other in zip((cgn, discriminator), build_networks(PAPER["wildlife"], 0), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert not torch.equal(first_weight(build_networks(PAPER["wildlife"], 1)[0]), first_weight(cgn))
 
 
-def test_the_generator_step_leaves_the_discriminator_alone(some_images, tiny_features) -> None:
+def test_the_generator_step_leaves_the_discriminator_alone() -> None:
     """And the other way round: each loss moves its own network."""
-    trainer = AdversarialTrainer(some_images, PUBLISHED, tiny_features, 0, "cpu")
+    trainer = AdversarialTrainer(IMAGES, PUBLISHED, FEATURES, 0, "cpu")
     old = copy.deepcopy(trainer.discriminator.state_dict())
     seen, cgn_after = [], {}
 
@@ -215,18 +187,17 @@ def test_the_generator_step_leaves_the_discriminator_alone(some_images, tiny_fea
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, PUBLISHED], ids=lambda r: r.name)
-def test_training_sees_images_and_class_labels_only(recipe, some_images, tiny_features) -> None:
+def test_training_sees_images_and_class_labels_only(recipe) -> None:
     """Other factor labels in the data change nothing."""
-    blind = replace(some_images, foreground=some_images.shape * 0 - 1, background=some_images.shape * 0 - 1)
-    cgns = [trainer_for(images, recipe, tiny_features, 0) for images in (some_images, blind)]
+    blind = replace(IMAGES, foreground=IMAGES.shape * 0 - 1, background=IMAGES.shape * 0 - 1)
+    cgns = [trainer_for(images, recipe, 0, features=FEATURES) for images in (IMAGES, blind)]
     for trainer in cgns:
         trainer.step(0)
     assert all(torch.equal(a, b) for a, b in zip(cgns[0].cgn.parameters(), cgns[1].cgn.parameters(), strict=True))
 
 
-def test_learning_rate_rises_and_falls_linearly(some_images) -> None:
-    recipe = replace(RECIPE, warm_up=4, final_learning_rate=0.1)
-    trainer = trainer_for(some_images, recipe, None, 0)
+def test_learning_rate_rises_and_falls_linearly() -> None:
+    trainer = trainer_for(IMAGES, replace(RECIPE, warm_up=4, final_learning_rate=0.1), 0)
     rates = []
     for step in (0, 3, 6, 12):
         trainer.step(step)
@@ -234,140 +205,96 @@ def test_learning_rate_rises_and_falls_linearly(some_images) -> None:
     assert rates == pytest.approx([0.25, 1 - 0.9 * 3 / 12, 0.55, 0.1])
 
 
-def test_efficientnet_takes_a_step(some_images) -> None:
-    trainer = AdversarialTrainer(some_images, PUBLISHED, perceptual_features("efficientnet-lite0"), 0, "cpu")
-    assert trainer.step(0)["style"] > 0
-    assert all(scale > 0 for scale in trainer.features.scale)
-
-
 # --- whole trainings ------------------------------------------------------------------------------------------------
 
 
-def test_a_cgn_is_trained_once(some_images, tiny_features, straight, tmp_path: Path, monkeypatch) -> None:
-    cgn, artefact = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
+def test_a_cgn_is_trained_once(straight, tmp_path: Path, monkeypatch) -> None:
+    cgn, artefact = train_cgn(IMAGES, RECIPE, 0, root=tmp_path)
     assert products(artefact) == straight["cgn"]
     assert not cgn.training
-    assert set(artefact.log()) >= {"step", "shape", "foreground", "background", "gradient penalty", "mask mean"}
+    assert set(artefact.log()) == {"step", *OURS}
     assert artefact.log()["step"].tolist() == [10, 12]
-    written = artefact.weights.stat().st_mtime_ns
     monkeypatch.setattr(training, "run", lambda *arguments, **options: pytest.fail("trained again"))
-    again, _ = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
-    assert artefact.weights.stat().st_mtime_ns == written
-    a, b = sample_classes(cgn), sample_classes(again)
-    assert torch.equal(a.image, b.image)
-
-
-def test_snapshots_show_every_class_through_training(some_images, tiny_features, tmp_path: Path) -> None:
-    _, artefact = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
+    again, _ = train_cgn(IMAGES, RECIPE, 0, root=tmp_path)
+    assert torch.equal(sample_classes(cgn).image, sample_classes(again).image)
+    # Snapshots show every class through training.
     files = sorted(artefact.folder.glob("snapshot-*.safetensors"))
     assert [int(file.stem[-6:]) for file in files] == [1, 3, 6, 12]
-    last = load_file(files[-1])
-    assert {name: tuple(tensor.shape) for name, tensor in last.items()} == {
-        "mask": (10, 1, 32, 32),
-        **dict.fromkeys(("foreground", "background", "image"), (10, 3, 32, 32)),
-    }
-
-
-def test_averaged_weights_are_the_ones_that_are_kept(some_images, tiny_features, tmp_path: Path) -> None:
-    plain, _ = train_cgn(some_images, replace(RECIPE, ema=0.0), None, 0, root=tmp_path)
-    averaged, _ = train_cgn(some_images, RECIPE, None, 0, root=tmp_path)
-    assert not torch.equal(first_weight(plain), first_weight(averaged))
+    colours = dict.fromkeys(("foreground", "background", "image"), (10, 3, 32, 32))
+    shapes = {name: tuple(tensor.shape) for name, tensor in load_file(files[-1]).items()}
+    assert shapes == {"mask": (10, 1, 32, 32), **colours}
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"seed": 1}, {"recipe": replace(RECIPE, lambda_r1_texture=0.5)}, {"limit": 80}],
-    ids=["seed", "recipe", "data"],
+    ("seed", "change", "limit"),
+    [(1, {}, None), (0, {"lambda_r1_texture": 0.5}, None), (0, {"ema": 0.0}, None), (0, {}, 80)],
+    ids=["seed", "recipe", "averaging", "data"],
 )
-def test_what_defines_a_training_names_its_artefact(some_images, tiny_features, tmp_path: Path, change) -> None:
-    images = some_images.subset(slice(change.get("limit")))
-    length = {"images": 32}
-    first, _ = train_cgn(some_images, replace(RECIPE, **length), None, 0, root=tmp_path)
-    recipe = replace(change.get("recipe", RECIPE), **length)
-    other, _ = train_cgn(images, recipe, None, change.get("seed", 0), root=tmp_path)
+def test_what_defines_a_training_names_its_artefact(tmp_path: Path, seed: int, change: dict, limit: int | None) -> None:
+    short = replace(RECIPE, images=32)
+    first, _ = train_cgn(IMAGES, short, 0, root=tmp_path)
+    other, _ = train_cgn(IMAGES.subset(slice(limit)), replace(short, **change), seed, root=tmp_path)
     assert len(list((tmp_path / "cgn").iterdir())) == 2
     assert not torch.equal(first_weight(first), first_weight(other))
 
 
-def test_less_than_one_batch_is_an_error(some_images, tiny_features, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="CGN noise/train seed 0: the training length is less than one batch"):
-        train_cgn(some_images, replace(RECIPE, images=15), None, 0, root=tmp_path)
-
-
-def test_divergence_stops_the_training(some_images, tiny_features, tmp_path: Path, monkeypatch) -> None:
+def test_divergence_stops_the_training(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(losses, "binary_entropy", lambda mask: mask.mean() * float("nan"))
     with pytest.raises(TrainingStopped, match="CGN noise/train seed 0: [a-z]+ is nan at step 10"):
-        train_cgn(some_images, PUBLISHED, tiny_features, 0, root=tmp_path)
+        train_cgn(IMAGES, PUBLISHED, 0, features=FEATURES, root=tmp_path)
 
 
-# --- interruption and damage ----------------------------------------------------------------------------------------
+def test_masks_that_collapse_stop_the_training(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("cgnlib.training.collapse.COLLAPSE_ROWS", 1)
+    monkeypatch.setattr("cgnlib.training.collapse.MASK_BOUNDS", (0.98, 0.99))
+    with pytest.raises(TrainingStopped, match="CGN noise/train seed 0: masks collapsed"):
+        train_cgn(IMAGES, RECIPE, 0, root=tmp_path)
+
+
+# --- interruption ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", TRAINERS)
-def test_interrupted_inside_a_step_and_resumed(
-    kind: str, some_images, tiny_features, straight, every_step, tmp_path: Path, monkeypatch
-) -> None:
+def test_interrupted_inside_a_step_and_resumed(kind: str, straight, every_step, tmp_path: Path, monkeypatch) -> None:
     """The interrupt comes where one network has had its update of the step and nothing else has."""
     calls = []
-
-    def interrupting(step_of):
-        def update(*arguments, **options):
-            result = step_of(*arguments, **options)
-            calls.append(1)
-            if len(calls) == 5:
-                raise KeyboardInterrupt
-            return result
-
-        return update
-
     optimizer = torch.optim.Adadelta if kind == "classifier" else torch.optim.Adam
+    step = optimizer.step
+
+    def interrupting(*arguments, **options):
+        result = step(*arguments, **options)
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return result
+
     with monkeypatch.context() as patch:
-        patch.setattr(optimizer, "step", interrupting(optimizer.step))
+        patch.setattr(optimizer, "step", interrupting)
         with pytest.raises(KeyboardInterrupt):
-            TRAINERS[kind](some_images, tiny_features, tmp_path)
-    assert products(TRAINERS[kind](some_images, tiny_features, tmp_path)) == straight[kind]
+            TRAINERS[kind](tmp_path)
+    assert products(TRAINERS[kind](tmp_path)) == straight[kind]
     assert every_step == [{"classifier": 4, "cgn": 1}.get(kind, 2)]  # of one optimizer, of three, of two
 
 
-def script(kind: str, root: Path, stand_ins: str) -> str:
-    """A program that trains one thing slowly, with a checkpoint at every step."""
-    return "\n".join(
-        [
-            "import time, torch",
-            "from dataclasses import replace",
-            "from pathlib import Path",
-            "from torch import nn",
-            "from cgnlib import training",
-            "from cgnlib.features import PerceptualFeatures",
-            "from cgnlib.images import LabelledImages",
-            "from cgnlib.mnist.classifier import ClassifierConfig, train_classifier",
-            "from cgnlib.mnist.gan import GANConfig, train_gan",
-            "from cgnlib.mnist.recipes import PAPER, ROBUST",
-            "from cgnlib.mnist.training import train_cgn",
-            stand_ins,
-            "torch.set_num_threads(1)",
-            "training.CHECKPOINT_SECONDS = 0",
-            "save = training.TrainingState.save",
-            "training.TrainingState.save = lambda state, path: (save(state, path), time.sleep(0.1))",
-            f"images, features, root = make_images(), make_features(), Path({str(root)!r})",
-            "recipe = replace(ROBUST['double-colored'], batch_size=16, texture_batch=8, images=16 * 12)",
-            "published = replace(PAPER['double-colored'], images=16 * 12)",
-            {
-                "cgn": "train_cgn(images, recipe, None, 0, root=root)",
-                "published cgn": "train_cgn(images, published, features, 0, root=root)",
-                "gan": "train_gan(images, GANConfig(images=16 * 12, batch_size=16), 0, root=root)",
-                "classifier": "train_classifier(images, {'test': images.subset(slice(20))},"
-                " ClassifierConfig(epochs=3, batch_size=16), 0, root=root)",
-            }[kind],
-        ]
-    )
+PROGRAM = """
+import sys, time, torch
+from pathlib import Path
+from cgnlib.training import loop
+from tests.mnist.test_training import TRAINERS
+
+torch.set_num_threads(1)
+loop.CHECKPOINT_SECONDS, save = 0, loop.TrainingState.save
+loop.TrainingState.save = lambda state, path: (save(state, path), time.sleep(0.1))
+TRAINERS[sys.argv[1]](Path(sys.argv[2]))
+"""
 
 
-def started(kind: str, root: Path, stand_ins: str) -> subprocess.Popen:
-    """That program, running, with its first checkpoint written."""
-    program = subprocess.Popen([sys.executable, "-c", script(kind, root, stand_ins)], stderr=subprocess.PIPE, text=True)
+def started(kind: str, root: Path) -> subprocess.Popen:
+    """A slow training of that kind in another process, with its first checkpoint written."""
+    command = [sys.executable, "-c", PROGRAM, kind, str(root)]
+    program = subprocess.Popen(command, cwd=project_root(), stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
-    while not list(root.glob(f"{ARTEFACTS[kind]}/*/checkpoint.pt")):
+    while not list(root.glob("*/*/checkpoint.pt")):
         if program.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"no checkpoint: {program.communicate()[1]}")
         time.sleep(0.02)
@@ -377,50 +304,19 @@ def started(kind: str, root: Path, stand_ins: str) -> subprocess.Popen:
 @pytest.mark.parametrize(  # a process each; what a resumed training needs is tested for all kinds above
     "kind", ["cgn", "classifier", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("published cgn", "gan"))]
 )
-def test_killed_and_resumed(
-    kind: str, some_images, tiny_features, straight, stand_ins: str, every_step, tmp_path: Path
-) -> None:
-    program = started(kind, tmp_path, stand_ins)
+def test_killed_and_resumed(kind: str, straight, every_step, tmp_path: Path) -> None:
+    program = started(kind, tmp_path)
     os.kill(program.pid, signal.SIGKILL)
     program.communicate()
     assert program.returncode == -signal.SIGKILL
     assert not list(tmp_path.glob("*/*/record.json"))
-    assert products(TRAINERS[kind](some_images, tiny_features, tmp_path)) == straight[kind]
+    assert products(TRAINERS[kind](tmp_path)) == straight[kind]
     assert 0 < every_step[0] < 12
 
 
-def test_a_second_process_waits_and_loads(
-    some_images, tiny_features, straight, stand_ins: str, tmp_path: Path, monkeypatch
-) -> None:
-    program = started("classifier", tmp_path, stand_ins)
+def test_a_second_process_waits_and_loads(straight, tmp_path: Path, monkeypatch) -> None:
+    program = started("classifier", tmp_path)
     monkeypatch.setattr(classifiers, "run", lambda *arguments, **options: pytest.fail("trained again"))
-    artefact = TRAINERS["classifier"](some_images, tiny_features, tmp_path)
+    artefact = TRAINERS["classifier"](tmp_path)
     assert program.wait() == 0
     assert products(artefact) == straight["classifier"]
-
-
-@pytest.mark.parametrize("kind", TRAINERS)
-def test_a_damaged_result_is_named_and_rebuilt(kind: str, some_images, tiny_features, straight, tmp_path: Path) -> None:
-    artefact = TRAINERS[kind](some_images, tiny_features, tmp_path)
-    artefact.weights.write_bytes(artefact.weights.read_bytes()[:-8])
-    with pytest.warns(UserWarning, match=f"finished {ARTEFACTS[kind]} in .* is damaged .*; building it again"):
-        TRAINERS[kind](some_images, tiny_features, tmp_path)
-    assert products(artefact) == straight[kind]
-
-
-@pytest.mark.parametrize("kind", TRAINERS)
-def test_a_corrupt_checkpoint_is_named_and_rebuilt(
-    kind: str, some_images, tiny_features, straight, every_step, tmp_path: Path, monkeypatch
-) -> None:
-    module = {"cgn": training, "published cgn": training, "gan": gans, "classifier": classifiers}[kind]
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "run", lambda state, steps, step, checkpoint, **options: state.save(checkpoint) or 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            TRAINERS[kind](some_images, tiny_features, tmp_path)
-    checkpoint = next(tmp_path.glob("*/*/checkpoint.pt"))
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-    with pytest.warns(
-        UserWarning, match=f"checkpoint.pt cannot be used .* Starting {ARTEFACTS[kind]} again from step 0"
-    ):
-        artefact = TRAINERS[kind](some_images, tiny_features, tmp_path)
-    assert products(artefact) == straight[kind]

@@ -17,7 +17,6 @@ from cgnlib.toyworld.sets import (
     factors_of,
     free_factors,
     salient_scenes,
-    tied_factors,
 )
 from cgnlib.toyworld.world import N_CLASSES, NEUTRAL, Factors, render
 
@@ -52,43 +51,12 @@ def same(a: Tensor, b: Tensor) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_shapes_and_types(sets: dict[str, ToyImages], name: str) -> None:
-    found = sets[name]
-    assert len(found) == N
-    assert found.images.shape == (N, 3, 64, 64)
-    assert found.masks.shape == (N, 64, 64)
-    assert found.images.dtype == found.masks.dtype == torch.uint8
-    for label in labels_of(found):
-        assert label.shape == (N,)
-        assert label.dtype == torch.int64
-        assert label.min() >= 0
-        assert label.max() <= NEUTRAL
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_the_seed_fixes_the_images(sets: dict[str, ToyImages], name: str) -> None:
     again, other = build(name, N, 0), build(name, N, 1)
     for part, part_again in zip(sets[name], again, strict=True):
         assert torch.equal(part, part_again)
     assert not torch.equal(again.images, other.images)
     assert not torch.equal(again.shape, other.shape)
-
-
-def test_the_batch_size_does_not_matter() -> None:
-    """But for rounding, by one level, and for single pixels of hard edges."""
-    whole, parts = build(FREE, 30, 0), build(FREE, 30, 0, batch=7)
-    for name in ("images", "masks"):
-        difference = (getattr(whole, name).int() - getattr(parts, name).int()).abs()
-        assert (difference > 1).float().mean() < 1e-4
-    for a, b in zip(labels_of(whole), labels_of(parts), strict=True):
-        assert torch.equal(a, b)
-
-
-@pytest.mark.parametrize("name", ["train", "free", "mixed-rand"])
-def test_pixels_are_those_of_the_renderer(sets: dict[str, ToyImages], name: str) -> None:
-    scenes = render(factors_of(name, N, 0))
-    assert (to_float(sets[name].images) - scenes.image).abs().max() <= 0.5 / 127.5 + 1e-6
-    assert (sets[name].masks / 255 - scenes.mask[:, 0]).abs().max() <= 0.5 / 255 + 1e-6
 
 
 @pytest.mark.parametrize("n", [2, 10, 1003])
@@ -100,21 +68,9 @@ def test_classes_are_balanced_in_random_order(name: str, n: int) -> None:
     assert n < 1000 or not torch.equal(shape, torch.arange(n) % N_CLASSES)
 
 
-def test_training_and_test_images_differ(sets: dict[str, ToyImages]) -> None:
-    """Also with the same seed: no training image is a test image."""
-    test = {image.numpy().tobytes() for image in sets["original"].images}
-    assert len(test) == N
-    assert test.isdisjoint(image.numpy().tobytes() for image in sets[TRAIN].images)
-
-
-def test_uint8_to_float() -> None:
-    assert to_float(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist() == pytest.approx([-1, -0.6, 1])
-
-
-@pytest.mark.parametrize("name", ["mixed_rand", "test", "", "Original"])
-def test_unknown_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"unknown toy set '{name}': expected one of .*'mixed-rand'"):
-        build(name, 10, 0)
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown toy set 'mixed_rand'; did you mean 'mixed-rand'"):
+        build("mixed_rand", 10, 0)
 
 
 @pytest.mark.parametrize("n", [1, 0, -5])
@@ -134,28 +90,10 @@ def test_tied_sets_tie(name: str) -> None:
     assert torch.equal(shape, background)
 
 
-def test_tied_factors_differ_in_their_draws() -> None:
-    labels = torch.full((20,), 4)
-    factors = tied_factors(labels, generator(0))
-    for label in labels_of(factors):
-        assert torch.equal(label, labels)
-    assert len(factors.shape_draws.unique(dim=0)) == 20
-
-
 def test_free_sets_are_free() -> None:
     for a, b in combinations(labels_of(free_factors(20_000, generator(0))), 2):
         assert independent(a, b)
         assert not independent(a, a)
-
-
-def test_draws_do_not_tell_the_class() -> None:
-    """Class means of every draw are those of uniform numbers, within five standard errors."""
-    factors = factors_of(TRAIN, 5000, 0)
-    for name in ("shape_draws", "texture_draws", "texture_noise", "background_draws", "background_noise"):
-        values = getattr(factors, name).flatten(1)
-        for label in range(N_CLASSES):
-            mean = values[factors.shape == label].mean(dim=0)
-            assert (mean - 0.5).abs().max() < 5 * (1 / 12 / 500) ** 0.5
 
 
 # --- ImageNet-9 and cue conflict ------------------------------------------------------------------------------------
@@ -171,13 +109,6 @@ def test_mixed_sets_show_the_same_objects(sets: dict[str, ToyImages], name: str)
     assert same(original.images[inside], mixed.images[inside])
     outside = (original.masks == 0)[:, None].expand_as(original.images)
     assert (original.images[outside] != mixed.images[outside]).float().mean() > 0.8
-
-
-@pytest.mark.parametrize("name", ["mixed-same", "mixed-rand", "only-background"])
-def test_objects_are_rendered_alike(name: str) -> None:
-    original, other = render(factors_of("original", N, 0)), render(factors_of(name, N, 0))
-    assert torch.equal(original.mask, other.mask)
-    assert torch.equal(original.foreground, other.foreground)
 
 
 def test_backgrounds_of_the_mixed_sets() -> None:
@@ -208,14 +139,6 @@ def test_cues_conflict_always() -> None:
     others = counts[~torch.eye(N_CLASSES, dtype=torch.bool)]
     assert others.min() > 50  # 100 expected, of standard deviation 9.4
     assert others.max() < 150
-
-
-def test_cue_conflict_images_are_grey_around_the_object(sets: dict[str, ToyImages]) -> None:
-    found = sets["cue-conflict"]
-    outside = (found.masks == 0)[:, None].expand_as(found.images)
-    assert same(found.images[outside], torch.tensor(128))
-    inside = (found.masks == 255)[:, None].expand_as(found.images)
-    assert (found.images[inside] != 128).float().mean() > 0.9
 
 
 def test_salient_scenes() -> None:

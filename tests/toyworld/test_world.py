@@ -2,19 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
 
-import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from cgnlib.randomness import generator
 from cgnlib.toyworld import shapes, textures
 from cgnlib.toyworld.world import (
-    BACKGROUNDS,
     N_CLASSES,
     N_OTHERS,
     NEUTRAL,
@@ -23,7 +18,6 @@ from cgnlib.toyworld.world import (
     TEXTURES,
     Factors,
     Scenes,
-    _smooth,
     draw_factors,
     render,
     render_others,
@@ -57,11 +51,6 @@ def still(shape: Tensor, **changes: float) -> Factors:
     return replace(factors, shape_draws=draws)
 
 
-def pieces(inside: np.ndarray) -> int:
-    _, count = cast(tuple[np.ndarray, int], ndimage.label(inside))
-    return count
-
-
 @pytest.fixture(scope="module")
 def factors() -> Factors:
     return some_factors(200)
@@ -73,10 +62,6 @@ def rendered(factors: Factors) -> Scenes:
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
-
-
-def test_ten_classes_of_each_factor() -> None:
-    assert len(SHAPES) == len(TEXTURES) == len(BACKGROUNDS) == N_CLASSES == NEUTRAL == 10
 
 
 @pytest.mark.parametrize(("renderer", "labels"), [(render, (10, 10, 11)), (render_others, N_OTHERS)])
@@ -100,26 +85,6 @@ def test_composition(rendered: Scenes) -> None:
         assert torch.equal(rendered.image[where], part[where])
 
 
-def test_a_generator_fixes_everything(factors: Factors, rendered: Scenes) -> None:
-    again, other = some_factors(200), some_factors(200, "other")
-    for name, value in vars(factors).items():
-        assert torch.equal(getattr(again, name), value)
-        assert not torch.equal(getattr(other, name), value)
-    for part, part_again in zip(rendered, render(again), strict=True):
-        assert torch.equal(part, part_again)
-
-
-def test_an_image_does_not_depend_on_the_others_of_its_batch(factors: Factors, rendered: Scenes) -> None:
-    """But for rounding, which the length of a batch changes, and which decides single pixels of hard edges."""
-    order = torch.randperm(200, generator=generator(0, "order"))[:40]
-    for i, alone in [
-        (order, render(factors[order])),
-        *((slice(i, i + 1), render(factors[i : i + 1])) for i in range(9)),
-    ]:
-        for part, expected in zip(alone, rendered, strict=True):
-            assert ((part - expected[i]).abs() > 1e-3).float().mean() < 1e-4
-
-
 def test_factors_are_rendered_apart(factors: Factors, rendered: Scenes) -> None:
     """A new background, texture or shape changes its own part and no other."""
     other = some_factors(200, "other")
@@ -135,25 +100,6 @@ def test_factors_are_rendered_apart(factors: Factors, rendered: Scenes) -> None:
         for part in changed:
             same = (getattr(scenes, part) - getattr(rendered, part)).abs().flatten(1).amax(dim=1) < 1e-3
             assert (same.float().mean() < 0.05) if part == name else same.all()
-
-
-def test_draws_do_not_depend_on_labels() -> None:
-    zero = torch.zeros(50, dtype=torch.int64)
-    first, second = (draw_factors(label, label, label, generator(3)) for label in (zero, torch.arange(50) % 10))
-    for name, value in vars(first).items():
-        if "_" in name:
-            assert torch.equal(value, getattr(second, name))
-            assert value.min() >= 0
-            assert value.max() <= 1
-            assert len(value.flatten(1).unique(dim=0)) == 50
-
-
-def test_some_of_the_factors(factors: Factors) -> None:
-    index = torch.tensor([5, 2, 2])
-    assert len(factors) == 200
-    assert len(factors[10:30]) == 20
-    for name, value in vars(factors[index]).items():
-        assert torch.equal(value, getattr(factors, name)[index])
 
 
 @pytest.mark.parametrize("factor", ["shape", "texture", "background"])
@@ -180,65 +126,6 @@ def test_objects_are_neither_tiny_nor_huge(renderer: Render, label: int, name: s
     assert area.max() < high
 
 
-@pytest.mark.parametrize(("renderer", "label", "name"), FAMILIES, ids=NAMES)
-def test_objects_stay_in_the_image(renderer: Render, label: int, name: str) -> None:
-    """At most a tip is cut: few touch the border, and those with a small part of it."""
-    mask = masks_of(renderer, label)
-    border = torch.cat([mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]], dim=1)
-    assert (border.amax(dim=1) > 0.5).float().mean() < 0.25
-    assert border.mean(dim=1).max() < 0.15
-
-
-@pytest.mark.parametrize(("renderer", "label", "name"), FAMILIES, ids=NAMES)
-def test_outlines_are_antialiased_and_the_rest_is_not(renderer: Render, label: int, name: str) -> None:
-    mask = masks_of(renderer, label)
-    soft = ((mask > 0) & (mask < 1)).float().mean(dim=(1, 2))
-    assert soft.min() > 0.005
-    assert soft.mean() < 0.1
-    assert (mask.amax(dim=(1, 2)) == 1).all()
-
-
-@pytest.mark.parametrize(("families", "renderer"), [(SHAPES, render), (tuple(shapes.OTHERS), render_others)])
-def test_families_differ(families: tuple[str, ...], renderer: Render) -> None:
-    """Upright and in the middle, the closest are disc and square, of IoU 0.83; class means in all poses differ too."""
-    factors = still(torch.arange(len(families)))
-    if renderer is render_others:
-        factors = replace(factors, texture=0 * factors.shape, background=0 * factors.shape)
-    upright = (renderer(factors).mask > 0.5).flatten(1)
-    means = torch.stack([masks_of(renderer, label).mean(dim=0).flatten() for label in range(len(families))])
-    for a in range(len(families)):
-        for b in range(a):
-            iou = (upright[a] & upright[b]).sum() / (upright[a] | upright[b]).sum()
-            assert iou < 0.85, (families[a], families[b])
-            soft_iou = torch.minimum(means[a], means[b]).sum() / torch.maximum(means[a], means[b]).sum()
-            assert soft_iou < 0.98, (families[a], families[b])
-
-
-@pytest.mark.parametrize(
-    ("name", "holes"),
-    [("ring", 1), ("frame", 1), *((name, 0) for name in ("disc", "square", "flower", "blob", "polygon", "capsule"))],
-)
-def test_objects_are_in_one_piece(name: str, holes: int) -> None:
-    renderer, label, _ = FAMILIES[NAMES.index(name)]
-    for mask in masks_of(renderer, label, 50):
-        inside = F.pad(mask > 0.5, (1, 1, 1, 1)).numpy()
-        assert pieces(inside) == 1
-        assert pieces(~inside) == 1 + holes
-
-
-@pytest.mark.parametrize(
-    ("name", "area"), [("disc", torch.pi * 0.85**2), ("square", 1.5**2), ("ring", torch.pi * (0.95**2 - 0.43**2))]
-)
-def test_area_follows_size_alone(name: str, area: float) -> None:
-    """A unit of the silhouette's plane is 32 (0.55 + 0.25 u0) pixels, whatever the place, turn and aspect."""
-    shape = torch.tensor([SHAPES.index(name)])
-    for size in (0.0, 0.5, 1.0):
-        expected = area * (32 * (0.55 + 0.25 * size)) ** 2
-        for changes in ({}, {"u1": 0.8, "u2": 0.1}, {"u3": 0.9}, {"u4": 0.7}):
-            measured = render(still(shape, u0=size, **changes)).mask.sum()
-            assert measured.item() == pytest.approx(expected, rel=0.02)
-
-
 @pytest.mark.parametrize(("right", "down"), [(0.5, 0.5), (0.0, 0.5), (0.5, 1.0), (0.2, 0.9)])
 def test_objects_lie_where_drawn(right: float, down: float) -> None:
     """Draws of a half: the middle of the image; of 0 and 1: 6.4 pixels to either side."""
@@ -250,12 +137,6 @@ def test_objects_lie_where_drawn(right: float, down: float) -> None:
 
 
 # --- textures and backgrounds ---------------------------------------------------------------------------------------
-
-
-def test_smooth_noise_is_bilinear_interpolation() -> None:
-    noise = torch.rand(5, 2, 9, 9, generator=generator(0, "noise"))
-    plain = F.interpolate(noise, size=(SIZE, SIZE), mode="bilinear", align_corners=True)
-    torch.testing.assert_close(_smooth(noise), (0.5 + 1.4 * (plain - 0.5)).clamp(0, 1), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("label", range(N_CLASSES), ids=TEXTURES)
@@ -270,14 +151,6 @@ def test_textures_vary_around_the_colours_of_their_class(label: int) -> None:
     assert (channels.amax(dim=1) <= (high + 0.25).clamp(max=1)).all()
     extremes = torch.stack([foreground.amin(dim=(2, 3)).mean(dim=0), foreground.amax(dim=(2, 3)).mean(dim=0)])
     torch.testing.assert_close(extremes, torch.stack([low, high]), rtol=0, atol=0.15)
-
-
-def test_class_means_of_colour_tell_backgrounds_apart() -> None:
-    labels = torch.arange(N_CLASSES).repeat_interleave(50)
-    background = render(draw_factors(labels, labels, labels, generator(0, "means"))).background
-    upper, lower = (half.mean(dim=(2, 3)) for half in background.chunk(2, dim=2))
-    means = torch.cat([upper, lower], dim=1).view(N_CLASSES, 50, 6).mean(dim=1)
-    assert torch.pdist(means).min() > 0.2
 
 
 def test_the_neutral_background_is_grey() -> None:

@@ -1,0 +1,1 @@
+"""Data and weights: what there is, where it lies, how it is fetched and verified."""

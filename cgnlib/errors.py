@@ -1,0 +1,57 @@
+"""The errors that users meet: each names the thing that is wrong and the remedy."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class AssetError(RuntimeError):
+    """Data or weights are missing or damaged. The message names the thing, where it was looked for, and the remedy."""
+
+
+class TrainingStopped(RuntimeError):
+    """Training cannot go on: a loss is not finite or the masks collapsed. The message says where and what to change."""
+
+
+class LockHeld(RuntimeError):
+    """Somebody else has the lock, or left it behind. The message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Why something cannot be done here, and what would make it possible. The one way to say "cannot"."""
+
+    reason: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Both on one line, without a full stop: "reason: remedy"."""
+        return f"{self.reason}: {self.remedy}" if self.remedy else self.reason
+
+
+class Unavailable(RuntimeError):
+    """Carries a `Blocked` out of code that cannot go on."""
+
+    def __init__(self, blocked: Blocked) -> None:
+        super().__init__(str(blocked))
+        self.blocked = blocked
+
+
+def needed(thing: "T | Blocked") -> "T":
+    """The thing itself. Raises Unavailable where it is blocked."""
+    if isinstance(thing, Blocked):
+        raise Unavailable(thing)
+    return thing
+
+
+def known(kind: str, value: str, choices: Iterable[str]) -> str:
+    """The value, if it is one of the choices. Raises ValueError that names the nearest one, or all."""
+    names = [str(choice) for choice in choices]
+    if value in names:
+        return value
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"choose one of: {', '.join(names)}"
+    raise ValueError(f"unknown {kind} '{value}'; {hint}")

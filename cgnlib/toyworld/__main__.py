@@ -1,3 +1,0 @@
-from cgnlib.toyworld.parts import main
-
-main()

@@ -1,0 +1,1 @@
+"""Training that can be interrupted anywhere and ends in the same bits."""

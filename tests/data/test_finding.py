@@ -1,0 +1,262 @@
+"""Finding and verifying by name: places in order, what is wrong, what to do; the catalogue; the command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cgnlib.data import catalogue
+from cgnlib.data.__main__ import main
+from cgnlib.data.catalogue import AUTHORS_WEIGHTS, CATALOGUE, named
+from cgnlib.data.fetching import fetch
+from cgnlib.data.finding import (
+    find,
+    find_authors_weights,
+    home,
+    lock_file,
+    missing,
+    remedy,
+    require,
+    search_folders,
+)
+from cgnlib.errors import AssetError
+from cgnlib.paths import project_root
+
+
+def place_u2net(folder: Path, content: bytes = bytes(300_000)) -> Path:
+    path = folder / "weights" / "u2net.pth"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    return path
+
+
+# --- places ---------------------------------------------------------------------------------------------------------
+
+
+def test_places_are_looked_into_in_order(u2net, tmp_path, monkeypatch):
+    assert find("u2net") is None
+    expected = place_u2net(tmp_path / "cache")
+    assert find("u2net") == expected
+    monkeypatch.setattr("cgnlib.data.finding.shared_folder", lambda: tmp_path / "shared")
+    expected = place_u2net(tmp_path / "shared")
+    assert find("u2net") == expected
+    expected = place_u2net(tmp_path / "environment")
+    monkeypatch.setenv("CGN_DATA", str(tmp_path / "environment"))
+    assert find("u2net") == expected
+    expected = place_u2net(tmp_path / "named")
+    assert find("u2net", tmp_path / "named") == require("u2net", tmp_path / "named") == expected
+    names = ["named", "shared", "cache"]
+    assert search_folders(tmp_path / "named") == [tmp_path / name for name in names]
+
+
+def test_relative_places_begin_at_the_project(tmp_path, monkeypatch):
+    """Notebooks run in notebooks/, the commands that fetch for them elsewhere."""
+    monkeypatch.setattr("cgnlib.paths.project_root", lambda: tmp_path / "project")
+    for name in ("environment", "argument"):
+        (tmp_path / "project" / name).mkdir(parents=True)
+    monkeypatch.setenv("CGN_CACHE", "the cache")
+    monkeypatch.setenv("CGN_DATA", "environment")
+    monkeypatch.setenv("HOME", str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path / "project" / "environment")
+    cache = tmp_path / "project" / "the cache"
+    assert search_folders() == [tmp_path / "project" / "environment", cache]
+    assert search_folders("argument") == search_folders("~/argument") == [tmp_path / "project" / "argument", cache]
+    with pytest.raises(AssetError, match=r"data folder .*/project/nowhere does not exist"):
+        find("mnist", "nowhere")
+    monkeypatch.setenv("CGN_DATA", "elsewhere")
+    with pytest.raises(AssetError, match=r"CGN_DATA folder .*/project/elsewhere does not exist"):
+        find("dtd")
+
+
+@pytest.mark.parametrize(
+    ("name", "asset"), [("mnist", "mnist"), ("textures", "dtd"), ("authors-weights", "authors-colored")]
+)
+def test_a_place_that_cannot_be_looked_into_is_named(name, asset, tmp_path):
+    """A link to itself stands for any folder that the system refuses to open."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).symlink_to(tmp_path / "data" / name)
+    with pytest.raises(AssetError, match="cannot be looked up: .*Make its folder readable"):
+        find(asset, tmp_path / "data")
+
+
+def test_torch_keeps_its_weights_where_it_does(monkeypatch, tmp_path):
+    assert home(named("vgg16")) == Path(torch.hub.get_dir()) == tmp_path / "torch" / "hub"
+    monkeypatch.delenv("TORCH_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/somewhere")
+    assert home(named("vgg16")) == Path(torch.hub.get_dir())
+
+
+def test_finding_needs_no_torch(tmp_path):
+    program = (
+        "import sys, cgnlib.data.__main__; from cgnlib.data import digits, finding, textures; "
+        "finding.missing(['resnet50']); print(digits._mnist_files(None, download=False, verified=False), "
+        "textures.textures_source(), 'torch' in sys.modules)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(project_root()), "CGN_DATA": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "False"
+
+
+# --- what is wrong --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_nowhere_is_named_with_places_and_remedy(tmp_path):
+    (tmp_path / "named").mkdir()
+    places = f"no weights/u2net.pth in {tmp_path}/named or {tmp_path}/cache"
+    with pytest.raises(
+        AssetError, match=f"{places}. Run `python -m cgnlib.data --fetch u2net`, or by hand: .*CGN_DATA"
+    ):
+        require("u2net", tmp_path / "named")
+
+
+def test_a_file_placed_by_hand_is_checked_too(u2net):
+    place_u2net(u2net.parents[1], b"<html>")
+    with pytest.raises(AssetError, match="truncated or another file: 6 bytes"):
+        find("u2net")
+    assert find("u2net", verified=False) == u2net
+    u2net.unlink()
+    u2net.mkdir()
+    with pytest.raises(AssetError, match="is a folder, where a file is expected"):
+        find("u2net")
+
+
+def test_a_file_that_changes_after_its_download_is_refused(u2net):
+    content = bytearray(fetch("u2net").read_bytes())
+    content[-1] ^= 1
+    u2net.write_bytes(content)
+    with pytest.raises(AssetError, match=f"{u2net} is not what was downloaded first.*delete .*u2net.pth.sha256"):
+        find("u2net")
+    lock_file(u2net).write_text("")
+    with pytest.raises(AssetError, match=r"u2net.pth.sha256 cannot be read"):
+        find("u2net")
+    lock_file(u2net).unlink()
+    assert find("u2net") == u2net
+
+
+def test_a_part_of_a_data_set_is_an_error(bare_machine, change):
+    (bare_machine / "imagenet-mini" / "train").mkdir(parents=True)
+    with pytest.raises(AssetError, match="imagenet-mini/val is missing, while other parts of ImageNet-mini are there"):
+        find("imagenet-mini")
+    (bare_machine / "imagenet-mini" / "val").mkdir()
+    assert find("imagenet-mini") == bare_machine / "imagenet-mini"
+    (bare_machine / "cue-conflict").mkdir()
+    with pytest.raises(AssetError, match="has 0 files, not 1,280"):
+        find("cue-conflict")
+    change("cue-conflict", count=1)
+    (bare_machine / "cue-conflict" / "cat1-dog1.png").touch()
+    assert find("cue-conflict") == bare_machine / "cue-conflict"
+
+
+def test_authors_weights(change, bare_machine):
+    assert find_authors_weights("double-colored") is None
+    path = bare_machine / "authors-weights" / "double_colored_mnist.pth"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(2_660_000))
+    with pytest.raises(AssetError, match=r"double_colored_mnist.pth is not the published file"):
+        find_authors_weights("double-colored")
+    change("authors-double-colored", checksums=())
+    assert find_authors_weights("double-colored") == path
+    with pytest.raises(ValueError, match="unknown variant 'coloured'; did you mean 'colored'"):
+        find_authors_weights("coloured")
+
+
+def test_unknown_names_are_errors_with_a_hint():
+    for call in (find, fetch, lambda name: missing([name])):
+        with pytest.raises(ValueError, match="unknown asset 'u3net'; did you mean 'u2net'"):
+            call("u3net")
+
+
+def test_missing_things_are_said_with_the_commands(u2net):
+    place_u2net(u2net.parents[1])
+    assert missing(["u2net"]) is None
+    blocked = missing(["imagenet-mini", "biggan", "u2net", "resnet50"])
+    assert blocked is not None
+    assert blocked.reason == "missing ImageNet-mini, BigGAN-deep-256 weights, ResNet-50 weights"
+    fetched, by_hand = blocked.remedy.split("; ")
+    assert fetched == "python -m cgnlib.data --fetch biggan resnet50"
+    assert by_hand.startswith("ImageNet-mini by hand: download it from https://www.kaggle.com")
+
+
+def test_a_remedy_names_one_place_for_one_thing(tmp_path):
+    assert remedy(named("dtd")).count("dtd/dtd/images") == 2  # in the cache, or where CGN_DATA says
+    assert f"Place it at {tmp_path}/cache/mnist/MNIST/raw, or as mnist/MNIST/raw below" in remedy(named("mnist"))
+    assert f"Place it at {tmp_path}/torch/hub/checkpoints/vgg16-397923af.pth." in remedy(named("vgg16"))
+
+
+# --- the catalogue --------------------------------------------------------------------------------------------------
+
+
+def test_the_catalogue_is_complete_and_consistent():
+    names = [asset.name for asset in CATALOGUE]
+    assert len(set(names)) == len(names) == 14
+    for asset in CATALOGUE:
+        assert asset.size > 1_000_000
+        assert bool(asset.by_hand) != bool(asset.urls)
+        assert not Path(asset.path).is_absolute()
+        assert all(len(layout) == len(asset.files) for layout in asset.other_files)
+        assert len(asset.checksums) in (0, len(asset.files))
+        assert len(asset.urls) in (0, 1 if asset.unpack else len(asset.files))
+        assert all(url.startswith("https://") for url in asset.urls)
+    assert [asset.name for asset in CATALOGUE if not asset.urls] == ["imagenet-mini"]
+    assert AUTHORS_WEIGHTS.keys() == {"colored", "double-colored", "wildlife"}
+
+
+def test_what_torchvision_knows_too_is_the_same():
+    from torchvision.datasets import MNIST
+    from torchvision.models import Inception_V3_Weights, ResNet50_Weights, VGG16_Weights
+
+    mnist = CATALOGUE[0]
+    assert [Path(url).name for url in mnist.urls] == [name for name, _ in MNIST.resources]
+    assert mnist.source in MNIST.mirrors
+    enums = {"vgg16": VGG16_Weights, "resnet50": ResNet50_Weights, "inception-v3": Inception_V3_Weights}
+    for asset in CATALOGUE:
+        if asset.name in enums:
+            published = enums[asset.name].IMAGENET1K_V1
+            assert asset.urls == (published.url,)
+            assert len(asset.checksums[0]) == len("sha256:") + 8
+            assert asset.size == pytest.approx(published.meta["_file_size"] * 2**20, rel=0.01)
+            assert asset.path == f"checkpoints/{Path(published.url).name}"
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_shows_what_is_there_and_how_to_get_the_rest(u2net, capsys):
+    place_u2net(u2net.parents[1])
+    assert main([]) == 0
+    output = capsys.readouterr().out
+    lines = {line.split()[0]: line for line in output.splitlines() if line and not line.startswith(" ")}
+    assert lines["u2net"].endswith(str(u2net))
+    assert lines["biggan"].endswith("not found")
+    assert output.count("not found") == len(CATALOGUE) - 1
+    for asset in catalogue.CATALOGUE:
+        assert asset.licence in output
+        assert (f"Without it: {asset.without}. {remedy(asset)}" in output) == (asset.name != "u2net")
+
+
+def test_the_command_fetches_what_is_named_and_goes_on_after_an_error(u2net, capsys):
+    assert main(["--fetch", "u2net"]) == 0
+    assert str(u2net) in capsys.readouterr().out
+    u2net.unlink()
+    with pytest.raises(SystemExit, match="1"):
+        main(["--fetch", "all"])
+    assert u2net.exists()
+    errors = capsys.readouterr().err
+    assert "biggan: BigGAN-deep-256 weights: http" in errors
+    assert "imagenet-mini:" not in errors
+
+
+def test_the_command_shows_damage(u2net, capsys):
+    place_u2net(u2net.parents[1], b"cut")
+    assert main([]) == 1
+    output = capsys.readouterr().out
+    assert "damaged, see below" in output
+    assert "u2net.pth is truncated or another file" in output
+    with pytest.raises(SystemExit, match="1"):
+        main(["--folder", "nowhere"])
+    errors = capsys.readouterr().err
+    assert "nowhere does not exist" in errors
+    assert errors.count("\n") == 1

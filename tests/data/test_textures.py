@@ -1,0 +1,67 @@
+"""The 20 published textures and their stand-ins."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cgnlib.data.catalogue import named
+from cgnlib.data.textures import find_textures, textures_source
+from cgnlib.errors import AssetError
+
+
+@pytest.fixture(params=[0, 1], ids=["own layout", "torchvision's"])
+def files(request, tmp_path) -> list[Path]:
+    """The 20 texture files in a data folder, each of one colour, of different sizes."""
+    asset = named("dtd")
+    files = [tmp_path / "data" / file for file in (*asset.other_files, asset.files)[request.param]]
+    for index, path in enumerate(files):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (200 + index, 170), (12 * index, 100, 50)).save(path, quality=95)
+    return files
+
+
+def test_drawn_textures_are_the_stand_in():
+    textures = find_textures()
+    assert textures.source == textures_source() == "procedural"
+    assert textures.foreground.shape == textures.background.shape == (10, 150, 150, 3)
+    bits = textures.foreground.numpy().tobytes() + textures.background.numpy().tobytes()
+    assert hashlib.sha256(bits).hexdigest()[:16] == "364b3d604e70e661"
+
+
+def test_texture_files_are_read_in_class_order_and_resized_to_the_nearest_pixel(files, tmp_path):
+    textures = find_textures(tmp_path / "data")
+    assert textures.source == textures_source(tmp_path / "data") == "dtd"
+    assert textures.foreground.shape == textures.background.shape == (10, 150, 150, 3)
+    both = torch.cat([textures.foreground, textures.background])
+    assert both.dtype == torch.uint8
+    assert torch.allclose(both[..., 0].float().mean((1, 2)), 12.0 * torch.arange(20), atol=3)
+    noise = np.random.default_rng(0).integers(256, size=(200, 333, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(files[0])
+    with Image.open(files[0]) as image:
+        expected = np.array(image.resize((150, 150), Image.Resampling.NEAREST))
+    assert (find_textures(tmp_path / "data").foreground[0].numpy() == expected).all()
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (Path.unlink, "is missing, while other parts"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "cannot be read as an image"),
+        (lambda path: path.write_bytes(b"not an image"), "cannot be read as an image"),
+        (replace_by_folder, "cannot be read as an image"),
+    ],
+)
+def test_damaged_textures_are_named(files, tmp_path, damage, message):
+    damage(files[14])
+    with pytest.raises(AssetError, match=message) as caught:
+        find_textures(tmp_path / "data")
+    assert files[14].name in str(caught.value)

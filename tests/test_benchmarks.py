@@ -1,0 +1,75 @@
+"""The benchmarks: their table, the plain code that they compare with, and that each still runs."""
+
+import pytest
+import torch
+
+from benchmarks import imagenet, measure, mnist
+from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.measure import Measurement
+from benchmarks.plain import plain_cgn, reference_counterfactuals
+from cgnlib.mnist.cgn import CGN, initialise
+from cgnlib.randomness import generator
+
+
+def test_the_command_prints_a_table(monkeypatch, capsys):
+    measurements = [Measurement("fast", "images/s", 12345, 123, "ten in 1 s"), Measurement("alone", "steps/s", 7)]
+    monkeypatch.setitem(BENCHMARKS, "made-up", lambda: measurements)
+    assert main(["made-up"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["fast", "12,345", "images/s", "123", "images/s", "100x", "ten", "in", "1", "s"]
+    assert lines[2].split() == ["alone", "7", "steps/s", "-", "-"]
+
+
+def test_an_unknown_benchmark_is_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["wildlife"])
+    assert "unknown benchmark 'wildlife': any of machine, wildlife-data" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def cgn() -> CGN:
+    network = CGN()
+    initialise(network, "orthogonal", 0.5, generator(0, "test"))
+    return network
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_plain_cgn_computes_the_same(cgn: CGN, training: bool):
+    plain = plain_cgn(cgn).train(training)
+    u, y = torch.randn(10, 32, generator=generator(0, "u")), torch.arange(10)
+    for part in ("mask", "foreground", "background"):
+        torch.testing.assert_close(
+            getattr(plain, part)(u, y), getattr(cgn.train(training), part)(u, y), rtol=0, atol=1e-4
+        )
+
+
+def test_reference_counterfactuals(cgn: CGN):
+    with torch.random.fork_rng():
+        images = reference_counterfactuals(plain_cgn(cgn).eval(), 200, ratio=2)
+    assert images.shape == (200, 3, 32, 32)
+    assert images.abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "machine",
+        "upsampled-convolution",
+        "classifier-step",
+        "counterfactuals",
+        "toy-world",
+        "photographs",
+        pytest.param("imagenet-cgn-step", marks=pytest.mark.slow),
+        pytest.param("ensemble-step", marks=pytest.mark.slow),
+    ],
+)
+def test_benchmarks_measure(name: str, monkeypatch):
+    monkeypatch.setattr(
+        measure, "best_in_turns", lambda *actions, repeats=3: [action() is None or 2.0 for action in actions]
+    )
+    monkeypatch.setattr(measure, "SAMPLES", 20)
+    monkeypatch.setattr(imagenet, "PHOTOGRAPHS", 2)
+    monkeypatch.setattr(mnist, "reference_counterfactuals", lambda cgn, n, ratio: None)
+    measurements = BENCHMARKS[name]()
+    assert measurements
+    assert all(measurement.rate > 0 for measurement in measurements)
