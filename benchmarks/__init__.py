@@ -1,0 +1,1 @@
+"""Speed beside plain code and published code."""

@@ -1,0 +1,1 @@
+"""This report: from parameters to pages."""

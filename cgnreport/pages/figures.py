@@ -1,0 +1,177 @@
+"""A plot in two layouts, for a desktop page and for a phone, and the way into a notebook and the book.
+
+`show` puts both layouts into a notebook as one picture with alt text, caption and label; `apply_captions` hands caption
+and label to the book. Lines are SVG, images PNG; backgrounds are opaque white, so dark mode does not break them.
+"""
+
+import base64
+import html
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from cgnlib.paths import atomic_file
+from cgnreport.pages.style import SMOKE_TEXT, style
+
+DESKTOP_PX, PHONE_PX = 720, 350  # widths of the text column, in CSS pixels
+LETTER_PX, LEGEND_PX = 6, 36  # of a legend's entry: a letter, and what stands beside the text
+CSS_DPI = 96
+# The page's own typeface: text in an SVG is laid out with DejaVu, which is wider, and drawn with what the page uses.
+_PAGE_FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One plot in two layouts. kind: "svg" for lines, "png" for images.
+
+    As the last value of a notebook's cell it shows itself; `show` adds caption and label.
+    """
+
+    desktop: Figure
+    phone: Figure
+    kind: str = "svg"
+
+    @property
+    def alt(self) -> str:
+        """What the plot shows, from the titles and labels of its axes."""
+        texts = ((ax.get_title("left"), ax.get_title(), ax.get_ylabel(), ax.get_xlabel()) for ax in self.desktop.axes)
+        return ", ".join(["Figure", *dict.fromkeys(filter(None, chain(*texts)))])
+
+    def data(self, figure: Figure) -> bytes:
+        """The file of one of the two figures."""
+        stream, svg = io.BytesIO(), self.kind == "svg"
+        metadata = dict.fromkeys(["Date", "Creator"] if svg else ["Software"])  # the same plot gives the same file
+        with style():
+            figure.savefig(stream, format=self.kind, dpi=figure.dpi, metadata=metadata)
+        return stream.getvalue().replace(b"'DejaVu Sans'", _PAGE_FONTS.encode()) if svg else stream.getvalue()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the desktop layout to `path`, its suffix replaced by .svg or .png."""
+        path = Path(path).with_suffix(f".{self.kind}")
+        with atomic_file(path) as partial:
+            partial.write_bytes(self.data(self.desktop))
+        return path
+
+    def html(self, alt: str = "") -> str:
+        """A picture element that holds both layouts and needs no other file."""
+        mime = "image/svg+xml" if self.kind == "svg" else "image/png"
+        files = (base64.b64encode(self.data(figure)).decode() for figure in (self.desktop, self.phone))
+        wide, narrow = (f"data:{mime};base64,{file}" for file in files)
+        width = round(self.desktop.get_figwidth() * CSS_DPI)
+        look = f"width:{width}px;max-width:100%;height:auto;background:#fff"
+        return (
+            f'<picture class="cgn-figure"><source media="(max-width: 600px)" srcset="{narrow}">'
+            f'<img src="{wide}" alt="{html.escape(alt or self.alt)}" style="{look}"></picture>'
+        )
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file made for twice the pixels of a page, such as one that `Figures.save` wrote; for `show`."""
+
+    file: Path
+    alt: str = "Picture"
+
+    def html(self, alt: str = "") -> str:
+        """A picture that needs no other file."""
+        data = self.file.read_bytes()
+        width = int.from_bytes(data[16:20], "big") // 2  # from its header
+        look = f"width:{width}px;max-width:100%;height:auto;background:#fff"
+        source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+        return f'<img class="cgn-figure" src="{source}" alt="{html.escape(alt or self.alt)}" style="{look}">'
+
+
+def show(figure: Figures | Picture | Figure, *, alt: str = "", caption: str = "", label: str = "") -> None:
+    """Show a plot, or a Matplotlib figure of one's own, in a notebook cell.
+
+    alt: what the picture shows, for readers who cannot see it; by default the words on its axes. caption (MyST text)
+    and label (for `{numref}`) become those of a numbered figure in the book (`apply_captions`).
+    Raises ValueError for a caption without an alt text.
+    """
+    if caption and not alt.strip():
+        raise ValueError("show: a figure with a caption needs an alt text, too")
+    from IPython.display import display
+
+    figures = Figures(figure, figure) if isinstance(figure, Figure) else figure
+    bundle = {"text/html": figures.html(alt), "text/plain": f"[figure: {alt or figures.alt}]"}
+    display(bundle, raw=True, metadata={"cgnlib": {"caption": caption, "label": label}})
+
+
+def apply_captions(notebook: dict[str, Any]) -> int:
+    """Move captions and labels that `show` left in outputs to the cells, where myst-nb looks for them.
+
+    Changes the (executed) notebook in place; returns the number of captions. Raises ValueError for a captioned figure
+    that shares its cell with another output: the book would put the caption and the label under both.
+    """
+    count = 0
+    for index, cell in enumerate(notebook["cells"]):
+        shown = [output for output in cell.get("outputs", ()) if output["output_type"] != "stream"]
+        notes = [output.get("metadata", {}).get("cgnlib") for output in shown]
+        notes = [note for note in notes if note and note.get("caption")]
+        if notes and len(shown) > 1:
+            raise ValueError(f"cell {index} shows a captioned figure and more; give the figure its own cell")
+        for note in notes:
+            figure = {"caption": note["caption"]} | ({"name": note["label"]} if note.get("label") else {})
+            cell["metadata"].setdefault("mystnb", {})["figure"] = figure
+            count += 1
+    return count
+
+
+def trellis(
+    draw: Callable[[Axes, int], None],
+    count: int,
+    *,
+    height: float = 240,
+    columns: int | None = None,
+    share_y: bool = False,
+    xlabel: str = "",
+    legend: Sequence[Any] = (),
+    smoke: bool = False,
+) -> Figures:
+    """`draw(ax, index)` for each of `count` panels: side by side on a desktop page, one below the other on a phone.
+
+    height: of a panel, in CSS pixels; columns: panels in a row of the desktop page, by default all; xlabel: one for all
+    panels; legend: handles, set below; smoke: watermark.
+    """
+    longest = max((len(handle.get_label()) for handle in legend), default=1)
+    made = []
+    for width, across in ((DESKTOP_PX, columns or count), (PHONE_PX, 1)):
+        rows, phone = math.ceil(count / across), width == PHONE_PX
+        n = max(1, min(2 if phone else 5, len(legend), width // (LEGEND_PX + LETTER_PX * longest)))
+        below = 21 * math.ceil(len(legend) / n) + 8 if legend else 0
+        with style():
+            size = (width / CSS_DPI, (height * rows + below) / CSS_DPI)
+            figure = Figure(figsize=size, dpi=CSS_DPI, layout=ConstrainedLayoutEngine(w_pad=0.07))
+            panels = figure.subplots(rows, across, squeeze=False, sharey=share_y and not phone)
+            for index, ax in enumerate(panels.flat):
+                draw(ax, index) if index < count else ax.set_axis_off()
+            last = panels[-1, min(across // 2, (count - 1) % across)]
+            last.set_xlabel(xlabel, **{"x": 1, "ha": "right"} if phone else {})  # may be longer than the panel
+            if legend:
+                # Matplotlib fills column by column; readers read row by row.
+                ordered = [handle for column in range(n) for handle in legend[column::n]]
+                place = {"loc": "outside lower center", "borderaxespad": 0.3}
+                figure.legend(handles=ordered, ncols=n, handletextpad=0.4, columnspacing=1.2, **place)
+            if smoke:
+                watermark(figure)
+        made.append(figure)
+    return Figures(*made)
+
+
+def watermark(figure: Figure) -> None:
+    """Mark a figure whose numbers mean nothing."""
+    tall = figure.get_figheight() > figure.get_figwidth()
+    turn, size = (55, 14.0) if tall else (18, min(17.0, 3.1 * figure.get_figwidth()))
+    look = {"color": "#C62828", "alpha": 0.32, "weight": "bold", "zorder": 100}
+    figure.text(0.5, 0.5, SMOKE_TEXT, ha="center", va="center", rotation=turn, fontsize=size, **look)

@@ -1,0 +1,1 @@
+"""Parameters, experiments and their rows."""

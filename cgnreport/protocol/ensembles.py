@@ -1,0 +1,189 @@
+"""What is measured of three-headed classifiers (Tables 4 and 5), the same in the toy world and on ImageNet."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from cgnlib.errors import Blocked, needed
+from cgnlib.imagenet.imagenet9 import background_gap
+from cgnlib.imagenet.invariant import InvariantEnsemble, Logits
+from cgnlib.imagenet.invariant_training import TrainedEnsemble
+from cgnlib.imagenet.names import FACTORS
+from cgnlib.imagenet.shape_bias import shape_bias
+from cgnlib.randomness import derive_seed
+from cgnlib.statistics import Interval, paired_bootstrap
+from cgnlib.training.processes import Launch, launched
+from cgnreport.protocol.experiments import Measured, rows_of
+from cgnreport.protocol.parameters import Parameters
+from cgnreport.protocol.rows import Number, Setting
+
+Epoch = Literal["last", "best"]
+EPOCHS: tuple[Epoch, ...] = ("last", "best")
+RESAMPLES = 10_000  # of the bootstrap over images
+Right = Mapping[str, Tensor]  # by test set: (N,) bool, whether the image's class is predicted
+Measurement = Callable[[InvariantEnsemble, int, Epoch], list[Number]]  # of a classifier, its random seed and epoch
+
+
+class EnsembleStudy(ABC):
+    """Classifiers of several kinds of training data.
+
+    Methods that give rows return them, found or measured, at the last and the best epoch; or Blocked, which says why
+    there are none.
+    """
+
+    def __init__(self, parameters: Parameters, device: str, launch: Launch) -> None:
+        self.parameters, self.device, self.launch = parameters, device, launch
+        self._bases: dict[tuple[int, Epoch], Right] = {}
+
+    @abstractmethod
+    def setting(self, experiment: str, method: str) -> Setting:
+        """What rows of a method are called. Raises ValueError for an unknown method."""
+
+    @abstractmethod
+    def trained(self, method: str, seed: int) -> TrainedEnsemble:
+        """The classifier of a method: trained, resumed or loaded."""
+
+    @abstractmethod
+    def right(self, network: InvariantEnsemble, outputs: tuple[str, ...]) -> dict[str, Right]:
+        """Where outputs are right on the test sets of Table 5, by output."""
+
+    @abstractmethod
+    def in_domain(self, network: InvariantEnsemble) -> tuple[Logits, Tensor]:
+        """Logits and labels (N,) of test images that are like the training images."""
+
+    @abstractmethod
+    def cue_conflicts(self, network: InvariantEnsemble) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Decisions of each head, and of all together ("avg"), on images with conflicting shapes and textures."""
+
+    def blocked(self, experiment: str) -> Blocked | None:
+        """Why an experiment cannot be done here; None if it can."""
+        return None
+
+    @property
+    def seeds(self) -> range:
+        """Random seeds of the classifiers of a method."""
+        return range(self.parameters.seed, self.parameters.seed + self.parameters.imagenet.classifier_seeds)
+
+    def network(self, method: str, seed: int, epoch: Epoch = "last") -> InvariantEnsemble:
+        """The classifier of a method at its last or its best epoch, in eval mode."""
+        trained = self.trained(method, seed)
+        return {"last": trained.last, "best": trained.best}[epoch]
+
+    # --- Rows -------------------------------------------------------------------------------------------------------
+
+    def background_rows(self, method: str) -> pd.DataFrame | Blocked:
+        """Rows of Table 5 (experiment imagenet-background).
+
+        "accuracy/<set>", "bg-gap" (points) and, against "original" with the same seed, "bg-gap/change", gaps with their
+        intervals over images; of output shape_texture, as published, and of all heads (avg). "original" has no
+        counterfactuals that could tell heads apart, so avg alone.
+        """
+
+        def measure(network: InvariantEnsemble, seed: int, epoch: Epoch) -> list[Number]:
+            if method == "original":
+                return gap_numbers(self.right(network, ("avg",)), epoch)
+            if (seed, epoch) not in self._bases:
+                self._bases[seed, epoch] = self.right(self.network("original", seed, epoch), ("avg",))["avg"]
+            return gap_numbers(self.right(network, ("shape_texture", "avg")), epoch, self._bases[seed, epoch])
+
+        return self._rows("imagenet-background", method, measure)
+
+    def indomain_rows(self, method: str) -> pd.DataFrame | Blocked:
+        """Rows of Table 4's accuracies (experiment imagenet-indomain).
+
+        "accuracy/top1" of all heads together (avg) and of each head, "accuracy/top5" of all together.
+        """
+
+        def measure(network: InvariantEnsemble, seed: int, epoch: Epoch) -> list[Number]:
+            logits, labels = self.in_domain(network)
+            right = {output: logits.output(output).argmax(dim=1) == labels for output in ("avg", *FACTORS)}
+            top5 = (logits.avg.topk(5, dim=1).indices == labels[:, None]).any(dim=1)
+            found = [Number("accuracy/top5", percent(top5), len(labels), output="avg", epoch=epoch)]
+            return found + [
+                Number("accuracy/top1", percent(each), len(labels), output=output, epoch=epoch)
+                for output, each in right.items()
+            ]
+
+        return self._rows("imagenet-indomain", method, measure)
+
+    def shape_bias_rows(self, method: str) -> pd.DataFrame | Blocked:
+        """Rows of Table 4's shape biases (experiment imagenet-shape-bias), of all heads together (avg) and of each.
+
+        "shape-bias", with n decisions for one of the two cues, has no row where there is none; "decided" is the share
+        of images in which there is one.
+        """
+
+        def measure(network: InvariantEnsemble, seed: int, epoch: Epoch) -> list[Number]:
+            decided, shapes, textures = self.cue_conflicts(network)
+            numbers = []
+            for output, each in decided.items():
+                for_cue = (each == shapes) | (each == textures)
+                numbers.append(Number("decided", percent(for_cue), len(each), output=output, epoch=epoch))
+                if for_cue.any():
+                    bias = shape_bias(each, shapes, textures)
+                    numbers.append(Number("shape-bias", 100 * bias.value, bias.decided, output=output, epoch=epoch))
+            return numbers
+
+        return self._rows("imagenet-shape-bias", method, measure)
+
+    def _rows(self, experiment: str, method: str, measurement: Measurement) -> pd.DataFrame | Blocked:
+        def measure(seed: int) -> Measured:
+            needed(self.blocked(experiment))
+            found = [measurement(self.network(method, seed, epoch), seed, epoch) for epoch in EPOCHS]
+            return Measured([number for part in found for number in part], self.trained(method, seed).seconds)
+
+        reuse = self.parameters.reuse_rows
+        return rows_of(self.setting(experiment, method), self.seeds, measure, reuse=reuse, device=self.device)
+
+    def train(self, methods: Iterable[str], precision: str) -> None:
+        """Train the classifiers of methods; under torchrun or srun, all processes train each one."""
+        fabric = launched(self.device, precision)  # before anything else, so that "cuda" is this process's own
+        for method, seed in product(methods, self.seeds):
+            trained = self.trained(method, seed)
+            if fabric.is_global_zero:
+                print(f"{method}, seed {seed}: best epoch {trained.best_epoch}, {trained.artefact.weights}")
+
+
+def gap_numbers(right: Mapping[str, Right], epoch: Epoch, base: Right | None = None) -> list[Number]:
+    """Accuracies and BG-gap of outputs and, against `base`, its change.
+
+    Where image i of mixed-same and mixed-rand shows other objects, pairs are as good as random, and so is the interval.
+    """
+    numbers = []
+    for output, by_set in right.items():
+        numbers += [
+            Number(f"accuracy/{name}", percent(each), len(each), output=output, epoch=epoch)
+            for name, each in by_set.items()
+        ]
+        same, rand = by_set["mixed-same"], by_set["mixed-rand"]
+        gaps = {"bg-gap": background_gap(same, rand, paired=True, resamples=RESAMPLES)}
+        if base is not None:
+            gaps["bg-gap/change"] = gap_change(by_set, base)
+        for metric, gap in gaps.items():
+            value, low, high = (100 * number for number in (gap.value, gap.low, gap.high))
+            numbers.append(Number(metric, value, len(same), "points", output, epoch, low, high))
+    return numbers
+
+
+def gap_change(ours: Right, base: Right, seed: int = 0) -> Interval:
+    """BG-gap of one classifier minus that of another, in [-2, 2], on the same images: paired bootstrap (seeded).
+
+    Image i of mixed-same and of mixed-rand shows the same object. Raises ValueError where lengths differ.
+    """
+    parts = [each[name].long() for each in (ours, base) for name in ("mixed-same", "mixed-rand")]
+    if len({len(part) for part in parts}) != 1 or not len(parts[0]):
+        raise ValueError(f"a change of BG-gap needs four results on the same images, not {[len(p) for p in parts]}")
+    same, rand, base_same, base_rand = parts
+    differences = (same - rand) - (base_same - base_rand)  # -2 to 2
+    draw = np.random.default_rng(derive_seed(seed, "gap-change"))
+    return paired_bootstrap(differences.numpy(), draw, resamples=RESAMPLES)
+
+
+def percent(hits: Tensor) -> float:
+    """Percent of (N,) bool that are true, in float64."""
+    return 100 * hits.double().mean().item()

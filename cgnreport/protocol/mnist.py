@@ -1,0 +1,239 @@
+"""The MNIST protocol as steps that any notebook can call, in any order: data, CGNs, training sets, classifiers, rows.
+
+Every step is found or made: what an earlier notebook trained with the same parameters is loaded. One `MnistStudy` holds
+one set of parameters. Methods that give rows return them, or `Blocked`, which says why there are none.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+from torch import Tensor
+
+from cgnlib.data.digits import Digits, find_digits
+from cgnlib.data.finding import find_authors_weights
+from cgnlib.data.textures import Textures, find_textures
+from cgnlib.errors import Blocked, TrainingStopped, needed
+from cgnlib.features import PerceptualFeatures, perceptual_features
+from cgnlib.images import LabelledImages, concatenate
+from cgnlib.mnist.cgn import CGN, load_weights
+from cgnlib.mnist.classifier import Classifier, train_classifier
+from cgnlib.mnist.control import (
+    CounterfactualParts,
+    free_labels,
+    painted_colours,
+    sample_parts,
+    train_readers,
+)
+from cgnlib.mnist.counterfactuals import CounterfactualStream
+from cgnlib.mnist.gan import sample_gan, train_gan
+from cgnlib.mnist.recipes import AdversarialRecipe, ClassifierConfig, GANConfig, recipe_for
+from cgnlib.mnist.training import cgn_artefact, train_cgn
+from cgnlib.mnist.variants import make_variant
+from cgnlib.training.artefact import Artefact
+from cgnlib.training.precision import default_device
+from cgnreport.protocol.mnist_settings import (
+    METHOD_PARTS,
+    CGNSetting,
+    MnistSettings,
+    shipped_record,
+)
+from cgnreport.protocol.parameters import Parameters
+
+ACCURACIES = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}  # splits that rows are of
+MISREAD = 10  # misread masks that are kept as a picture
+Rows = pd.DataFrame | Blocked
+
+
+@dataclass(frozen=True)
+class TrainedCGN:
+    """A CGN, loaded or trained when `cgn`, `artefact` or `seconds` is asked for."""
+
+    setting: CGNSetting
+    make: Callable[[], tuple[CGN, Artefact | None]]  # no artefact: the weights are read from a file
+
+    @functools.cached_property
+    def _made(self) -> tuple[CGN, Artefact | None]:
+        return self.make()
+
+    @property
+    def cgn(self) -> CGN:
+        """The network, in eval mode. Raises TrainingStopped where its training left none."""
+        return self._made[0]
+
+    @property
+    def artefact(self) -> Artefact | None:
+        """Its training on this machine; None for weights that came from elsewhere."""
+        return self._made[1]
+
+    @property
+    def seconds(self) -> float | None:
+        """Time of its training: on this machine, else by the record of the shipped weights that stand for it."""
+        return self.artefact.seconds if self.artefact else self.setting.seconds
+
+    @functools.cached_property
+    def stopped(self) -> str:
+        """Why its training stopped and left no CGN, else "". Loads or trains it."""
+        try:
+            _ = self._made
+        except TrainingStopped as stop:
+            return str(stop)
+        return ""
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, in words, for captions. Loads or trains it, to say which it was."""
+        if self.setting.recipe == "authors":
+            return "the authors' weights"
+        how = "trained on this machine" if self.artefact else "shipped with the project"
+        images, seed = self.setting.params["cgn_images"], self.setting.params["cgn_seed"]
+        asked = recipe_for(self.setting.recipe, self.setting.variant).images
+        cut = f" of its recipe's {asked:,}" if images < asked else ""
+        return f"our CGN ({how}, recipe {self.setting.recipe}, {images:,} images{cut}, seed {seed})"
+
+
+class MnistStudy:
+    """The MNIST half at one set of parameters."""
+
+    def __init__(self, parameters: Parameters, device: str | None = None) -> None:
+        self.parameters, self.settings = parameters, MnistSettings(parameters)
+        self.mnist, self.seed = parameters.mnist, parameters.seed
+        self.device = device or default_device()
+        self._images: dict[tuple[str, str], LabelledImages] = {}
+        self._cgns: dict[tuple[str, str], TrainedCGN] = {}
+        self._readers: dict[str, tuple[dict[str, Classifier], dict[str, float]]] = {}
+
+    # --- Data -------------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def digits(self) -> Digits:
+        """Grey digits, full MNIST or the embedded ones."""
+        return find_digits(self.parameters.data_folder)
+
+    @functools.cached_property
+    def textures(self) -> Textures:
+        """Textures of wildlife MNIST, DTD's or drawn ones."""
+        return find_textures(self.parameters.data_folder)
+
+    @functools.cached_property
+    def features(self) -> PerceptualFeatures:
+        """Network of the published recipe's style loss."""
+        return perceptual_features(self.settings.features)
+
+    @property
+    def sources(self) -> list[str]:
+        """What the pixels come from, e.g. ["mnist-full", "dtd"]."""
+        return [self.settings.digits, self.settings.textures]
+
+    def images(self, variant: str, split: str) -> LabelledImages:
+        """A split of a variant, shortened to the parameters' `train_images` or `test_images`."""
+        if (variant, split) not in self._images:
+            limit = self.mnist.test_images if split in ("test", "test-indomain") else self.mnist.train_images
+            if split == "free-train" and limit:
+                limit = max(limit, self.mnist.reader_images)
+            textures = self.textures if variant == "wildlife" else None
+            self._images[variant, split] = make_variant(variant, split, self.digits, textures, limit=limit)
+        return self._images[variant, split]
+
+    # --- Generators -------------------------------------------------------------------------------------------------
+
+    def cgn(self, variant: str, recipe: str | None = None) -> TrainedCGN | Blocked:
+        """Our CGN of a variant, or with recipe "authors" theirs."""
+        setting = self.settings.cgn(variant, recipe)
+        if isinstance(setting, Blocked):
+            return setting
+        if setting.recipe == "authors" and find_authors_weights(variant, self.parameters.data_folder) is None:
+            remedy = f"python -m cgnlib.data --fetch authors-{variant}"
+            return Blocked(f"the authors' weights of {variant} are missing", remedy)
+        key = (variant, setting.recipe)
+        if key not in self._cgns:
+            self._cgns[key] = TrainedCGN(setting, functools.partial(self.made, setting, "train", self.seed))
+        return self._cgns[key]
+
+    def made(self, setting: CGNSetting, split: str, seed: int) -> tuple[CGN, Artefact | None]:
+        """Load or train a CGN. The one that the project ships stands for a training with the very same settings."""
+        if setting.training is None:
+            given = setting.shipped or find_authors_weights(setting.variant, self.parameters.data_folder)
+            assert given is not None
+            return load_weights(given).to(self.device), None
+        images = self.images(setting.variant, split)
+        features = self.features if isinstance(setting.training, AdversarialRecipe) else None
+        artefact, shipped = cgn_artefact(images, setting.training, seed, features=features), setting.shipped
+        if shipped and not artefact.record.exists() and shipped_record(shipped)["config"] == artefact.config:
+            return load_weights(shipped).to(self.device), None
+        return train_cgn(images, setting.training, seed, features=features, device=self.device)
+
+    def counterfactuals(
+        self, cgn: TrainedCGN, *, tied: bool = False, n: int | None = None, ratio: int | None = None
+    ) -> LabelledImages:
+        """Images of a CGN, by default as many as the parameters' `counterfactuals` at CF ratio `cf_ratio`."""
+        return CounterfactualStream(
+            cgn.cgn,
+            n or self.mnist.counterfactuals,
+            self.seed,
+            ratio=1 if tied else ratio or self.mnist.cf_ratio,
+            tied=tied,
+            source=f"cgn-{cgn.setting.recipe}",
+        ).collect()
+
+    def gan_images(self, variant: str) -> LabelledImages:
+        """Images of the conditional GAN trained on the variant, as many as the parameters' `counterfactuals`."""
+        config = GANConfig(images=self.mnist.gan_images)
+        network, _ = train_gan(self.images(variant, "train"), config, self.seed, device=self.device)
+        return sample_gan(network, self.mnist.counterfactuals, self.seed)
+
+    # --- Classifiers (Tables 1, 2, 6) -------------------------------------------------------------------------------
+
+    def training_set(self, variant: str, method: str, cgn: TrainedCGN | None = None) -> LabelledImages:
+        """The training images of a method; methods with a CGN need `cgn`."""
+        make: dict[str, Callable[[], LabelledImages]] = {
+            "original": lambda: self.images(variant, "train"),
+            "free": lambda: self.images(variant, "free-train").subset(slice(self.mnist.train_images)),
+            "gan": lambda: self.gan_images(variant),
+            "cgn": lambda: self.counterfactuals(_given(cgn, method)),
+            "cgn-tied": lambda: self.counterfactuals(_given(cgn, method), tied=True),
+        }
+        return concatenate([make[part]() for part in METHOD_PARTS[method]], f"{variant}/{method}")
+
+    def classifier(
+        self, variant: str, training: LabelledImages, seed: int, config: ClassifierConfig | None = None
+    ) -> tuple[Classifier, pd.DataFrame, float]:
+        """A classifier (trained, resumed or loaded), its history and seconds; test splits are "test" and "indomain"."""
+        tests = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
+        config = config or self.settings.classifier
+        classifier, history, artefact = train_classifier(training, tests, config, seed, device=self.device)
+        return classifier, history, artefact.seconds
+
+    def training_set_of(self, variant: str, method: str, recipe: str | None = None) -> LabelledImages:
+        """The training images of a method with the CGN of a recipe. Raises Unavailable where there is none."""
+        return self.training_set(variant, method, needed(self.cgn(variant, recipe)) if "cgn" in method else None)
+
+    def own_colours(self, cgn: TrainedCGN) -> Tensor:
+        """The colours in which a CGN of colored MNIST paints digits, (10, 3) in [0, 255]."""
+        return painted_colours(self.control_samples(cgn))
+
+    def readers(self, variant: str) -> tuple[dict[str, Classifier], dict[str, float]]:
+        """Factor readers of a variant, and their accuracy on held-out real images in percent."""
+        if variant not in self._readers:
+            self._readers[variant] = train_readers(
+                self.digits,
+                self.images(variant, "free-train").subset(slice(self.mnist.reader_images)),
+                self.images(variant, "test"),
+                self.settings.reader,
+                limit=self.mnist.reader_images,
+                has_background=variant != "colored",
+                device=self.device,
+            )
+        return self._readers[variant]
+
+    def control_samples(self, cgn: TrainedCGN, seed: int | None = None) -> CounterfactualParts:
+        """Counterfactuals with free labels and all their parts."""
+        seed = self.seed if seed is None else seed
+        return sample_parts(cgn.cgn, *free_labels(self.mnist.control_samples, seed), seed=seed)
+
+
+def _given(cgn: TrainedCGN | None, method: str) -> TrainedCGN:
+    if cgn is None:
+        raise ValueError(f"method {method} needs a CGN")
+    return cgn

@@ -1,0 +1,305 @@
+"""What the MNIST experiments are called in rows: a `Setting` for each, from the parameters alone.
+
+No tensor is needed for it, so rows are found, and a page from rows is made, without loading or drawing anything.
+"""
+
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from cgnlib.data.catalogue import AUTHORS_WEIGHTS
+from cgnlib.data.digits import digits_source
+from cgnlib.data.finding import find
+from cgnlib.data.textures import textures_source
+from cgnlib.errors import AssetError, Blocked, known
+from cgnlib.mnist.names import N_CLASSES, VARIANTS
+from cgnlib.mnist.recipes import (
+    CLASSIFIER_VERSION,
+    GAN_VERSION,
+    AdversarialRecipe,
+    ClassifierConfig,
+    MechanismRecipe,
+    recipe_for,
+    recipe_hash,
+)
+from cgnlib.paths import file_sha256, project_root
+from cgnreport.protocol.parameters import METHODS, Parameters
+from cgnreport.protocol.rows import Setting
+
+# What each method's training set is made of.
+METHOD_PARTS = {
+    "original": ("original",),
+    "gan": ("gan",),
+    "original+gan": ("original", "gan"),
+    "cgn-tied": ("cgn-tied",),
+    "original+cgn-tied": ("original", "cgn-tied"),
+    "cgn": ("cgn",),
+    "original+cgn": ("original", "cgn"),
+    "oracle": ("free",),
+}
+CGN_METHODS = tuple(method for method in METHODS if "cgn" in method)
+READER_EPOCHS = 4  # of the factor readers: on 40,000 images two already read 97 to 100 % of double-colored factors
+TRAINING_COUNTERFACTUALS = 40_000  # at most, of each CGN of mnist-training: enough for what one CGN can show
+TRAINING_EPOCHS = 4  # at most, of the classifier trained on them
+SAMPLE_SEED = 0  # draws the counterfactuals of every CGN of mnist-training, whichever seeds a run asks for
+EXPERIMENTS = (
+    "mnist-ood",
+    "mnist-indomain",
+    "mnist-own-colours",
+    "mnist-cf-ratio",
+    "mnist-control",
+    "mnist-gradcam",
+    "mnist-training",
+)
+
+Recipe = AdversarialRecipe | MechanismRecipe
+
+
+@dataclass(frozen=True)
+class CGNSetting:
+    """A CGN before it is loaded or trained. recipe: authors, or one of `parameters.TRAININGS`.
+
+    params: what tells it from others in rows. training: its recipe at the length asked for, None for weights from a
+    file. seconds: what the training of shipped weights took.
+    """
+
+    variant: str
+    recipe: str
+    params: dict[str, Any]
+    training: Recipe | None = None
+    shipped: Path | None = None
+    seconds: float | None = None
+
+
+class MnistSettings:
+    """Settings of every MNIST experiment at one set of parameters.
+
+    full_data: the settings of results made with all of MNIST and DTD's textures, whatever is at hand here.
+    """
+
+    def __init__(self, parameters: Parameters, *, full_data: bool = False) -> None:
+        self.parameters, self.mnist = parameters, parameters.mnist
+        self.full_data = full_data
+
+    # --- Data -------------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def digits(self) -> str:
+        """Source of the digits: "mnist-full" or "mnist-5000"."""
+        return "mnist-full" if self.full_data else digits_source(self.parameters.data_folder)
+
+    @functools.cached_property
+    def textures(self) -> str:
+        """Source of the textures: "dtd" or "procedural"."""
+        return "dtd" if self.full_data else textures_source(self.parameters.data_folder)
+
+    def data(self, variant: str) -> str:
+        """What the pixels of a variant come from."""
+        return f"{self.digits}+{self.textures}" if variant == "wildlife" else self.digits
+
+    # --- CGNs -------------------------------------------------------------------------------------------------------
+
+    def cgn(self, variant: str, recipe: str | None = None) -> CGNSetting | Blocked:
+        """Our CGN of a variant, or with recipe "authors" theirs; Blocked where the parameters leave it out.
+
+        In profile `quick` the CGN that the project ships stands for ours, for all variants but `live_variant`.
+        """
+        known("variant", variant, VARIANTS)
+        recipe = recipe or self.mnist.recipe
+        if recipe == "authors":
+            if not self.mnist.authors:
+                return Blocked(
+                    f"the authors' weights are not part of scale {self.parameters.profile}", "set authors: true"
+                )
+            return CGNSetting(variant, recipe, {"cgn_sha256": AUTHORS_WEIGHTS[variant][:12]})
+        training = recipe_for(recipe, variant)
+        shipped = shipped_cgn(variant, recipe)
+        record = shipped_record(shipped) if shipped else {}
+        if shipped and self.parameters.profile == "quick" and variant != self.mnist.live_variant:
+            config = record["config"]
+            params = {"cgn_images": config["recipe"]["images"], "cgn_seed": config["seed"], "shipped": True}
+            params |= {"features": config["features"], "cgn_sha256": record["weights_sha256"][:12]}
+            return CGNSetting(variant, recipe, params, shipped=shipped, seconds=record["seconds"])
+        training = replace(training, images=self.mnist.cgn_images or training.images)
+        params = self._trained_params(training, self.parameters.seed)
+        return CGNSetting(variant, recipe, params, training, shipped, record.get("seconds"))
+
+    def _trained_params(self, training: Recipe, seed: int) -> dict[str, Any]:
+        return {
+            "cgn_images": training.images,
+            "cgn_seed": seed,
+            "cgn_recipe": recipe_hash(training),
+            "features": self.features if isinstance(training, AdversarialRecipe) else "none",
+            "train_images": self.mnist.train_images or "all",
+        }
+
+    @functools.cached_property
+    def features(self) -> str:
+        """Network of the style loss, by name."""
+        if self.mnist.features != "auto":
+            return self.mnist.features
+        return "vgg16" if find("vgg16", verified=False) else "efficientnet-lite0"
+
+    # --- Experiments ------------------------------------------------------------------------------------------------
+
+    @property
+    def classifier(self) -> ClassifierConfig:
+        """Training of the classifiers."""
+        return ClassifierConfig(self.mnist.classifier_epochs, self.mnist.classifier_batch)
+
+    @property
+    def classifier_seeds(self) -> range:
+        """Random seeds of the classifiers of a method."""
+        return range(self.parameters.seed, self.parameters.seed + self.mnist.classifier_seeds)
+
+    @property
+    def reader(self) -> ClassifierConfig:
+        """Training of the factor readers."""
+        return ClassifierConfig(min(READER_EPOCHS, 2 * self.mnist.classifier_epochs), self.mnist.classifier_batch)
+
+    def accuracy(self, experiment: str, variant: str, method: str, recipe: str | None = None) -> Setting | Blocked:
+        """Rows of `mnist-ood` (Tables 2 and 6), `mnist-indomain` (Table 1) or `mnist-gradcam` (Figure 3)."""
+        cgn = self._cgn_of(variant, method, recipe)
+        if isinstance(cgn, Blocked):
+            return cgn
+        return self._setting(experiment, variant, method, cgn, self._method_params(method, cgn))
+
+    def own_colours(self, method: str, recipe: str | None = None) -> Setting | Blocked:
+        """How a classifier of colored MNIST fares in the colours that its CGN paints."""
+        cgn = self.cgn("colored", recipe)
+        if isinstance(cgn, Blocked):
+            return cgn
+        params = self._method_params(method, cgn) | {"control_samples": self.mnist.control_samples}
+        return self._setting("mnist-own-colours", "colored", method, cgn, params)
+
+    def ratio(self, variant: str, size: int, ratio: int, recipe: str | None = None) -> Setting | Blocked:
+        """A point of Figures 5 and 6: original data and `size` counterfactuals, `ratio` per sampled mask."""
+        cgn = self.cgn(variant, recipe)
+        if isinstance(cgn, Blocked):
+            return cgn
+        params = self._method_params("original+cgn", cgn) | {"generated": size, "cf_ratio": ratio}
+        return self._setting("mnist-cf-ratio", variant, "original+cgn", cgn, params)
+
+    def ratios(self, variant: str) -> list[int]:
+        """CF ratios of the figures; colored has ten colours, so no more than ten counterfactuals of a shape."""
+        return [ratio for ratio in self.mnist.ratio_values if variant != "colored" or ratio <= N_CLASSES]
+
+    def control(self, variant: str, recipe: str | None = None) -> Setting | Blocked:
+        """Control of a CGN over the factors (claim 1)."""
+        cgn = self.cgn(variant, recipe)
+        if isinstance(cgn, Blocked):
+            return cgn
+        return self._setting("mnist-control", variant, "cgn", cgn, cgn.params | self._control_params())
+
+    def training(self, variant: str, training: str, seed: int) -> tuple[Setting, CGNSetting]:
+        """A CGN trained in one of `parameters.TRAININGS` at the length `training_images`, and what it is called."""
+        recipe = replace(recipe_for(training, variant), images=self.mnist.training_images)
+        cgn = CGNSetting(variant, training, self._trained_params(recipe, seed), recipe)
+        params = cgn.params | self._control_params() | classifier_params(self.training_classifier)
+        params |= {"generated": self.training_size, "cf_ratio": self.mnist.cf_ratio, "sample_seed": SAMPLE_SEED}
+        return self._setting("mnist-training", variant, "cgn", cgn, params), cgn
+
+    @property
+    def training_seeds(self) -> range:
+        """Random seeds of the CGNs trained in each way."""
+        return range(self.parameters.seed, self.parameters.seed + self.mnist.training_seeds)
+
+    @property
+    def training_classifier(self) -> ClassifierConfig:
+        """Training of the classifier on the counterfactuals of one of these CGNs."""
+        return replace(self.classifier, epochs=min(TRAINING_EPOCHS, self.mnist.classifier_epochs))
+
+    @property
+    def training_size(self) -> int:
+        """Counterfactuals it is trained on."""
+        return min(TRAINING_COUNTERFACTUALS, self.mnist.counterfactuals)
+
+    def plan(self, experiment: str, recipe: str | None = None) -> Iterator[Setting]:
+        """Every setting of an experiment at these parameters; recipe: of the CGN, by default ours."""
+        mnist, found = self.mnist, []
+        if experiment in ("mnist-ood", "mnist-indomain"):
+            found = [self.accuracy(experiment, v, m, recipe) for v, m in product(mnist.variants, mnist.methods)]
+        elif experiment == "mnist-gradcam":
+            found = [self.accuracy(experiment, "double-colored", m, recipe) for m in ("oracle", "cgn", "original")]
+        elif experiment == "mnist-own-colours":
+            found = [self.own_colours("original+cgn", recipe)]
+        elif experiment == "mnist-cf-ratio":
+            points = [(v, n, r) for v in mnist.ratio_variants for n in mnist.ratio_sizes for r in self.ratios(v)]
+            found = [self.ratio(variant, size, ratio, recipe) for variant, size, ratio in points]
+        elif experiment == "mnist-control":
+            found = [self.control(variant, recipe) for variant in mnist.variants]
+        elif experiment == "mnist-training":
+            ways = product(mnist.variants, mnist.trainings or (), self.training_seeds)
+            found = [self.training(variant, training, seed)[0] for variant, training, seed in ways]
+        return (setting for setting in found if isinstance(setting, Setting))
+
+    def _cgn_of(self, variant: str, method: str, recipe: str | None) -> CGNSetting | Blocked | None:
+        known("method", method, METHODS)
+        return self.cgn(variant, recipe) if method in CGN_METHODS else None
+
+    def _method_params(self, method: str, cgn: CGNSetting | None) -> dict[str, Any]:
+        mnist, parts = self.mnist, METHOD_PARTS[method]
+        params = classifier_params(self.classifier)
+        if {"original", "free", "gan"} & set(parts):
+            params["train_images"] = mnist.train_images or "all"
+        if method not in ("original", "oracle"):
+            params["generated"] = mnist.counterfactuals
+        if "gan" in parts:
+            params |= {"gan_images": mnist.gan_images, "gan_seed": self.parameters.seed, "gan": GAN_VERSION}
+        if "cgn" in parts:
+            params["cf_ratio"] = mnist.cf_ratio
+        if cgn is not None:  # the same CGN, sampled with another seed, gives another number
+            params |= cgn.params | {"sample_seed": self.parameters.seed}
+        return params
+
+    def _control_params(self) -> dict[str, Any]:
+        epochs, batch = self.reader.epochs, self.reader.batch_size
+        return {
+            "reader_images": self.mnist.reader_images,
+            "reader_epochs": epochs,
+            "reader_batch": batch,
+            "classifier": CLASSIFIER_VERSION,
+            "control_samples": self.mnist.control_samples,
+        }
+
+    def _setting(
+        self, experiment: str, variant: str, method: str, cgn: CGNSetting | None, params: dict[str, Any]
+    ) -> Setting:
+        return Setting(
+            experiment,
+            variant,
+            method,
+            "-" if cgn is None else cgn.recipe,
+            self.parameters.profile,
+            self.data(variant),
+            params | {"test_images": self.mnist.test_images or "all"},
+        )
+
+
+def classifier_params(config: ClassifierConfig) -> dict[str, Any]:
+    """A training of classifiers, as rows name it."""
+    return {"epochs": config.epochs, "batch": config.batch_size, "classifier": CLASSIFIER_VERSION}
+
+
+def shipped_cgn(variant: str, recipe: str) -> Path | None:
+    """Weights that the project ships for a variant and recipe, if any."""
+    path = project_root() / "weights" / "mnist" / f"{variant}-{recipe}.safetensors"
+    return path if path.exists() else None
+
+
+@functools.cache
+def shipped_record(weights: Path) -> dict[str, Any]:
+    """How shipped weights were trained. Raises AssetError when the record beside them is missing or damaged."""
+    file = weights.with_suffix(".json")
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if record["weights_sha256"] != file_sha256(weights):
+            raise ValueError(f"{weights.name} does not have the checksum in it")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = f"Restore both files with 'git checkout weights/{weights.parent.name}', or delete both to train anew."
+        raise AssetError(f"{file}, the record of shipped weights, cannot be used ({error}). {remedy}") from error
+    return record

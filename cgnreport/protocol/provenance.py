@@ -1,0 +1,85 @@
+"""What a result was computed with: code version, processor, threads, library versions."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from typing import Any
+
+from cgnlib import __version__
+from cgnlib.paths import project_root
+from cgnlib.training.processor import processor
+
+LIBRARIES = (
+    "torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "grad-cam", "mlxtend", "papermill", "jupyter-book"
+)  # fmt: skip
+INSTRUCTION_SETS = (
+    "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve"
+)  # fmt: skip
+
+
+def code_version() -> str:
+    """The git commit ("050a6ce", "-dirty" where files differ), or "cgnlib 0.1.0" outside a checkout."""
+    root = project_root()
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude", "*"]
+        try:
+            found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+            if found.returncode == 0 and found.stdout.strip():
+                return found.stdout.strip()
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    return f"cgnlib {__version__}"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, instruction sets, cores, threads, system and library versions (and GPU where torch sees one)."""
+    model, flags = processor()
+    found: dict[str, Any] = {
+        "cpu": model,
+        "instruction_sets": [name for name in INSTRUCTION_SETS if name in flags],
+        "cores": os.cpu_count(),
+        "threads": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
+    }
+    torch = sys.modules.get("torch")  # only if the run uses it: importing it takes seconds
+    if torch is not None:
+        found["threads"] = torch.get_num_threads()
+        if torch.cuda.is_available():
+            found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def provenance() -> dict[str, Any]:
+    """`machine()` and the code version."""
+    return {"code": code_version(), **machine()}
+
+
+def add_provenance(text: str, record: dict[str, Any]) -> str:
+    """The JSON list `text` ("" for none) of the runs that wrote into a folder, with `record` added if it is new."""
+    return json.dumps([run for run in _runs(text) if run != record] + [record], indent=1) + "\n"
+
+
+def join_provenance(earlier: str, later: str) -> str:
+    """Both JSON lists of runs as one, each run once."""
+    runs = _runs(later)
+    return json.dumps([run for run in _runs(earlier) if run not in runs] + runs, indent=1) + "\n"
+
+
+def _runs(text: str) -> list[Any]:
+    try:
+        runs = json.loads(text) if text.strip() else []
+    except json.JSONDecodeError:
+        return []  # a damaged sidecar must not cost a result
+    return runs if isinstance(runs, list) else []
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None

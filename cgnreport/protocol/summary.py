@@ -1,0 +1,161 @@
+"""From rows to numbers with intervals: means over random seeds, differences, and ours beside the published ones."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from cgnlib.errors import known
+from cgnlib.statistics import (
+    Interval,
+    Unit,
+    difference_interval,
+    independent_difference,
+    mean_difference_interval,
+    mean_interval,
+    nested_interval,
+    wilson_interval,
+)
+from cgnreport.protocol.rows import LIMITS, ResultsError, one_setting
+from cgnreport.protocol.store import SOURCES, published
+
+SEEDS_FOR_INTERVAL = 3  # from here on intervals are taken over runs, below over images
+SUMMARY = (
+    "experiment",
+    "dataset",
+    "method",
+    "recipe",
+    "metric",
+    "output",
+    "epoch",
+    "unit",
+    "profile",
+    "data",
+    "setting",
+)
+
+
+def interval_of(rows: pd.DataFrame) -> Interval:
+    """Mean and 95 % interval of rows of one setting.
+
+    At least three CGNs: t over their means. Else at least three classifiers: t over these. Else over images: the rows'
+    own bounds where they have any, or Wilson's around the mean of a percentage or fraction; the spread between seeds is
+    left out. Else no interval. No interval of a percentage or fraction goes beyond its limits.
+    Raises ResultsError without rows, or with rows of two settings.
+    """
+    if rows.empty:
+        raise ResultsError("no rows to take an interval of")
+    one_setting(rows)
+    values = _numbers(rows, "value")
+    limits = LIMITS.get(str(rows["unit"].iloc[0]), (-math.inf, math.inf))
+    groups = by_run(rows)
+    if len(groups) >= SEEDS_FOR_INTERVAL:
+        return nested_interval(groups, unit=_unit_of_runs(rows)).interval.cut(*limits)
+    if len(values) >= SEEDS_FOR_INTERVAL:
+        return mean_interval(values, unit=Unit.CLASSIFIERS).cut(*limits)
+    mean = fmean(values)
+    if _bounded(rows):
+        return Interval(mean, fmean(_numbers(rows, "low")), fmean(_numbers(rows, "high")), Unit.IMAGES)
+    if limits[1] == math.inf:
+        return Interval.point(mean)
+    n = smallest_n(rows)
+    return wilson_interval(mean / limits[1] * n, n).scaled(limits[1])
+
+
+def mean_of(rows: pd.DataFrame) -> float:
+    """Mean of the values; NaN without rows."""
+    return fmean(_numbers(rows, "value")) if len(rows) else math.nan
+
+
+def smallest_n(rows: pd.DataFrame) -> int:
+    """The smallest number of images that a row is taken over."""
+    return min(int(n) for n in rows["n"])
+
+
+def _numbers(rows: pd.DataFrame, column: str) -> list[float]:
+    return [float(value) for value in rows[column]]
+
+
+def _bounded(rows: pd.DataFrame) -> bool:
+    """Whether every row has an interval of its own."""
+    return not any(math.isnan(value) for value in _numbers(rows, "low"))
+
+
+def by_run(rows: pd.DataFrame) -> list[list[float]]:
+    """Values of rows of one setting, one list per CGN, or per classifier where no CGN is named."""
+    return [_numbers(group, "value") for _, group in rows.groupby("run", sort=False)]
+
+
+def _unit_of_runs(rows: pd.DataFrame) -> Unit:
+    named = "cgn_seed" in rows.columns and not rows["cgn_seed"].isna().to_numpy().any()
+    return Unit.CGNS if named else Unit.CLASSIFIERS
+
+
+def difference(ours: pd.DataFrame, base: pd.DataFrame) -> Interval:
+    """ours - base in the unit of the rows: over runs where both have enough of them, else over images.
+
+    Over images: their own bounds as if independent, which is wider, else Newcombe's interval of two shares.
+    """
+    over_runs = difference_over_runs(ours, base)
+    if over_runs is not None:
+        return over_runs
+    a, b = interval_of(ours), interval_of(base)
+    if _bounded(ours) and _bounded(base):
+        return independent_difference(a, b)
+    n, m = smallest_n(ours), smallest_n(base)
+    return difference_interval(a.value / 100 * n, n, b.value / 100 * m, m).scaled(100)
+
+
+def difference_over_runs(ours: pd.DataFrame, base: pd.DataFrame) -> Interval | None:
+    """ours - base: Welch over CGNs (or sets of images) where both have enough of them, else over classifiers, paired by
+    seed; None where both have too few.
+    """
+    groups = by_run(ours), by_run(base)
+    if min(map(len, groups)) >= SEEDS_FOR_INTERVAL:
+        a, b = ([fmean(group) for group in each] for each in groups)
+        return mean_difference_interval(a, b, unit=_unit_of_runs(ours))
+    first, second = ({seed: mean_of(group) for seed, group in rows.groupby("seed")} for rows in (ours, base))
+    pairs = [first[seed] - second[seed] for seed in first if seed in second]
+    if len(pairs) < SEEDS_FOR_INTERVAL:
+        return None
+    return mean_interval(pairs, unit=Unit.CLASSIFIERS)
+
+
+def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line per number over its random seeds: SUMMARY, `interval`, its `mean`, `low`, `high`, and `n`, `seeds`.
+
+    n: images per run. seeds: what the interval is over, where it is over runs: CGNs, or classifiers; else the rows.
+    """
+    lines = []
+    for _, group in rows.groupby(list(SUMMARY), sort=False, dropna=False):
+        found, runs = interval_of(group), len(set(group["run"]))
+        numbers = (found, found.value, found.low, found.high, smallest_n(group))
+        lines.append((*group.iloc[0][list(SUMMARY)], *numbers, runs if runs >= SEEDS_FOR_INTERVAL else len(group)))
+    return pd.DataFrame(lines, columns=[*SUMMARY, "interval", "mean", "low", "high", "n", "seeds"])
+
+
+def beside_published(rows: pd.DataFrame, sources: Sequence[str] = SOURCES) -> pd.DataFrame:
+    """`summarise(rows)` with a column per source, holding the published value (NaN where there is none), and one
+    "ours - <source>" with the difference.
+
+    Joined on experiment, dataset, method, metric, output and epoch. Where a source has several numbers for one key (the
+    study's Tables 2 and 6), that of the same recipe is taken, with "robust" counting as "paper", else that of its first
+    table.
+    """
+    wide, theirs = summarise(rows), published()
+    for source in sources:
+        known("source", source, SOURCES)
+        lines = [dict(line) for line in theirs.loc[theirs["source"] == source].to_dict("records")]
+        wide[source] = [_published_value(lines, line) for line in wide.to_dict("records")]
+        wide[f"ours - {source}"] = wide["mean"] - wide[source]
+    return wide
+
+
+def _published_value(lines: Sequence[Mapping[Any, Any]], ours: Mapping[Any, Any]) -> float:
+    join = ("experiment", "dataset", "method", "metric", "output", "epoch")
+    recipe = "paper" if ours["recipe"] == "robust" else ours["recipe"]
+    same = [line for line in lines if all(line[column] == ours[column] for column in join)]
+    same.sort(key=lambda line: (line["recipe"] != recipe, line["table"]))
+    return float(same[0]["value"]) if same else math.nan

@@ -1,0 +1,1 @@
+"""Rules, claims and how they are judged."""

@@ -1,0 +1,74 @@
+"""Which rows an item is judged by: all rows, with whatever random seeds, of the settings that the parameters name."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import pandas as pd
+
+from cgnlib.errors import known
+from cgnreport.protocol import imagenet_settings, mnist_settings, toy_settings
+from cgnreport.protocol.imagenet_settings import DATASETS, METHODS, stimuli, table_3
+from cgnreport.protocol.mnist_settings import MnistSettings
+from cgnreport.protocol.parameters import Parameters
+from cgnreport.protocol.rows import Setting, canonical
+from cgnreport.protocol.store import load
+from cgnreport.protocol.toy_settings import ToySettings
+
+NORMALISATIONS = ("lite", "imagenet")  # of EfficientNet-Lite0, see `cgnlib.imagenet.cue_conflict`
+_KEY = ["dataset", "method", "recipe", "data", "setting"]
+
+
+def full_scale() -> Parameters:
+    """The parameters of scale `paper`, at which the results are made that the project publishes."""
+    return Parameters.load("paper")
+
+
+class Chosen:
+    """Rows of every experiment at one set of parameters, each file read once.
+
+    own: take in rows of this machine; without, the settings are those of full MNIST and DTD, whatever is at hand here.
+    """
+
+    def __init__(self, parameters: Parameters, own: bool = True) -> None:
+        self.parameters, self.own = parameters, own
+        self._mnist, self._toy = MnistSettings(parameters, full_data=not own), ToySettings(parameters)
+        self._stored: dict[str, pd.DataFrame] = {}
+        self._chosen: dict[tuple[str, str | None], pd.DataFrame] = {}
+
+    def rows(self, experiment: str, recipe: str | None = None) -> pd.DataFrame:
+        """Rows of an experiment. recipe: of MNIST's CGNs, by default ours.
+
+        Raises ValueError for an unknown experiment, ResultsError for a damaged file.
+        """
+        known("experiment", experiment, (*mnist_settings.EXPERIMENTS, *toy_settings.EXPERIMENTS))
+        if experiment not in self._stored:
+            self._stored[experiment] = load(self.parameters.profile, experiment, own=self.own)
+        rows = self._stored[experiment]
+        if len(rows) and (experiment, recipe) not in self._chosen:
+            wanted = {_key(setting) for setting in self._plan(experiment, recipe)}
+            keep = [key in wanted for key in rows[_KEY].itertuples(index=False, name=None)]
+            self._chosen[experiment, recipe] = rows.loc[keep].reset_index(drop=True)
+        return self._chosen.get((experiment, recipe), rows)
+
+    def _plan(self, experiment: str, recipe: str | None) -> Iterator[Setting]:
+        if experiment.startswith("mnist-"):
+            yield from self._mnist.plan(experiment, recipe)
+            return
+        yield from self._toy.plan(experiment)
+        if experiment == "imagenet-is":
+            yield from (table_3(self.parameters, method, "authors") for method in ("cgn", "biggan"))
+        if experiment in DATASETS:
+            yield from (imagenet_settings.classifier(self.parameters, experiment, method) for method in METHODS)
+        if experiment == "imagenet-shape-bias":
+            ways = product(NORMALISATIONS, (False, True))
+            yield from (stimuli(self.parameters, normalisation, enlarge) for normalisation, enlarge in ways)
+
+
+def rows_for(parameters: Parameters, experiment: str, recipe: str | None = None, own: bool = True) -> pd.DataFrame:
+    """`Chosen(parameters, own).rows(experiment, recipe)`, for one experiment alone."""
+    return Chosen(parameters, own).rows(experiment, recipe)
+
+
+def _key(setting: Setting) -> tuple[str, ...]:
+    params = {name: value for name, value in setting.params.items() if not name.endswith("_seed")}
+    return setting.dataset, setting.method, setting.recipe, setting.data, canonical(params)

@@ -1,0 +1,63 @@
+"""The claims as they are judged, from claims.yaml, their rules filled with the thresholds of `rules`."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cgnreport.verdicts.rules import IMAGENET_RULES, RULES
+
+THRESHOLDS = asdict(RULES) | asdict(IMAGENET_RULES)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and what counts as reproduced; fields are explained at the top of claims.yaml."""
+
+    key: str
+    title: str
+    words: str
+    where: str
+    rule: str
+    number: str
+    unit: str
+    sentence: tuple[str, ...]
+    images: str
+    spread: str = ""
+    published: str = "{values}"
+    published_format: str = "g"
+    by_eye: str = ""
+    lower_is_better: bool = False
+    failure: bool = False
+    needs: str = ""
+
+    @property
+    def half(self) -> str:
+        """Half of the report that the claim is of: "mnist" or "imagenet"."""
+        return "mnist" if self.key.endswith("-mnist") else "imagenet"
+
+
+def _claim(key: str, given: dict[str, Any]) -> Claim:
+    filled = {"rule": given["rule"].format(**THRESHOLDS), "sentence": tuple(given["sentence"])}
+    return Claim(key, **given | filled)
+
+
+def _claims() -> dict[str, Claim]:
+    text = Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8")
+    return {key: _claim(key, given) for key, given in yaml.safe_load(text).items()}
+
+
+CLAIMS = _claims()
+THREE_CLAIMS = tuple(f"claim{number}-{half}" for number in (1, 2, 3) for half in ("mnist", "imagenet"))
+FAILURES = tuple(key for key, claim in CLAIMS.items() if claim.failure)
+
+
+def rules_hash(half: str = "mnist") -> str:
+    """First 12 hex digits of the SHA-256 of thresholds and rule texts of the claims of "mnist" or "imagenet"."""
+    thresholds = asdict(RULES) | (asdict(IMAGENET_RULES) if half == "imagenet" else {})
+    claims = {key: claim.rule for key, claim in CLAIMS.items() if claim.half == half}
+    text = json.dumps({"rules": thresholds, "claims": claims}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

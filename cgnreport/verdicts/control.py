@@ -1,0 +1,165 @@
+"""The success rule of claim 1: conditions on each trained CGN, and how many CGNs meet them all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from cgnlib.errors import Blocked
+from cgnlib.mnist.names import FACTORS_OF
+from cgnlib.statistics import Interval, wilson_interval
+from cgnreport.protocol.rows import one_setting, select
+from cgnreport.protocol.summary import interval_of
+from cgnreport.verdicts.model import Check, Finding, Status, found
+from cgnreport.verdicts.rules import RULES
+from cgnreport.verdicts.sentences import factor_name
+
+Checks = Sequence[Check]
+
+
+def control_checks(run: pd.DataFrame, variant: str) -> list[Check] | None:
+    """The success rule of MNIST applied to the rows of one trained CGN; None when rows are missing.
+
+    Rows of experiment mnist-control: metrics "control/<requested>/<recovered>" (percent of n images), "reader/<factor>"
+    (percent of real images), "mask/area" and "mask/diversity" (fractions).
+    """
+    checks, measured = factor_checks(run, FACTORS_OF[variant]), values(run)
+    if checks is None or not {"mask/area", "mask/diversity"} <= set(measured):
+        return None
+    checks.append(Check("mask area", Interval.point(measured["mask/area"]), *RULES.mask_area))
+    checks.append(Check("diversity of masks", Interval.point(measured["mask/diversity"]), RULES.mask_diversity_least))
+    return checks
+
+
+def factor_checks(run: pd.DataFrame, factors: Sequence[str]) -> list[Check] | None:
+    """Control over each factor, and nothing of it in the others; None when rows are missing."""
+    metrics = {(a, b): f"control/{a}/{b}" for a in factors for b in factors}
+    measured, n = values(run), dict(zip(run["metric"], run["n"], strict=True))
+    if not {*metrics.values(), *(f"reader/{factor}" for factor in factors)} <= set(measured):
+        return None
+    checks = []
+    for (requested, recovered), metric in metrics.items():
+        share = wilson_interval(measured[metric] / 100 * n[metric], int(n[metric])).scaled(100)
+        asked, read = factor_name(requested), factor_name(recovered)
+        if asked == read:
+            least = RULES.control_least * measured[f"reader/{requested}"]
+            checks.append(Check(f"control over {asked}", share, least, factor=asked))
+        else:
+            checks.append(Check(f"label of {asked} in the {read}", share, most=RULES.leak_most))
+    return checks
+
+
+def values(run: pd.DataFrame) -> dict[str, float]:
+    """Value of each metric of one trained CGN."""
+    return dict(zip(run["metric"], run["value"], strict=True))
+
+
+@dataclass(frozen=True)
+class SuccessRate:
+    """How many trained CGNs of a variant and recipe meet the success rule. runs: the checks of each."""
+
+    variant: str
+    recipe: str
+    runs: Sequence[Checks]
+
+    @classmethod
+    def of(
+        cls, rows: pd.DataFrame, variant: str, recipe: str, check: Callable[[pd.DataFrame], Checks | None]
+    ) -> "SuccessRate":
+        """From rows of one setting: a CGN per random seed, or per file of weights. A training that stopped has failed.
+
+        Raises ResultsError for rows of two settings.
+        """
+        one_setting(rows.assign(metric="any", output="any", epoch="any"))
+        told_apart = [name for name in ("cgn_seed", "cgn_sha256") if name in rows.columns]
+        runs: list[Checks] = []
+        for _, run in rows.groupby(told_apart or ["run"], sort=False, dropna=False):
+            if values(run).get("training/stopped") == 100.0:
+                runs.append([Check("training stopped", Interval.point(100.0), most=0.0)])
+            elif (checks := check(run)) is not None:
+                runs.append(checks)
+        return cls(variant, recipe, runs)
+
+    @property
+    def trained(self) -> int:
+        """Trained CGNs with rows for every condition."""
+        return len(self.runs)
+
+    @property
+    def succeeded(self) -> int:
+        """Those that meet all."""
+        return sum(all(check.holds for check in checks) for checks in self.runs)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """What did not hold for one or more, in words."""
+        return tuple(dict.fromkeys(each.words for checks in self.runs for each in checks if not each.holds))
+
+    @property
+    def interval(self) -> Interval:
+        """Percent of trainings that succeed, with Wilson's interval."""
+        return wilson_interval(self.succeeded, self.trained).scaled(100)
+
+    def finding(
+        self, claim: str, rows: pd.DataFrame, published: Mapping[str, float] | None = None, **facts: Any
+    ) -> Finding:
+        """Whether enough succeed; its number is the weakest control over a factor. Where all stopped that is 0."""
+        succeeds = self.succeeded >= RULES.successful_runs_least / 100 * self.trained
+        status = Status.REPRODUCED if succeeds else Status.NOT_REPRODUCED
+        shares = [check for checks in self.runs for check in checks if check.factor]
+        weakest = min(shares, key=lambda check: check.value.low, default=Check("", Interval.point(0.0)))
+        facts |= {"successes": self.succeeded, "runs": self.trained, "failed": ", ".join(self.failed)}
+        facts |= {"factor": weakest.factor, "recovered": weakest.value}
+        return found(claim, self.variant, status, weakest.value, weakest.least, rows, published, **facts)
+
+
+def success_rates(rows: pd.DataFrame) -> list[SuccessRate]:
+    """Rows of experiments mnist-control or mnist-training, counted by variant and recipe.
+
+    Left out where a reader cannot read its factor in real images.
+    """
+    rates = []
+    for variant, recipe in rows[["dataset", "recipe"]].drop_duplicates().itertuples(index=False, name=None):
+        own = select(rows, dataset=variant, recipe=recipe)
+        rate = SuccessRate.of(own, variant, recipe, lambda run, variant=variant: control_checks(run, variant))
+        if rate.trained and not blind_reader(own, FACTORS_OF[variant]):
+            rates.append(rate)
+    return rates
+
+
+def blind_reader(rows: pd.DataFrame, factors: Sequence[str]) -> Blocked | None:
+    """How the worst factor reader fails on real images; None where all can read."""
+    readers = select(rows, metric=[f"reader/{factor}" for factor in factors])
+    metric, value = min(values(readers).items(), key=lambda pair: pair[1], default=("", 100.0))
+    if value >= RULES.reader_least:
+        return None
+    factor = factor_name(metric.removeprefix("reader/"))
+    return Blocked(
+        f"the reader of {factor} is right on {value:.1f} % of real images, {RULES.reader_least:g} are needed"
+    )
+
+
+def cut_short(rows: pd.DataFrame, counted: str, asked: int) -> Blocked | None:
+    """How much shorter a CGN was trained than its recipe asks; None where it was not, or nothing says so.
+
+    counted: the column of rows, "cgn_images" or "cgn_updates".
+    """
+    made = min(rows[counted].dropna().tolist() if counted in rows.columns else [], default=asked)
+    if made >= asked:
+        return None
+    return Blocked(f"the CGN was trained for {made:,} {counted.removeprefix('cgn_')}, its recipe asks for {asked:,}")
+
+
+def failed_control(rows: pd.DataFrame, method: str = "oracle", *, bound: bool = True) -> Blocked | None:
+    """How the positive control fails on the rows of one metric; None where it does not.
+
+    bound: the lower bound of its interval must reach what is needed, else its mean.
+    """
+    control = select(rows, method=method)
+    if control.empty:
+        return Blocked(f"no rows of '{method}'")
+    reached = interval_of(control)
+    if (reached.low if bound else reached.value) >= RULES.oracle_least:
+        return None
+    return Blocked(f"'{method}' reaches {reached.text()} %, {RULES.oracle_least:g} are needed")

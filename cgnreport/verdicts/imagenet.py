@@ -1,0 +1,217 @@
+"""The claims on ImageNet, judged from rows of the toy world and, where there are any, of photographs.
+
+missing: what it takes to test a claim on photographs, for the finding that has no rows of them.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from cgnlib.errors import Blocked
+from cgnlib.imagenet.recipes import TOY_CGN
+from cgnlib.mnist.names import FACTORS
+from cgnlib.statistics import Interval
+from cgnreport.protocol.rows import select
+from cgnreport.protocol.store import published
+from cgnreport.protocol.summary import difference, interval_of, mean_of
+from cgnreport.verdicts.control import (
+    Checks,
+    SuccessRate,
+    blind_reader,
+    cut_short,
+    factor_checks,
+    failed_control,
+    values,
+)
+from cgnreport.verdicts.model import STRENGTH, Check, Finding, Status, Verdict, found, marginal, there
+from cgnreport.verdicts.rules import IMAGENET_RULES
+
+IOU, FID, SCORE = "IoU of the masks", "FID", "Inception Score"  # conditions beside control over the factors
+
+
+def claim1(rows: pd.DataFrame, missing: Blocked | None = None) -> Verdict:
+    """Claim 1 from rows of experiments imagenet-control and imagenet-is, one trained CGN per random seed."""
+    claim = "claim1-imagenet"
+    scores = select(rows, experiment="imagenet-is")
+
+    def in_toy_world() -> Finding:
+        control = select(rows, experiment="imagenet-control", dataset="toy")
+        ours = select(control, method="cgn", recipe="toy")
+        teacher = select(control, method="biggan", metric="fid/tied")
+        rate = SuccessRate.of(ours, "toy", "toy", lambda run: toy_checks(run, scores, teacher))
+        there(rate.runs, "control, FID and Inception Score of a trained CGN and of its teacher")
+        found_in = [check for checks in rate.runs for check in checks]
+        worst: dict[str, Any] = {
+            fact: pick((check.value.value for check in found_in if check.words == words), default=None)
+            for fact, words, pick in (("overlap", IOU, min), ("distance", FID, max), ("score", SCORE, min))
+        }
+        finding = rate.finding(claim, ours, **worst)
+        return finding.against(blind_reader(ours, FACTORS) or _cut_short(ours))
+
+    def on_imagenet() -> Finding:
+        ours = select(scores, dataset="imagenet", recipe=["authors", "-"])
+        share, masks = inception_share(ours, "imagenet"), select(ours, method="cgn", metric="mask/mean")
+        there(masks if share else (), "authors' CGN")
+        theirs = select(published("imagenet-is"), source="SG21", method="cgn")
+        mean, spread = (mean_of(select(theirs, metric=f"mask/{name}")) for name in ("mean", "deviation"))
+        area, needed = mean_of(masks), published_share()
+        holds = share >= needed and abs(area - mean) <= spread
+        status = Status.REPRODUCED if holds else Status.NOT_REPRODUCED
+        number, facts = Interval.point(share), {"share": share, "area": area}
+        return found(claim, "imagenet", status, number, needed, masks, {"SG21": needed}, **facts)
+
+    judges = {"toy": in_toy_world, "imagenet": on_imagenet}
+    return Verdict.of(claim, rows, judges, lambda world: judges[world](), "toy", missing)
+
+
+def toy_checks(run: pd.DataFrame, scores: pd.DataFrame, teacher: pd.DataFrame) -> Checks | None:
+    """The success rule of the toy world applied to the rows of one trained CGN; None when rows are missing.
+
+    run: experiment imagenet-control, metrics as in `control_checks`, "iou/true" and "fid/tied". scores: Inception
+    Scores of CGNs and their teacher; teacher: FIDs of the teacher's images. These are compared at one random seed.
+    """
+    seed = int(run["seed"].iloc[0])
+    checks, measured, theirs = factor_checks(run, FACTORS), values(run), select(teacher, seed=seed)
+    share = inception_share(select(scores, seed=seed), "toy")
+    if checks is None or not share or theirs.empty or not {"iou/true", "fid/tied"} <= set(measured):
+        return None
+    distance = measured["fid/tied"] / mean_of(theirs)
+    checks.append(Check(IOU, Interval.point(measured["iou/true"]), IMAGENET_RULES.overlap_least))
+    checks.append(Check(FID, Interval.point(distance), most=IMAGENET_RULES.teacher_fid_most))
+    checks.append(Check(SCORE, Interval.point(share), published_share()))
+    return checks
+
+
+def inception_share(rows: pd.DataFrame, dataset: str) -> float:
+    """Inception Score of the CGN over that of its teacher, from rows of imagenet-is; 0 where one is missing."""
+    scores = select(rows, dataset=dataset, metric="inception-score")
+    ours, teacher = select(scores, method="cgn"), select(scores, method="biggan")
+    return 0.0 if ours.empty or teacher.empty else mean_of(ours) / mean_of(teacher)
+
+
+def published_share() -> float:
+    """What SG21 report: the CGN's Inception Score as a share of BigGAN's."""
+    return inception_share(select(published("imagenet-is"), source="SG21"), "imagenet")
+
+
+def claim2(rows: pd.DataFrame, missing: Blocked | None = None) -> Verdict:
+    """Claim 2 from rows of experiment imagenet-background, at the last epoch."""
+
+    def judge(world: str) -> Finding:
+        test = select(rows, experiment="imagenet-background", dataset=world, epoch="last")
+        base = there(as_published(test, "original", "bg-gap"), "background gap of 'original'")
+        ours = there(as_published(test, "original+cgn", "bg-gap/change"), "background gap of 'original+cgn'")
+        status, change, random = _narrowed(test, "original+cgn")
+        gap, generated = (as_published(test, method, "bg-gap") for method in ("original+cgn", "original+gan"))
+        beside = None if generated.empty else difference(gap, generated)
+        if beside is not None and beside.high >= 0 and status is Status.REPRODUCED:
+            status = Status.PARTLY
+        facts = {"method": "original+cgn", "change": change, "random": random, "beside": beside}
+        facts |= {"before": mean_of(base), "after": mean_of(gap)}
+        finding = found("claim2-imagenet", world, status, change, 0.0, ours, published_gap_changes(), **facts)
+        return finding.against(_no_gap_to_narrow(test) or _cut_short(ours))
+
+    return Verdict.of("claim2-imagenet", rows, ("toy", "imagenet-9"), judge, "toy", missing)
+
+
+def as_published(rows: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
+    """Rows of imagenet-background read as published: off the shape and texture heads together or, of 'original', off
+    all heads.
+    """
+    return select(rows, method=method, metric=metric, output="avg" if method == "original" else "shape_texture")
+
+
+def _narrowed(test: pd.DataFrame, method: str) -> tuple[Status, Interval, Interval]:
+    """Whether a method narrows the background gap of 'original' by the rule, and how it changes the gap and accuracy on
+    random backgrounds.
+    """
+    change = interval_of(as_published(test, method, "bg-gap/change"))
+    random = difference(*(as_published(test, name, "accuracy/mixed-rand") for name in (method, "original")))
+    if change.high >= 0:
+        return Status.NOT_REPRODUCED, change, random
+    kept = random.low > -IMAGENET_RULES.random_margin
+    return Status.REPRODUCED if kept else Status.PARTLY, change, random
+
+
+def _no_gap_to_narrow(test: pd.DataFrame) -> Blocked | None:
+    """Why no method could show that it narrows the background gap; None where one could."""
+    gap = interval_of(as_published(test, "original", "bg-gap"))
+    if gap.low <= 0:
+        return Blocked(f"'original' has no background gap ({gap.text()} points)")
+    if "toy" not in set(test["dataset"]):
+        return None  # of photographs nobody has free factors
+    if as_published(test, "original+oracle", "bg-gap/change").empty:
+        return Blocked("no rows of 'original+oracle'")
+    status, change, _ = _narrowed(test, "original+oracle")
+    if status is Status.REPRODUCED:
+        return None
+    by = change.text(signed=True)
+    return Blocked(f"truly free factors ('original+oracle') do not narrow the gap by the rule ({by} points)")
+
+
+def published_gap_changes() -> dict[str, float]:
+    """The change of the background gap on ImageNet-9 in each published table, in points."""
+    gaps = select(published("imagenet-ood"), metric="bg-gap", recipe=["authors", "-"])
+    after, before = (select(gaps, method=method) for method in ("original+cgn", "original"))
+    return {
+        each: mean_of(select(after, source=each)) - mean_of(select(before, source=each)) for each in ("RS22", "SG21")
+    }
+
+
+def claim3(rows: pd.DataFrame, missing: Blocked | None = None) -> Verdict:
+    """Claim 3 from rows of experiment imagenet-indomain, accuracy/top1 of all heads together at the last epoch."""
+    changes = select(published("imagenet-indomain"), source="RS22", metric="accuracy/top1/change")
+    test = select(rows, experiment="imagenet-indomain", metric="accuracy/top1", output="avg", epoch="last")
+
+    def judge(world: str) -> Finding:
+        of_world = select(test, dataset=world)
+        base, ours = (
+            there(select(of_world, method=method), f"accuracies of '{method}'")
+            for method in ("original", "original+cgn")
+        )
+        finding = marginal("claim3-imagenet", world, ours, base, {"RS22 Table 4": mean_of(changes)})
+        if world != "toy":
+            return finding
+        return finding.against(failed_control(of_world, "original+oracle") or _cut_short(ours))
+
+    return Verdict.of("claim3-imagenet", rows, ("toy", "imagenet-mini"), judge, "toy", missing)
+
+
+def heads(rows: pd.DataFrame, missing: Blocked | None = None) -> Verdict:
+    """Table 4's shape biases from rows of experiment imagenet-shape-bias, by head, at the last epoch."""
+    theirs = select(published("imagenet-shape-bias"), source="RS22", dataset="cue-conflict", metric="shape-bias")
+    names = theirs["output"].replace("-", "RS22 Table 4")
+    biases = select(rows, experiment="imagenet-shape-bias", metric="shape-bias", epoch="last")
+
+    def judge(world: str) -> Finding:
+        bias = select(biases, dataset=world)
+        base, shape, texture = (there(each, "shape biases of each head") for each in _heads(bias, "original+cgn"))
+        apart = difference(shape, base), difference(base, texture)
+        least, status = min(apart, key=lambda each: each.low), STRENGTH[sum(each.low > 0 for each in apart)]
+        facts = {"base": interval_of(base), "shape": interval_of(shape), "texture": interval_of(texture)}
+        printed = dict(zip(names, theirs["value"], strict=True))
+        finding = found("heads-imagenet", world, status, least, 0.0, shape, printed, method="original+cgn", **facts)
+        return finding.against(_unparted_oracle(bias) or _cut_short(shape)) if world == "toy" else finding
+
+    return Verdict.of("heads-imagenet", rows, ("toy", "cue-conflict"), judge, "toy", missing)
+
+
+def _heads(bias: pd.DataFrame, method: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Shape biases of 'original', all heads together, and of a method's shape and texture head."""
+    shape, texture = (select(bias, method=method, output=head) for head in ("shape", "texture"))
+    return select(bias, method="original", output="avg"), shape, texture
+
+
+def _unparted_oracle(bias: pd.DataFrame) -> Blocked | None:
+    """That the heads of the positive control do not part; None where they do."""
+    base, shape, texture = _heads(bias, "original+oracle")
+    if shape.empty or texture.empty:
+        return Blocked("no rows of 'original+oracle'")
+    if min(difference(shape, base).low, difference(base, texture).low) > 0:
+        return None
+    of_shape, of_texture = (interval_of(rows).text() for rows in (shape, texture))
+    return Blocked(f"the heads of 'original+oracle' do not part: {of_shape} % for shape, {of_texture} % for texture")
+
+
+def _cut_short(rows: pd.DataFrame) -> Blocked | None:
+    return cut_short(rows, "cgn_updates", TOY_CGN.updates)

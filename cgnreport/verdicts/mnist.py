@@ -1,0 +1,121 @@
+"""The claims on MNIST, judged from rows: one function a claim, for CGNs of one recipe."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from cgnlib.errors import Blocked
+from cgnlib.mnist.names import FACTORS_OF, VARIANTS
+from cgnlib.mnist.recipes import RECIPES, recipe_for
+from cgnlib.statistics import Interval
+from cgnreport.protocol.rows import select
+from cgnreport.protocol.store import published
+from cgnreport.protocol.summary import difference, difference_over_runs, interval_of
+from cgnreport.verdicts.control import SuccessRate, blind_reader, control_checks, cut_short, failed_control
+from cgnreport.verdicts.model import Finding, Status, Verdict, found, marginal, there
+from cgnreport.verdicts.rules import RULES
+
+COUNTERFACTUAL_METHODS = ("cgn", "original+cgn")
+
+
+def claim1(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS) -> Verdict:
+    """Claim 1 from rows of experiment mnist-control, one trained CGN per random seed."""
+
+    def judge(variant: str) -> Finding:
+        ours = select(rows, dataset=variant, method="cgn", recipe=recipe)
+        rate = SuccessRate.of(ours, variant, recipe, lambda run: control_checks(run, variant))
+        there(rate.runs, "control of a trained CGN")
+        theirs = select(published("mnist-success"), dataset=variant, metric="success/rate").set_index("source")["value"]
+        finding = rate.finding("claim1-mnist", ours, theirs.to_dict(), recipe=recipe)
+        return finding.against(blind_reader(ours, FACTORS_OF[variant]) or _cut_short(ours, variant, recipe))
+
+    verdict = Verdict.of("claim1-mnist", rows, variants, judge, recipe)
+    background = any("background" in FACTORS_OF[each.variant] for each in verdict.tested)
+    return verdict if background else replace(verdict, cap="Control over the background is not tested.")
+
+
+def claim2(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS) -> Verdict:
+    """Claim 2 from rows of experiment mnist-ood, accuracy/test at the last epoch."""
+
+    def judge(variant: str) -> Finding:
+        test = select(rows, dataset=variant, metric="accuracy/test", epoch="last")
+        base = there(select(test, method="original"), "accuracies of 'original'")
+        ours = there(_counterfactual(test, recipe), "accuracies of a counterfactual method")
+        best = max(ours, key=lambda each: interval_of(each).value)
+        method, accuracy, gain = best["method"].iloc[0], interval_of(best), difference(best, base)
+        theirs = published_values("mnist-ood", variant, method, "accuracy/test")
+        least = theirs["RS22 Table 6" if recipe == "authors" else "SG21"] - RULES.published_margin
+        status = Status.NOT_REPRODUCED
+        if gain.low > 0:
+            status = Status.REPRODUCED if accuracy.high >= least else Status.PARTLY
+        facts = {"method": method, "change": gain, "accuracy": accuracy, "least": least}
+        finding = found("claim2-mnist", variant, status, gain, 0.0, best, theirs, **facts)
+        return finding.against(failed_control(test) or _cut_short(best, variant, recipe))
+
+    return Verdict.of("claim2-mnist", rows, variants, judge, recipe)
+
+
+def claim3(
+    rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS, method: str = "original+cgn"
+) -> Verdict:
+    """Claim 3 from rows of experiment mnist-indomain, accuracy/indomain at the last epoch.
+
+    method: the claim is about counterfactuals beside original data; "cgn" applies its rule to counterfactuals alone.
+    """
+
+    def judge(variant: str) -> Finding:
+        test = select(rows, dataset=variant, metric="accuracy/indomain", epoch="last")
+        base, ours = (select(test, method=name, recipe=of) for name, of in (("original", "-"), (method, recipe)))
+        there(base, "in-domain accuracies of 'original'")
+        there(ours, f"in-domain accuracies of '{method}'")
+        before, after = (
+            published_values("mnist-indomain", variant, name, "accuracy/indomain") for name in ("original", method)
+        )
+        theirs = {source: after[source] - before[source] for source in after if source in before}
+        finding = marginal("claim3-mnist", variant, ours, base, theirs)
+        return finding.against(failed_control(test) or _cut_short(ours, variant, recipe))
+
+    return Verdict.of("claim3-mnist", rows, variants, judge, recipe)
+
+
+def gradcam(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = ("double-colored",)) -> Verdict:
+    """Figure 3 from rows of experiment mnist-gradcam, sensitivity/colour-over-digit (a ratio)."""
+
+    def judge(variant: str) -> Finding:
+        maps = select(rows, dataset=variant, metric="sensitivity/colour-over-digit")
+        base = there(select(maps, method="original"), "heat-map sensitivities of 'original'")
+        ours = there(_counterfactual(maps, recipe), "heat-map sensitivities of a counterfactual method")[0]
+        before, after, change = interval_of(base).value, interval_of(ours).value, difference_over_runs(ours, base)
+        needed = -RULES.colour_drop_least / 100 * before
+        status = Status.NOT_REPRODUCED
+        if after <= before + needed and (change is None or change.high < 0):
+            status = Status.REPRODUCED if after < 1 else Status.PARTLY
+        facts = {"method": ours["method"].iloc[0], "before": before, "after": after, "change": change}
+        number = change or Interval.point(after - before)
+        finding = found("gradcam-mnist", variant, status, number, needed, ours, **facts)
+        themes = select(rows, dataset=variant, metric="accuracy/themes")
+        return finding.against(failed_control(themes, bound=False) or _cut_short(ours, variant, recipe))
+
+    return Verdict.of("gradcam-mnist", rows, variants, judge, recipe)
+
+
+def published_values(experiment: str, variant: str, method: str, metric: str) -> dict[str, float]:
+    """Values of each of the study's tables, and of SG21, whose one CGN row may be either counterfactual method."""
+    lines = select(published(experiment), dataset=variant, metric=metric)
+    study = select(lines, source="RS22", method=method)
+    either = COUNTERFACTUAL_METHODS if method in COUNTERFACTUAL_METHODS else method
+    named = {f"RS22 Table {table}": value for table, value in zip(study["table"], study["value"], strict=True)}
+    sg21 = select(lines, source="SG21", method=either)
+    return named | dict(zip(sg21["source"], sg21["value"], strict=True))
+
+
+def _counterfactual(rows: pd.DataFrame, recipe: str) -> list[pd.DataFrame]:
+    """Rows of each counterfactual method that has any."""
+    frames = (select(rows, method=method, recipe=recipe) for method in COUNTERFACTUAL_METHODS)
+    return [frame for frame in frames if len(frame)]
+
+
+def _cut_short(rows: pd.DataFrame, variant: str, recipe: str) -> Blocked | None:
+    """As `cut_short`; others' weights are as they are given."""
+    return cut_short(rows, "cgn_images", recipe_for(recipe, variant).images) if recipe in RECIPES else None

@@ -1,0 +1,298 @@
+"""Verdicts as data: a status and the number that decides it, per variant or world, and over all of them.
+
+What readers see, sentences and badges, is made here from these data and the words of claims.yaml; nothing decides on
+words.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sized
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from cgnlib.errors import Blocked, Unavailable
+from cgnlib.statistics import Interval, Unit, within_margin
+from cgnreport.protocol.summary import difference, interval_of
+from cgnreport.verdicts.claims import CLAIMS, Claim, rules_hash
+from cgnreport.verdicts.rules import RULES
+from cgnreport.verdicts.sentences import fill, numbers, plural, replication, world_name
+
+Rows = TypeVar("Rows", bound=Sized)
+
+
+class Status(StrEnum):
+    """What is said of a claim."""
+
+    REPRODUCED = "reproduced"
+    PARTLY = "partly"
+    NOT_REPRODUCED = "not reproduced"
+    NOT_TESTED = "not tested"
+
+
+STRENGTH = (Status.NOT_REPRODUCED, Status.PARTLY, Status.REPRODUCED)  # of those tested, the weakest first
+
+
+def combine(statuses: Iterable[Status]) -> Status:
+    """One status from several: all, some or none reproduced; those not tested do not count."""
+    tested = {status for status in statuses if status is not Status.NOT_TESTED}
+    if not tested:
+        return Status.NOT_TESTED
+    return tested.pop() if len(tested) == 1 else Status.PARTLY
+
+
+def badge_words(claim: str, status: Status) -> str:
+    """What a badge says of a claim with this status: the status or, of a failure, whether it was found."""
+    found = {Status.REPRODUCED: "failure found", Status.NOT_REPRODUCED: "failure not found"}
+    return found.get(status, status.value) if CLAIMS[claim].failure else status.value
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition on one trained CGN; None: no limit on that side. Where it has an interval, all of it must hold.
+
+    words: what is checked, as readers call it; factor: of control over a requested factor that one, else "".
+    """
+
+    words: str
+    value: Interval
+    least: float | None = None
+    most: float | None = None
+    factor: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the condition is met."""
+        return (self.least is None or self.value.low >= self.least) and (
+            self.most is None or self.value.high <= self.most
+        )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict for one variant or world.
+
+    interval: the deciding number; needs: what its `bound` was compared with. n: how many CGNs, classifiers or images
+    (`interval.unit`) it is over. published: values by source. facts: the numbers of its sentence by name. untested: why
+    it is not tested, whether or not there is a number.
+    """
+
+    claim: str
+    variant: str
+    status: Status
+    interval: Interval | None = None
+    needs: float | None = None
+    n: int = 0
+    published: Mapping[str, float] = field(default_factory=dict, hash=False)
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    untested: Blocked | None = None
+
+    @property
+    def about(self) -> Claim:
+        """The claim itself."""
+        return CLAIMS[self.claim]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the number; "" without one."""
+        return self.about.unit if self.interval else ""
+
+    @property
+    def bound(self) -> float:
+        """The end of the interval that speaks least for the claim: the verdict flips where `needs` passes it."""
+        assert self.interval is not None
+        return self.interval.high if self.about.lower_is_better else self.interval.low
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words and without a full stop."""
+        words = fill(self.about.sentence, self.facts)
+        if self.untested is None:
+            return words
+        return f"{words}; not tested at this scale: {self.untested}" if words else f"not tested: {self.untested}"
+
+    @property
+    def published_words(self) -> str:
+        """The published values in words; "" for none."""
+        if not self.published:
+            return self.about.by_eye if self.interval else ""
+        return fill([self.about.published], {"values": numbers(self.published, self.about.published_format)})
+
+    def against(self, control: Blocked | None) -> "Finding":
+        """The same finding or, where its control failed as given, "not tested" with its numbers."""
+        return replace(self, status=Status.NOT_TESTED, untested=control) if control else self
+
+
+def found(
+    claim: str,
+    variant: str,
+    status: Status,
+    number: Interval,
+    needs: float | None,
+    rows: pd.DataFrame,
+    published: Mapping[str, float] | None = None,
+    **facts: Any,
+) -> Finding:
+    """A finding whose number comes from these rows: the runs or images that its interval is over are counted there."""
+    n = {Unit.IMAGES: min(rows["n"].tolist()), Unit.CGNS: rows["run"].nunique()}.get(number.unit, len(rows))
+    return Finding(claim, variant, status, number, needs, n, published or {}, facts)
+
+
+def marginal(
+    claim: str, variant: str, ours: pd.DataFrame, base: pd.DataFrame, published: Mapping[str, float]
+) -> Finding:
+    """Claim 3 of either half: whether accuracy is at most marginally below that of the base."""
+    statuses = {"within": Status.REPRODUCED, "undecided": Status.PARTLY, "beyond": Status.NOT_REPRODUCED}
+    change = difference(ours, base)
+    status = statuses[within_margin(change, RULES.degradation_margin)]
+    facts = {"method": ours["method"].iloc[0], "change": change, "accuracy": interval_of(ours)}
+    return found(claim, variant, status, change, -RULES.degradation_margin, ours, published, **facts)
+
+
+def there(rows: Rows, what: str) -> Rows:
+    """The rows, or what was made of them. Raises Unavailable without any; `Verdict.of` makes "not tested" of it."""
+    if not len(rows):
+        raise Unavailable(Blocked(f"no rows with the {what}"))
+    return rows
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on a claim, which follows from its findings. recipe: of the CGN; smoke: whether its rows are of that
+    scale; cap: why it is reproduced partly at most, "" for nothing.
+
+    Number, interval, unit and published values are those of its weakest variant; None, or "", without one.
+    """
+
+    claim: str
+    findings: tuple[Finding, ...]
+    recipe: str = "-"
+    smoke: bool = False
+    cap: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        claim: str,
+        rows: pd.DataFrame,
+        variants: Iterable[str],
+        judge: Callable[[str], Finding],
+        recipe: str = "-",
+        missing: Blocked | None = None,
+    ) -> "Verdict":
+        """The verdict on rows, judged variant by variant. missing: why photographs without rows are not tested."""
+        findings = []
+        for variant in variants:
+            try:
+                findings.append(judge(variant))
+            except Unavailable as lack:
+                why = lack.blocked if variant == "toy" else missing or lack.blocked
+                findings.append(Finding(claim, variant, Status.NOT_TESTED, untested=why))
+        return cls(claim, tuple(findings), recipe, "smoke" in set(rows["profile"]))
+
+    @property
+    def tested(self) -> list[Finding]:
+        """Findings that count."""
+        return [each for each in self.findings if each.status is not Status.NOT_TESTED]
+
+    @property
+    def status(self) -> Status:
+        """The verdict."""
+        status = Status.NOT_TESTED if self.smoke else combine(each.status for each in self.findings)
+        return Status.PARTLY if self.cap and status is Status.REPRODUCED else status
+
+    @property
+    def weakest(self) -> Finding | None:
+        """Of the tested findings the one with the weakest status, then the bound that speaks least for the claim."""
+        sign = -1 if CLAIMS[self.claim].lower_is_better else 1
+        return min(self.tested, key=lambda each: (STRENGTH.index(each.status), sign * each.bound), default=None)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The deciding number with its interval."""
+        return self.weakest.interval if self.weakest else None
+
+    @property
+    def number(self) -> float | None:
+        """The deciding number."""
+        return self.interval.value if self.interval else None
+
+    @property
+    def unit(self) -> str:
+        """Unit of the number."""
+        return self.weakest.unit if self.weakest else ""
+
+    @property
+    def published_words(self) -> str:
+        """The published values in words, on MNIST with the variant that they are of."""
+        if self.weakest is None:
+            return ""
+        words = self.weakest.published_words
+        return words if CLAIMS[self.claim].half == "imagenet" else f"{self.weakest.variant}: {words}"
+
+    @property
+    def badge(self) -> str:
+        """What the verdict's badge says."""
+        return badge_words(self.claim, self.status)
+
+    @property
+    def scope(self) -> str:
+        """For the end of a title: where a claim on ImageNet was tested, unless on photographs too, or nowhere."""
+        toy_alone = [each.variant for each in self.tested] == ["toy"]
+        return f", in {world_name('toy')} (ImageNet: not tested)" if toy_alone else ""
+
+    @property
+    def sentence(self) -> str:
+        """The weakest finding in words and, where there are others, how many variants or worlds it stands for."""
+        if self.weakest is None:
+            return "; ".join(f"{world_name(each.variant)}: {each.sentence}" for each in self.findings)
+        name, words = world_name(self.weakest.variant), f"{self.weakest.sentence}."
+        if self.scope:
+            return f"In {name} (ImageNet: not tested): {words}"
+        worlds = CLAIMS[self.claim].half == "imagenet"
+        if len(self.tested if worlds else self.findings) == 1:
+            return f"{name}: {words}"
+        held = sum(each.status is Status.REPRODUCED for each in self.tested)
+        of = plural(len(self.tested), "world" if worlds else "variant")
+        return f"Reproduced for {held} of {of}; the weakest, {name}: {words}"
+
+    @property
+    def why(self) -> str:
+        """What the intervals are over, and what the verdict leaves out; "" where nothing is tested."""
+        if not self.tested:
+            return ""
+        smoke = "Not tested at this scale: smoke runs every line, its numbers mean nothing." if self.smoke else ""
+        about, units = CLAIMS[self.claim], [(each.variant, each.interval.unit) for each in self.tested if each.interval]
+        words = [smoke, self.cap, replication(units, about.images, about.spread, RULES.seeds_for_interval)]
+        runs = min(each.facts.get("runs", RULES.runs_for_rate) for each in self.tested)
+        if runs < RULES.runs_for_rate:
+            words.append(f"How often trainings succeed stays open with {plural(runs, 'trained CGN')}.")
+        if left_out := [world_name(each.variant) for each in self.findings if each not in self.tested]:
+            words.append(f"Not tested: {', '.join(left_out)}.")
+        return " ".join(filter(None, words))
+
+
+def records(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
+    """The verdicts as data, one record per variant or world, for results/claims.json."""
+    return [
+        {
+            "claim": verdict.claim,
+            "recipe": verdict.recipe,
+            "method": each.facts.get("method", "-"),
+            "variant": each.variant,
+            "verdict": str(Status.NOT_TESTED if verdict.smoke else each.status),
+            "verdict_on_claim": str(verdict.status),
+            "number": each.interval and each.interval.value,
+            "low": each.interval and each.interval.low,
+            "high": each.interval and each.interval.high,
+            "unit": each.unit,
+            "interval_over": each.interval and each.interval.unit.value,
+            "n": each.n,
+            "needs": each.needs,
+            "published": dict(each.published),
+            "untested": each.untested and str(each.untested),
+            "rules": rules_hash(CLAIMS[verdict.claim].half),
+        }
+        for verdict in verdicts
+        for each in verdict.findings
+    ]

@@ -1,0 +1,72 @@
+"""results/paper holds every row and picture that the MNIST pages ask for at scale paper: they train nothing.
+
+And the published values are what they were when rows got their present columns.
+"""
+
+import hashlib
+
+import pandas as pd
+import pytest
+
+from cgnlib.mnist.names import SIZE, VARIANTS
+from cgnreport.protocol.mnist import MnistStudy
+from cgnreport.protocol.mnist_experiments import heat_map_tiles, misread, training_samples
+from cgnreport.protocol.mnist_settings import EXPERIMENTS, MnistSettings
+from cgnreport.protocol.parameters import Parameters
+from cgnreport.protocol.store import load
+from cgnreport.protocol.summary import summarise
+
+PAPER = Parameters.load("paper")
+SETTINGS = MnistSettings(PAPER, full_data=True)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("recipe", ["robust", "authors"])
+def test_every_setting_has_rows(experiment: str, recipe: str) -> None:
+    rows = load("paper", experiment, own=False)
+    planned = list(SETTINGS.plan(experiment, recipe))
+    if (experiment, recipe) in (("mnist-own-colours", "robust"), ("mnist-gradcam", "authors")):
+        return  # no page asks for them
+    assert planned
+    missing = [(setting.dataset, setting.method, setting.recipe) for setting in planned if setting.of(rows).empty]
+    assert missing == []
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_published_row_is_of_a_planned_setting(experiment: str) -> None:
+    planned = {
+        (s.dataset, s.method, s.recipe, s.data) for r in ("robust", "authors") for s in SETTINGS.plan(experiment, r)
+    }
+    rows = load("paper", experiment, own=False)
+    assert {*rows[["dataset", "method", "recipe", "data"]].itertuples(index=False, name=None)} <= planned
+
+
+def test_the_pictures_that_pages_show_are_there() -> None:
+    study = MnistStudy(PAPER)
+    study.settings = SETTINGS
+    for method in ("original", "cgn", "oracle"):
+        maps = heat_map_tiles(study, method)
+        assert maps is not None and maps.shape == (10, 10, SIZE, SIZE), method
+    for variant in VARIANTS:
+        assert misread(study, variant) is not None, variant
+        for training in ("robust", "paper"):
+            assert training_samples(study, variant, training) is not None, (variant, training)
+
+
+def digest(rows: pd.DataFrame, columns: list[str], form: str) -> tuple[int, str]:
+    """How many lines there are, and 16 hex digits of what they say."""
+    lines = sorted(form.format(*line) for line in rows[columns].itertuples(index=False, name=None))
+    return len(lines), hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def test_published_values_are_what_they_were() -> None:
+    """Every value, n, seed and interval. New rows change these digests; rows that are there must not change."""
+    rows = load("paper", own=False)
+    about = ["experiment", "dataset", "method", "recipe"]
+    assert digest(rows, [*about, "value", "n", "seed"], "{} {} {} {} {:.9g} {} {}") == VALUES
+    means = [*about, "mean", "low", "high", "n", "seeds"]
+    assert digest(summarise(rows), means, "{} {} {} {} {:.6g} {:.6g} {:.6g} {} {}") == INTERVALS
+
+
+VALUES = (4936, "9919f4a41ea166e5")
+INTERVALS = (1752, "03e43a181a6f3d38")

@@ -1,0 +1,131 @@
+"""Every way in which a parameter can be wrong ends in one error that names it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgnlib.paths import project_root
+from cgnreport.protocol import parameters as module
+from cgnreport.protocol.parameters import (
+    PROFILES,
+    ParameterError,
+    Parameters,
+    flat_fields,
+    page_parameters,
+    parameter_file,
+    read_file,
+    reference,
+    schema,
+)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_each_profile_file_names_every_parameter(profile: str) -> None:
+    assert Parameters.load(profile).profile == profile
+    lines = [line for line in parameter_file(profile).read_text().splitlines() if not line.startswith("#")]
+    assert [line.split(":")[0] for line in lines] == list(flat_fields())
+    assert all(" # " in line for line in lines), "each line says what it is for"
+
+
+def test_defaults_are_the_quick_profile() -> None:
+    assert Parameters.load("quick") == Parameters()
+
+
+def test_flat_and_nested_names_go_together() -> None:
+    found = Parameters.of({"variants": ["wildlife"], "imagenet_updates": 3, "seed": 7})
+    assert (found.mnist.variants, found.imagenet.updates, found.seed) == (("wildlife",), 3, 7)
+    assert Parameters.of(found.flat()) == found
+    assert found.with_changes(seed=8).mnist == found.mnist
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"sede": 3}, "unknown parameter 'sede'; did you mean 'seed'?"),
+        ({"classifier_epoch": 3}, "did you mean 'classifier_epochs'?"),
+        ({"mnist": {}}, "unknown parameter 'mnist'"),
+        ({"seed": -1}, "parameter 'seed' is -1: input should be greater than or equal to 0"),
+        ({"seed": 1.0}, "parameter 'seed' is 1.0"),
+        ({"seed": True}, "parameter 'seed' is True"),
+        ({"seed": None}, "parameter 'seed' is None"),
+        ({"counterfactuals": "1e5"}, "written in digits"),
+        ({"reuse_rows": 1}, "should be a valid boolean"),
+        ({"profile": "quik"}, "did you mean 'quick'?"),
+        ({"features": "resnet"}, "choose one of: auto, vgg16, efficientnet-lite0"),
+        ({"variants": "wildlife"}, "-y 'variants: [wildlife]'"),
+        ({"variants": ["wildlive"]}, "did you mean 'wildlife'?"),
+        ({"variants": []}, "at least one item"),
+        ({"variants": ["wildlife", "wildlife"]}, "no item twice"),
+        ({"ratio_values": [1, 0]}, "parameter 'ratio_values' is 0: input should be greater than or equal to 1"),
+        ({"train_images": 0}, "greater than or equal to 10"),
+        ({"imagenet_samples": 3}, "parameter 'imagenet_samples' is 3"),
+        ({"data_folder": 3}, "should be a valid string"),
+    ],
+)
+def test_bad_values_are_named(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        Parameters.of(given)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("seed: [", "not a readable YAML file"), ("- 1", "expected lines"), ("", "expected lines"), ("sead: 1", "'seed'")],
+)
+def test_bad_files_are_named(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(text)
+    with pytest.raises(ParameterError) as error:
+        read_file(file)
+    assert words in str(error.value)
+    assert str(file) in str(error.value)
+
+
+def test_a_missing_file_names_those_that_are_there(tmp_path: Path, monkeypatch) -> None:
+    with pytest.raises(ParameterError, match="unknown profile 'quik'; did you mean 'quick'"):
+        Parameters.load("quik")
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / "mine.yaml").touch()
+    monkeypatch.setattr(module, "project_root", lambda: tmp_path)
+    with pytest.raises(ParameterError, match=r"no such parameter file\. Files there: .*mine\.yaml"):
+        Parameters.load("quick")
+
+
+# --- Notebooks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_is_its_profiles_file_changed_by_its_own_names() -> None:
+    page = {"profile": "smoke", "seed": 3, "np": pytest, "LABELS": {}, "_x": 1}
+    found = page_parameters(page)
+    assert (found.seed, found.mnist.cgn_images) == (3, Parameters.load("smoke").mnist.cgn_images)
+
+
+def test_the_set_up_cell_can_be_run_again_after_any_cell() -> None:
+    page: dict[str, Any] = {"profile": "smoke", "seed": 3}
+    page_parameters(page)
+    page |= {"rows": [1], "method": "cgn", "count": 3, "seed": 4}
+    assert page_parameters(page).seed == 4
+
+
+def test_a_misspelt_name_stops_the_page_until_it_is_corrected() -> None:
+    page: dict[str, Any] = {"profile": "smoke", "sede": 3}
+    with pytest.raises(ParameterError, match="did you mean 'seed'"):
+        page_parameters(page)
+    page["seed"] = 3
+    assert page_parameters(page).seed == 3
+
+
+def test_a_wrong_value_stops_the_page_until_it_is_corrected() -> None:
+    page: dict[str, Any] = {"profile": "smoke", "seed": "3"}
+    with pytest.raises(ParameterError, match="parameter 'seed' is '3'"):
+        page_parameters(page)
+    page |= {"seed": 3}
+    assert page_parameters(page).seed == 3
+
+
+def test_editors_and_readers_get_what_the_model_says() -> None:
+    assert (project_root() / "params" / "schema.json").read_text() == schema(), "python -m cgnreport.build parameters"
+    assert (project_root() / "book" / "parameters.md").read_text().endswith(reference())
+    assert all(field.description for field in flat_fields().values())

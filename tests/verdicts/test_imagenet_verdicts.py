@@ -1,0 +1,355 @@
+"""The verdicts on ImageNet, in the toy world and on photographs, follow from rows by the stated rules."""
+
+import dataclasses
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cgnlib.errors import Blocked
+from cgnlib.imagenet.recipes import TOY_CGN
+from cgnlib.statistics import Unit
+from cgnreport.verdicts import failures
+from cgnreport.verdicts.failures import baseline, failure
+from cgnreport.verdicts.imagenet import claim1, claim2, claim3, heads, inception_share, published_share
+from cgnreport.verdicts.model import Verdict
+from cgnreport.verdicts.rules import IMAGENET_RULES
+from tests.verdicts.conftest import Line, frame, toy, trained_cgn
+
+MISSING = Blocked("missing its images", "ask for them")
+SHORT = {"cgn_updates": TOY_CGN.updates - 1, "cgn_seed": 0}
+
+# --- Claim 1 ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"fid": 50.0}, "reproduced", ": 1 of 1; "),  # twice the teacher's
+        ({"fid": 50.5}, "not reproduced", "failed: FID; "),
+        ({"iou": 0.49}, "not reproduced", "failed: IoU of the masks; "),
+        ({"score": 6.4}, "not reproduced", "failed: Inception Score; "),  # 130.2 / 202.9 is 0.6417
+        ({"diagonal": 80.0}, "not reproduced", "failed: control over shape, "),  # 79.2 is above the lower bound
+        ({"other": 24.0}, "not reproduced", "failed: label of shape in the texture, "),  # its upper bound is 26.7
+        ({"reader": 59.0}, "not tested", "right on 59.0 % of real images, 60 are needed"),
+        ({"updates": 3}, "not tested", f"trained for 3 updates, its recipe asks for {TOY_CGN.updates}"),
+    ],
+)
+def test_each_condition_of_claim1_counts(change: dict[str, Any], status: str, words: str) -> None:
+    verdict = claim1(frame(*trained_cgn(**change)), MISSING)
+    assert verdict.status == status
+    assert words in verdict.sentence
+    assert "point values of the worst CGN: IoU of the masks" in verdict.sentence
+    assert verdict.findings[1].sentence == "not tested: missing its images: ask for them"
+
+
+def test_nine_of_ten_cgns_must_succeed_and_the_worst_is_shown() -> None:
+    def judged(failing: int, n: int = 10) -> Verdict:
+        runs = [trained_cgn(seed=seed, fid=75.0 if seed < failing else 40.0) for seed in range(n)]
+        return claim1(frame(*(line for run in runs for line in run)))
+
+    assert judged(1).status == "reproduced"
+    assert judged(2).status == "not reproduced"
+    assert "FID 3.00 times the teacher's" in judged(1).sentence
+    assert "stays open with 2 trained CGNs" in judged(1, 2).why
+
+
+def test_the_toy_world_alone_is_not_imagenet() -> None:
+    lines = trained_cgn()
+    verdict = claim1(frame(*lines), MISSING)
+    assert verdict.scope == ", in the toy world (ImageNet: not tested)"
+    assert verdict.sentence.startswith("In the toy world (ImageNet: not tested): trained CGNs that meet the rule")
+    assert verdict.why.endswith("Not tested: ImageNet.")
+    nowhere = claim1(frame(), MISSING)
+    assert (nowhere.status, nowhere.scope) == ("not tested", "")
+    without_teacher = [line for line in lines if line["metric"] != "fid/tied" or line["method"] == "cgn"]
+    assert claim1(frame(*without_teacher)).status == "not tested"
+
+
+def photographs(score: float, mask: float) -> list[Line]:
+    about = {"dataset": "imagenet", "n": 50_000, "data": "biggan-deep-256"}
+    ours = toy(
+        "imagenet-is", "cgn", {"inception-score": score, "mask/mean": mask}, recipe="authors", params={}, **about
+    )
+    return [*ours, *toy("imagenet-is", "biggan", {"inception-score": 200.0}, **about)]
+
+
+@pytest.mark.parametrize(
+    ("score", "mask", "status"),
+    [(130.0, 0.33, "reproduced"), (120.0, 0.33, "not reproduced"), (130.0, 0.51, "not reproduced")],
+)
+def test_the_authors_cgn_against_sg21(score: float, mask: float, status: str) -> None:
+    rows = frame(*trained_cgn(score=8.0), *photographs(score, mask))
+    finding = claim1(rows).findings[1]
+    assert (finding.status, finding.needs) == (status, pytest.approx(130.2 / 202.9))
+    assert finding.sentence.startswith(f"the authors' CGN has {score / 200:.2f} of BigGAN's Inception Score")
+    assert finding.published_words == "of BigGAN's Inception Score: SG21 0.64"
+    assert (inception_share(rows, "toy"), inception_share(rows, "imagenet")) == pytest.approx((0.8, score / 200))
+    assert published_share() == pytest.approx(130.2 / 202.9)
+
+
+# --- Claim 2 ----------------------------------------------------------------------------------------------------------
+
+
+def gaps(
+    ours: float = 20.0, gan: float | None = 38.0, rand: float = 60.0, original: float = 40.0, oracle: float = 5.0,
+    seeds: int = 1, n: int = 5000, half: float = 2.0, spread: float = 0.0, **about: Any,
+) -> pd.DataFrame:  # fmt: skip
+    """Background gaps with intervals of +- half; accuracies on random backgrounds: 'original' 50.
+
+    The gaps of all methods rise by a point with each seed; that of ours by `spread` more.
+    """
+    lines = []
+    for method, gap, accuracy in (
+        ("original", original, 50.0), ("original+cgn", ours, rand), ("original+gan", gan, 52.0),
+        ("original+oracle", oracle, 90.0),
+    ):  # fmt: skip
+        for seed in range(seeds if gap is not None else 0):
+            value = (gap or 0) + seed + spread * (seed - 1) * (method == "original+cgn")
+            values = {"bg-gap": value, "accuracy/mixed-rand": accuracy}
+            values |= {} if method == "original" else {"bg-gap/change": value - original - seed}
+            for line in toy("imagenet-background", method, values, seed, n=n, epoch="last"):
+                bounds = {"low": line["value"] - half, "high": line["value"] + half}
+                output = {"output": "avg" if method == "original" else "shape_texture"}
+                lines.append(line | output | (bounds if "bg-gap" in line["metric"] else {}))
+    return frame(*(line | (about if "cgn" in line["method"] else {}) for line in lines))
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, "reproduced"),
+        ({"gan": None}, "reproduced"),  # not trained
+        ({"gan": 21.0}, "partly"),  # as good without counterfactuals: -1 +- 2.8
+        ({"gan": 21.0, "seeds": 3}, "reproduced"),  # -1 with every seed
+        ({"gan": 15.0}, "partly"),
+        ({"ours": 39.0, "gan": 45.0}, "not reproduced"),
+        ({"rand": 50.0}, "reproduced"),  # 5,000 images: +- 2 points
+        ({"rand": 48.5}, "partly"),
+        ({"rand": 50.0, "n": 500}, "partly"),  # +- 6 points do not show that accuracy stays
+        ({"seeds": 3, "spread": 2.0, "half": 50.0}, "reproduced"),  # the spread of three seeds decides
+        ({"seeds": 3, "spread": 20.0}, "not reproduced"),
+    ],
+)
+def test_claim2_needs_more_than_a_smaller_gap(change: dict[str, Any], status: str) -> None:
+    verdict = claim2(gaps(**change), MISSING)
+    assert verdict.status == status
+    assert ("'original+gan') by" in verdict.sentence) == (change.get("gan", 38.0) is not None)
+    assert verdict.findings[0].published == {"RS22": pytest.approx(-0.8), "SG21": pytest.approx(-4.0)}
+    assert verdict.published_words == "ImageNet-9: RS22 −0.8, SG21 −4.0 points"
+
+
+def test_claim2_says_the_change_against_the_control() -> None:
+    verdict = claim2(gaps())
+    assert "('original+gan') by −18.0 [−20.8, −15.2] points" in verdict.sentence  # hypot(2, 2)
+    assert verdict.interval is not None and (verdict.interval.low, verdict.interval.unit) == (-22.0, Unit.IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (gaps(ours=1.0, original=2.0, oracle=-5.0, half=3.0), "no background gap"),
+        (gaps(oracle=39.0), "do not narrow the gap"),
+        (gaps(params=SHORT), "its recipe asks for"),
+        (gaps().query("method != 'original+oracle'"), "no rows of 'original+oracle'"),
+        (gaps().query("method != 'original+cgn'"), "no rows with the background gap of 'original+cgn'"),
+        (frame(), "no rows with the background gap of 'original'"),
+    ],
+)
+def test_what_cannot_judge_claim2_is_not_tested(rows: pd.DataFrame, words: str) -> None:
+    verdict = claim2(rows)
+    assert verdict.status == "not tested" and words in verdict.findings[0].sentence
+
+
+def test_photographs_are_judged_alike_but_for_the_control_that_nobody_has() -> None:
+    rows = gaps().query("method != 'original+oracle'").assign(dataset="imagenet-9")
+    assert [(f.variant, f.status) for f in claim2(rows).findings] == [
+        ("toy", "not tested"),
+        ("imagenet-9", "reproduced"),
+    ]
+
+
+# --- Claim 3 and heads ------------------------------------------------------------------------------------------------
+
+
+def accuracies(original: float, ours: float, oracle: float = 95.0, n: int = 5000, **about: Any) -> list[Line]:
+    values = {"original": original, "original+cgn": ours, "original+oracle": oracle}
+    about |= {"n": n, "epoch": "last", "output": "avg"}
+    return [
+        line
+        for method, value in values.items()
+        for line in toy("imagenet-indomain", method, {"accuracy/top1": value}, **about)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "n", "status"),
+    [(97.0, 5000, "reproduced"), (90.0, 5000, "not reproduced"), (97.0, 200, "partly"), (99.0, 5000, "reproduced")],
+)
+def test_a_marginal_drop_lies_wholly_within_the_margin(ours: float, n: int, status: str) -> None:
+    verdict = claim3(frame(*accuracies(97.0, ours, n=n)), MISSING)
+    assert (verdict.status, verdict.number) == (status, pytest.approx(ours - 97.0))
+    assert verdict.published_words == "RS22 Table 4 +3.4 points"
+    assert [(f.variant, f.status) for f in verdict.findings] == [("toy", status), ("imagenet-mini", "not tested")]
+
+
+def test_what_cannot_judge_claim3_is_not_tested() -> None:
+    short = claim3(frame(*accuracies(97.0, 97.0, params=SHORT)))
+    assert short.status == "not tested" and "its recipe asks for" in short.findings[0].sentence
+    blind = claim3(frame(*accuracies(97.0, 97.0, oracle=70.0)))
+    assert blind.status == "not tested" and "'original+oracle' reaches 70.0" in blind.findings[0].sentence
+    assert "no rows of 'original+oracle'" in claim3(frame(*accuracies(97.0, 97.0)[:2])).findings[0].sentence
+
+
+def test_two_worlds_are_worlds() -> None:
+    mini = accuracies(97.0, 90.0, n=50_000, dataset="imagenet-mini", data="imagenet-mini")
+    verdict = claim3(frame(*accuracies(97.0, 96.9, n=50_000), *mini))
+    assert (verdict.status, verdict.scope) == ("partly", "")
+    assert verdict.sentence.startswith("Reproduced for 1 of 2 worlds; the weakest, ImageNet-mini: accuracy changes")
+    alone = claim3(frame(*mini))
+    assert alone.sentence.startswith("ImageNet-mini: accuracy changes")
+    assert alone.why.endswith("Not tested: the toy world.")
+
+
+def biases(
+    original: float,
+    shape: float,
+    texture: float,
+    n: int = 800,
+    oracle: tuple[float, float] = (90.0, 5.0),
+    seed: int = 0,
+) -> list[Line]:
+    outputs = {
+        ("original", "avg"): original, ("original+cgn", "shape"): shape, ("original+cgn", "texture"): texture,
+        ("original+cgn", "avg"): original, ("original+oracle", "shape"): oracle[0],
+        ("original+oracle", "texture"): oracle[1],
+    }  # fmt: skip
+    return [
+        line
+        for (method, output), value in outputs.items()
+        for line in toy("imagenet-shape-bias", method, {"shape-bias": value}, seed, n=n, output=output, epoch="last")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "n", "status", "number"),
+    [
+        ((30.0, 50.0, 15.0), 800, "reproduced", 15.0),
+        ((30.0, 50.0, 30.0), 800, "partly", 0.0),
+        ((30.0, 31.0, 15.0), 800, "partly", 1.0),
+        ((30.0, 20.0, 40.0), 800, "not reproduced", -10.0),
+        ((30.0, 40.0, 20.0), 30, "not reproduced", 10.0),  # few decisions show nothing
+    ],
+)
+def test_heads_move_away_from_the_baseline(values: tuple[float, ...], n: int, status: str, number: float) -> None:
+    verdict = heads(frame(*biases(*values, n=n)), MISSING)
+    assert (verdict.status, verdict.number) == (status, pytest.approx(number))
+    assert verdict.findings[0].published == {"RS22 Table 4": 29.1, "shape": 49.6, "texture": 18.0, "background": 23.1}
+    assert "over decisions for one of the two cues" in verdict.why
+
+
+def test_heads_judge_nothing_where_those_of_the_oracle_do_not_part() -> None:
+    blind = heads(frame(*biases(30.0, 50.0, 15.0, oracle=(31.0, 5.0))))
+    assert blind.status == "not tested" and "'original+oracle' do not part: 31.0" in blind.findings[0].sentence
+    assert "no rows of 'original+oracle'" in heads(frame(*biases(30.0, 50.0, 15.0)[:4])).findings[0].sentence
+
+
+def test_heads_of_one_cgn_are_paired_by_classifier() -> None:
+    lines = [line for i in range(3) for line in biases(30.0 + 10 * i, 50.0 + 10 * i, 20.0 + 10 * i, n=50, seed=i)]
+    verdict = heads(frame(*lines))
+    assert verdict.status == "reproduced"
+    assert verdict.interval is not None and (verdict.interval.low, verdict.interval.high) == pytest.approx((10, 10))
+    assert verdict.interval.unit is Unit.CLASSIFIERS
+
+
+# --- Failures of Figures 10 to 12, and the baseline -------------------------------------------------------------------
+
+
+def measured(
+    values: dict[str, float], method: str = "cgn", seed: int = 0, updates: int = TOY_CGN.updates
+) -> list[Line]:
+    params = {"cgn_updates": updates, "cgn_seed": seed} if method == "cgn" else {}
+    return toy("imagenet-control", method, values, seed, params=params)
+
+
+@pytest.mark.parametrize(
+    ("claim", "metric"), [("entanglement-imagenet", "entangled/foreground"), ("residue-imagenet", "legible/background")]
+)
+def test_a_failure_must_be_more_frequent_than_in_images_that_cannot_fail(claim: str, metric: str) -> None:
+    def judged(ours: float, real: float | None, updates: int = TOY_CGN.updates) -> Verdict:
+        lines = [] if real is None else measured({metric: real}, "real")
+        return failure(claim, frame(*measured({metric: ours}, updates=updates), *lines))
+
+    found = judged(30.0, 20.0)
+    assert (found.badge, found.number, found.unit) == ("failure found", pytest.approx(10.0), "points")
+    assert found.sentence.startswith("In the toy world (ImageNet: not tested): 30.0 [27.2, 32.9] % of ")
+    assert judged(27.0, 20.0).badge == "failure not found", "7 points, from 3.2"
+    assert judged(30.0, 30.0).badge == "failure not found", "so the reader reads images that cannot fail"
+    assert "rendered" in judged(30.0, None).sentence and judged(30.0, None).badge == "not tested"
+    assert judged(30.0, 10.0, updates=1).badge == "not tested"
+    assert failure(claim, frame()).badge == "not tested"
+
+
+def test_a_failure_over_cgns_needs_three_of_them() -> None:
+    lines = []
+    for seed, value in enumerate((28.0, 30.0, 32.0)):
+        lines += measured({"legible/background": value}, seed=seed)
+        lines += measured({"legible/background": 20.0}, "real", seed)
+    verdict = failure("residue-imagenet", frame(*lines))
+    assert verdict.interval is not None
+    assert verdict.interval.low == pytest.approx(10 - 4.3027 * 2 / 3**0.5, abs=1e-3)  # 5.03
+    assert (verdict.badge, verdict.why) == ("failure found", "Intervals are over CGNs.")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "badge", "number"),
+    [
+        ([(60.0, 40.0)], "failure not found", 1.5),
+        ([(61.0, 40.0)], "failure found", 1.525),
+        ([(64.0, 40.0), (32.0, 20.0), (16.0, 10.0)], "failure found", 1.6),
+        ([(40.0, 40.0), (32.0, 20.0), (22.0, 10.0)], "failure not found", 1.6),  # 1, 1.6, 2.2: from 0.1
+    ],
+)
+def test_realism_is_a_distance_beside_that_of_the_same_cgn_with_tied_labels(
+    pairs: list[tuple[float, float]], badge: str, number: float
+) -> None:
+    lines = [
+        line for i, (free, tied) in enumerate(pairs) for line in measured({"fid/free": free, "fid/tied": tied}, seed=i)
+    ]
+    verdict = failure("realism-imagenet", frame(*lines))
+    assert (verdict.badge, verdict.number) == (badge, pytest.approx(number))
+    assert failure("realism-imagenet", frame(*measured({"fid/free": 60.0}))).badge == "not tested"
+    with pytest.raises(ValueError, match="unknown failure"):
+        failure("claim1-imagenet", frame())
+
+
+def lite0(value: float, normalisation: str = "lite", enlarge: bool = False, stimuli: object = "all") -> Line:
+    params = {"normalisation": normalisation, "enlarge": enlarge, "stimuli": stimuli}
+    about = {"dataset": "cue-conflict", "n": 800, "profile": "paper", "data": "cue-conflict", "params": params}
+    return toy("imagenet-shape-bias", "efficientnet-lite0", {"shape-bias": value}, **about)[0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "words"),
+    [
+        ([lite0(24.0)], "reproduced", "span 9.2 to 25.3 %"),  # as published; the study's 29.1 lies within 5 points
+        ([lite0(24.0), lite0(31.0, enlarge=True)], "reproduced", "span 9.2 to 31.0 %"),
+        ([lite0(24.0), lite0(31.0, "imagenet")], "reproduced", "lies above all of them"),  # not its own normalisation
+        ([lite0(24.0), lite0(49.0, "imagenet")], "not reproduced", ""),  # one preprocessing reaches 50
+        ([lite0(60.0)], "not reproduced", ""),
+        ([lite0(27.0, stimuli=160)], "not tested", "no rows with the shape bias on all stimuli"),
+        ([lite0(27.0, "imagenet")], "not tested", ""),  # not its own preprocessing
+    ],
+)
+def test_the_baseline_lies_among_classifiers_without_counterfactuals(
+    lines: list[Line], status: str, words: str
+) -> None:
+    verdict = baseline(frame(*lines))
+    assert verdict.status == status and words in verdict.sentence
+    assert verdict.scope == ""
+
+
+def test_the_baseline_is_judged_by_a_fixed_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "IMAGENET_RULES", dataclasses.replace(IMAGENET_RULES, baseline_margin=3.0))
+    assert baseline(frame(lite0(24.0))).status == "partly"
+    assert baseline(frame(lite0(26.5))).status == "reproduced"
