@@ -1,6 +1,7 @@
 # The report, from nothing: `make report` runs the study and builds the book; `make test` runs the checks.
 # `make` alone lists everything.
 
+SHELL   := bash
 PROFILE ?= quick
 CORES   ?= 2
 SEED    ?=
@@ -20,13 +21,19 @@ ifeq ($(filter $(PROFILE),$(PROFILES)),)
   $(error unknown PROFILE=$(PROFILE); choose one of: $(PROFILES))
 endif
 
+ifneq ($(shell [[ "$(SEED) $(SEEDS)" =~ [^0-9\ ] ]] && echo wrong),)
+  $(error SEED=$(SEED) SEEDS=$(SEEDS): a seed is a whole number of 0 or more)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help env report study sweep book lab test test-slow lint assets bench pretrain publish readme clean distclean
 .DELETE_ON_ERROR:
-SHELL := bash
 
-SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) $(FLAGS) \
-            --config profile=$(PROFILE) $(if $(SEED),seed=$(SEED)) $(if $(FRESH),reuse_rows=false)
+# Memory: see MALLOC in cgnreport/build/run.py, which sets the same for every notebook that it runs.
+lab bench pretrain: export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=2147483647
+
+SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) --quiet all $(FLAGS) \
+            --config $(if $(FRESH),reuse_rows=false) profile=$(PROFILE)
 
 help:  ## this list
 	@echo "make TARGET [PROFILE=smoke|quick|paper] [CORES=2] [SEED=n] [FRESH=1: compute rows that are there, too]"
@@ -39,22 +46,21 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 report: study  ## run the study and build the book: the whole report (PROFILE=quick unless named)
-	@$(BIN)/python -m cgnlib.report book --profile $(PROFILE)
+	@$(BIN)/python -m cgnreport.build book --profile $(PROFILE)
 
 study: $(STAMP)  ## run the notebooks in their order; what is up to date is not run again
-	@$(SNAKEMAKE) -- study
+	@$(SNAKEMAKE) $(if $(SEED),seed=$(SEED)) -- study
 
 sweep: $(STAMP)  ## the training notebooks for several seeds: SEEDS="0 1 2"; their rows join the results
-	@$(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) $(FLAGS) \
-	  --config profile=$(PROFILE) seeds="$(SEEDS)" $(if $(FRESH),reuse_rows=false) -- sweep
+	@$(SNAKEMAKE) seeds="$(SEEDS)" -- sweep
 
 book: $(STAMP)  ## build the book from the notebooks executed last
-	@$(BIN)/python -m cgnlib.report book --profile $(PROFILE)
+	@$(BIN)/python -m cgnreport.build book --profile $(PROFILE)
 
 lab: $(STAMP)  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
-test: lint  ## the checks: ruff, pyright, notebooks without outputs, pytest (all notebooks at scale smoke)
+test: lint  ## the checks: ruff, pyright, imports, notebooks in git, pytest (all notebooks at scale smoke)
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: $(STAMP)  ## the tests that `test` leaves out: networks at full size
@@ -63,26 +69,27 @@ test-slow: $(STAMP)  ## the tests that `test` leaves out: networks at full size
 lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright
-	@$(BIN)/python -m cgnlib.report check
+	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(BIN)/python -m cgnreport.build check
 
 assets: $(STAMP)  ## which data and weights are here, and how to get the rest; FETCH="u2net biggan" or all: download
-	@$(BIN)/python -m cgnlib.assets $(if $(FETCH),--fetch $(FETCH))
+	@$(BIN)/python -m cgnlib.data $(if $(FETCH),--fetch $(FETCH))
 
 bench: $(STAMP)  ## speed of the parts, measured beside a plain reference in the same run
-	@$(BIN)/python -m cgnlib.bench
+	@$(BIN)/python -m benchmarks
 
 pretrain: $(STAMP)  ## train the toy world's BigGAN, U2-Net and readers, and say how good they are (SHIP=1: into weights/)
-	@$(BIN)/python -m cgnlib.toyworld $(if $(SHIP),--ship)
+	@$(BIN)/python -m cgnlib.imagenet.toy $(if $(SHIP),--ship)
 
 publish: $(STAMP)  ## join build/results/PROFILE to results/PROFILE, which git keeps, and fill the README's table
-	@$(BIN)/python -m cgnlib.report publish --profile $(PROFILE)
+	@$(BIN)/python -m cgnreport.build publish --profile $(PROFILE)
 
 readme: $(STAMP)  ## fill the README's table and picture from results/ and weights/
-	@$(BIN)/python -m cgnlib.report readme
+	@$(BIN)/python -m cgnreport.build readme
 
 clean:  ## remove executed notebooks, books and results; trained models (build/artefacts) and .venv stay
 	rm -rf $(foreach name,notebooks book book-src results logs ipython,"$(BUILD)/$(name)") .snakemake
-	find cgnlib tests -name __pycache__ -prune -exec rm -rf {} +
+	find cgnlib cgnreport benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .pytest_cache .ruff_cache .hypothesis
 
 distclean: clean  ## remove everything that was made, trained models and .venv too
