@@ -50,6 +50,7 @@ def _cell(found: Finding | None) -> Html:
     if found and found.interval and status is not Status.NOT_TESTED:
         needs = "" if found.needs is None else f", needs {found.needs:.1f}"
         words = f"{found.interval.value:.1f} {found.unit}{needs}".replace("-", "−")
+        words += f"; failed: {found.facts['failed']}" if found.facts.get("failed") else ""
     elif found and found.untested:
         words = found.untested.reason
     elif found is None:

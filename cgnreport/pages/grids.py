@@ -70,14 +70,19 @@ def image_grid(
     return Figures(*made, kind="png")
 
 
-def parts_grid(parts: Mapping[str, Any], column_labels: Sequence[str] = (), **options: Any) -> Figures:
-    """`image_grid` with a row for each part of N images that is there: a mapping with keys of PART_LABELS.
+def parts_grid(
+    parts: Mapping[str, Any], column_labels: Sequence[str] = (), *, column_title: str = "", smoke: bool = False
+) -> Figures:
+    """`image_grid` with a row for each part of N images that is there, by the keys of PART_LABELS.
 
-    Parts: (N, 3 or 1, H, W), uint8, bool or float, as in `image_grid`. options: of `image_grid`.
+    Parts: (N, 3 or 1, H, W) uint8, bool or float, as in `image_grid`.
     """
     names = [name for name in PART_LABELS if name in parts]
-    rows = np.stack([_colours(np.asarray(parts[name])) for name in names])
-    return image_grid(rows, [PART_LABELS[name] for name in names], column_labels, **{"gap": 2} | options)
+    rows, labels = (
+        np.stack([_colours(np.asarray(parts[name])) for name in names]),
+        [PART_LABELS[name] for name in names],
+    )
+    return image_grid(rows, labels, column_labels, column_title=column_title, gap=2, smoke=smoke)
 
 
 def _fit(figure: Figure, room: int, width: int, height: int) -> None:

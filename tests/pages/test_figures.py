@@ -13,7 +13,7 @@ from cgnlib.mnist.names import FACTORS
 from cgnlib.statistics import Interval
 from cgnreport.pages import plots
 from cgnreport.pages.figures import Figures, apply_captions, show
-from cgnreport.pages.grids import image_grid
+from cgnreport.pages.grids import image_grid, parts_grid
 from cgnreport.pages.style import METHOD_LABELS, RECIPE_LABELS, SMOKE_TEXT
 from cgnreport.protocol.parameters import IMAGENET_METHODS, METHODS, TRAININGS
 from cgnreport.protocol.rows import ResultsError
@@ -188,6 +188,15 @@ def test_image_grid_takes_masks_floats_and_anything_like_an_array() -> None:
         image_grid(np.zeros((1, 2, 3, 8, 8)), column_labels=["one"])
     with pytest.raises(ValueError, match="K = 1 or 3"):
         image_grid(np.zeros((1, 2, 4, 8, 8)))
+
+
+def test_parts_of_images_stand_in_their_order_whatever_their_type() -> None:
+    parts = {"image": np.zeros((2, 3, 8, 8), np.uint8), "mask": np.ones((2, 1, 8, 8), bool), "u": None}
+    (ax,) = parts_grid(parts, ["one", "two"]).desktop.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["mask", "com-\nposed"]
+    sheet = np.asarray(ax.images[0].get_array())
+    assert sheet[0, 0].tolist() == [255, 255, 255]
+    assert sheet[-1, -1].tolist() == [0, 0, 0]
 
 
 def test_alt_text_is_made_or_given_and_escaped(capsys: pytest.CaptureFixture[str]) -> None:
