@@ -1,0 +1,53 @@
+"""The command line: `python -m cgnreport.build --help`."""
+
+import argparse
+import importlib
+import signal
+import sys
+
+from cgnlib.errors import AssetError, LockHeld
+from cgnreport.build import ReportError, __doc__
+from cgnreport.protocol.parameters import PROFILES, ParameterError
+from cgnreport.protocol.rows import ResultsError
+
+# Errors whose message names what is wrong and the remedy.
+TOLD = (ReportError, ResultsError, AssetError, ParameterError, LockHeld, OSError)
+# Of each command the module whose `main` runs it, imported once it is asked for: the checks need no papermill.
+COMMANDS = {
+    "run": ("run", "run one notebook"),
+    "book": ("book", "build the book from executed notebooks"),
+    "publish": ("publish", "join results to results/PROFILE and fill the README's tables"),
+    "durations": ("durations", "let the last runs here be the estimate for first runs elsewhere"),
+    "check": ("checks", "notebooks in git: no outputs, no parameter assigned again, open code"),
+    "readme": ("readme", "fill the README's tables from results/, draw its picture"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 if all is well, 1 with one message if not, 130 after Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a workflow engine's stop also ends the kernel
+    parser = argparse.ArgumentParser(
+        prog="python -m cgnreport.build", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    made = {name: commands.add_parser(name, help=words) for name, (_, words) in COMMANDS.items()}
+    for name in ("run", "book", "publish", "durations"):
+        made[name].add_argument("--profile", choices=PROFILES, default="quick")
+    run = made["run"]
+    run.add_argument("name", help="e.g. 02-claim1-mnist")
+    run.add_argument("-p", dest="pairs", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    run.add_argument("--output", help="where the executed copy goes (default: build/notebooks/PROFILE/)")
+    run.add_argument("--log", help="text file for progress and warnings")
+    given = parser.parse_args(arguments)
+    try:
+        return importlib.import_module(f"cgnreport.build.{COMMANDS[given.command][0]}").main(given)
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on from the last checkpoint", file=sys.stderr)
+        return 130
+    except TOLD as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

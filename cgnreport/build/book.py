@@ -1,0 +1,110 @@
+"""Compile the book from the notebooks that were executed last, without a network; warnings are errors."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from cgnlib.data.catalogue import CATALOGUE
+from cgnlib.paths import build_folder, project_root
+from cgnreport.build import ReportError
+from cgnreport.build.places import executed_notebook, notebook_names
+from cgnreport.pages.figures import apply_captions
+from cgnreport.protocol.provenance import code_version
+
+_SCALES = {
+    "smoke": "Scale smoke: a test of every code path on a few images. The numbers mean nothing.",
+    "quick": "Scale quick: short trainings on a part of the data; what they are too short for is not tested.",
+    "paper": "Scale paper: full data.",
+}
+
+
+def build_book(profile: str) -> Path:
+    """Build build/book/<profile>; return its index.html.
+
+    Raises ReportError naming every notebook that is missing or failed, or the warnings of the book's builder.
+    """
+    check_executed(profile)
+    source = build_folder() / "book-src" / profile
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(project_root() / "book", source)
+    (source / "notebooks").mkdir()
+    for name in notebook_names():
+        executed = nbformat.read(executed_notebook(profile, name), as_version=4)
+        apply_captions(executed)
+        nbformat.write(executed, source / "notebooks" / f"{name}.ipynb")
+    _fill_in(source / "_config.yml", profile)
+
+    log = build_folder() / "logs" / profile / "book.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "-W", "--keep-going", "-q", str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    words = done.stdout + done.stderr
+    log.write_text(words, encoding="utf-8")
+    if done.returncode != 0:
+        named = [line for line in words.splitlines() if "WARNING" in line or "ERROR" in line]
+        shown = "\n".join(line.replace(f"{source}/", "") for line in named) or words[-2000:]
+        raise ReportError(f"the book was not built (warnings are errors):\n{shown}\nAll messages: {log}")
+    book = build_folder() / "book" / profile
+    shutil.rmtree(book, ignore_errors=True)
+    book.parent.mkdir(parents=True, exist_ok=True)
+    (source / "_build" / "html").replace(book)
+    return book / "index.html"
+
+
+def check_executed(profile: str) -> None:
+    """Raise ReportError if an executed notebook of the book is missing, broken or ended in an error."""
+    found = {name: _trouble_with(executed_notebook(profile, name)) for name in notebook_names()}
+    listed = "\n".join(f"  {name}: {trouble}" for name, trouble in found.items() if trouble)
+    if listed:
+        raise ReportError(
+            f"the book needs every notebook executed at profile '{profile}':\n{listed}\n"
+            f"Run what is missing with: make report PROFILE={profile}"
+        )
+
+
+def _trouble_with(path: Path) -> str:
+    kept = path.parent / "failed" / path.name
+    if kept.exists():
+        return f"its last run failed; as far as it came: {kept}"
+    if not path.exists():
+        return "not executed"
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises many kinds; each means that the file is no notebook
+        return f"not a readable notebook ({type(error).__name__}); remove {path} and run it again"
+    shown = any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", []))
+    return "ended in an error" if shown or notebook.metadata.get("papermill", {}).get("exception") else ""
+
+
+def data_table() -> str:
+    """Markdown: all data and weights of `cgnlib.data.catalogue`, by the names that `make assets` takes."""
+    lines = ["| Name | What | Size | Licence | Without it |", "|---|---|--:|---|---|"]
+    for asset in CATALOGUE:
+        what = f"[{asset.what}]({asset.source})" + ("" if asset.urls else ", to be fetched by hand")
+        lines.append(f"| `{asset.name}` | {what} | {asset.megabytes} | {asset.licence} | {asset.without} |")
+    return "\n".join(lines)
+
+
+def _fill_in(config_file: Path, profile: str) -> None:
+    """What pages take from the code: the table that stands for {{ data_and_weights }}, and the scale on every page, in
+    the footer and, where verdicts cannot be relied on, above the page.
+    """
+    config: dict[str, Any] = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    config["parse"]["myst_substitutions"] = {"data_and_weights": data_table()}
+    theme = config["sphinx"]["config"]["html_theme_options"]
+    theme["extra_footer"] = f'<p class="cgn-scale">{_SCALES[profile]} Code {code_version()}.</p>'
+    if profile != "paper":
+        theme["announcement"] = _SCALES[profile]
+    config_file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def main(given: argparse.Namespace) -> int:
+    """The command `book`: prints where to open it."""
+    print(f"The book is ready. Open {build_book(given.profile).as_uri()}")
+    return 0

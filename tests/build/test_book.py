@@ -1,0 +1,41 @@
+"""Building the book."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cgnlib.data.catalogue import CATALOGUE
+from cgnreport.build import ReportError, book, places, run
+
+
+def test_the_book_is_built_and_needs_no_network(report, build: Path) -> None:
+    run.run_notebook("00-overview", "smoke")
+    index = book.build_book("smoke")
+    assert index == build / "book" / "smoke" / "index.html"
+    page = (index.parent / "notebooks" / "00-overview.html").read_text()
+    assert "The numbers mean nothing" in page
+    assert re.findall(r"<(?:script|link|img)[^>]*?(?:src|href)=\"(https?:[^\"]*)\"", page) == []
+    assert "mathjax/tex-chtml.js" in page
+    assert (index.parent / "_static" / "mathjax" / "tex-chtml.js").exists()
+    data = (index.parent / "reproduce.html").read_text()
+    cells = r'<span class="pre">([\w-]+)</span></code></p></td>\s*<td><p><a class="reference external" href="([^"]*)"'
+    assert re.findall(cells, data) == [(asset.name, asset.source) for asset in CATALOGUE]
+
+
+def test_a_warning_fails_the_book_and_is_named(report, build: Path) -> None:
+    run.run_notebook("00-overview", "smoke")
+    with (report.root / "book" / "bibliography.md").open("a") as page:
+        page.write("\nSee [nothing](nowhere.md).\n")
+    with pytest.raises(ReportError, match="bibliography.md.*nowhere"):
+        book.build_book("smoke")
+    assert not (build / "book" / "smoke").exists()
+
+
+def test_a_notebook_that_was_not_run_or_ended_in_an_error_is_named(report) -> None:
+    with pytest.raises(ReportError, match=r"00-overview: not executed\n.*make report PROFILE=smoke"):
+        book.build_book("smoke")
+    with report.changed(report.write(path=str(places.executed_notebook("smoke", "00-overview")))) as notebook:
+        notebook.metadata["papermill"] = {"exception": True}
+    with pytest.raises(ReportError, match="00-overview: ended in an error"):
+        book.build_book("smoke")

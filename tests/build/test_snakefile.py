@@ -1,0 +1,126 @@
+"""The workflow: order, what makes a notebook run again, failures, and the cluster profile; mostly dry runs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cgnlib.paths import project_root
+from cgnreport.build.places import notebook_names
+
+ROOT = project_root()
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+NAMES = notebook_names()
+RULES = {f"notebook_{name.replace('-', '_')}" for name in NAMES}
+SMOKE = ("--config", "profile=smoke")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A checkout with the real workflow and empty notebooks."""
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    for name in ("params", "profiles"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("book/_config.yml", *(f"notebooks/{name}.ipynb" for name in NAMES), "cgnlib/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"# {name}\n")
+    return tmp_path
+
+
+def snakemake(folder: Path, *arguments: str, profile: str = "default", **more: str) -> subprocess.CompletedProcess[str]:
+    """more: environment variables."""
+    command = [str(SNAKEMAKE), "--workflow-profile", f"profiles/{profile}", "--cores", "2", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "CGN_BUILD"} | more
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+
+
+def planned(folder: Path, *arguments: str, profile: str = "default") -> list[str]:
+    """Names of the rules that a dry run would run, in its order."""
+    shown = snakemake(folder, "-n", "--quiet", "host", *arguments, profile=profile)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    return re.findall(r"^(?:local)?rule (\w+):", shown.stdout + shown.stderr, flags=re.MULTILINE)
+
+
+def run_falsely(study: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run the workflow with a build that only does what `script` says with `name` and `output`."""
+    package = study / "cgnreport" / "build"
+    package.mkdir(parents=True, exist_ok=True)
+    for file in (study / "cgnreport" / "__init__.py", package / "__init__.py"):
+        file.touch()
+    (package / "__main__.py").write_text(
+        "import pathlib, sys\n"
+        "name, output = sys.argv[2], pathlib.Path(sys.argv[sys.argv.index('--output') + 1])\n" + script
+    )
+    return snakemake(study, *SMOKE, "--", "study", PYTHONPATH=str(study))
+
+
+def test_the_book_needs_every_notebook_in_order(study: Path) -> None:
+    rules = planned(study, *SMOKE, "--", "book")
+    notebooks = [rule for rule in rules if rule.startswith("notebook_")]
+    assert sorted(notebooks) == sorted(RULES)
+    assert notebooks[-2:] == ["notebook_10_scorecard", "notebook_00_overview"]
+    assert rules.index("notebook_00_overview") < rules.index("book")
+
+
+def test_what_changed_runs_again_and_nothing_else(study: Path) -> None:
+    first = run_falsely(study, "output.write_text(name)\n")
+    assert first.returncode == 0, first.stdout + first.stderr
+    target = (*SMOKE, "--", "study")
+    assert planned(study, *target) == []
+    assert set(planned(study, "--config", "profile=smoke", "seed=3", "--", "study")) >= RULES, "another seed"
+    later = study.stat().st_mtime + 100
+
+    def change(path: Path) -> None:
+        path.write_text(path.read_text() + "# changed\n")
+        os.utime(path, (later, later))
+
+    change(study / "cgnreport" / "build" / "__main__.py")
+    assert planned(study, *target) == []
+    change(study / "notebooks" / "04-gradcam.ipynb")
+    again = planned(study, *target)
+    assert again[0] == "notebook_04_gradcam"
+    assert "notebook_03_claim2_mnist" not in again
+    change(study / "cgnlib" / "__init__.py")
+    assert set(planned(study, *target)) >= RULES
+
+
+@pytest.mark.parametrize("target", ["study", "sweep"])
+def test_rows_are_computed_anew_on_request(study: Path, target: str) -> None:
+    arguments = ("-n", "-p", "--config", "profile=smoke", "seeds=4", "reuse_rows=false", "--", target)
+    commands = re.findall(r"cgnreport.build run .*", snakemake(study, *arguments).stdout)
+    assert commands
+    assert all("-p reuse_rows false" in command for command in commands)
+    assert all(("-p seed 4 " in command) == (target == "sweep") for command in commands)
+
+
+def test_one_failure_stops_what_needs_it_and_nothing_else(study: Path) -> None:
+    shown = run_falsely(study, "if name == '04-gradcam': sys.exit('error: it failed')\noutput.write_text(name)\n")
+    assert shown.returncode != 0
+    assert "error: it failed" in shown.stderr
+    done = {path.stem for path in (study / "build" / "notebooks" / "smoke").glob("*.ipynb")}
+    assert done == set(NAMES) - {"04-gradcam", "10-scorecard", "00-overview"}
+
+
+def test_a_sweep_runs_the_training_notebooks_once_for_each_seed(study: Path) -> None:
+    rules = planned(study, "--config", "profile=smoke", "seeds=4 5", "--", "sweep")
+    for name in ("02_claim1_mnist", "03_claim2_mnist", "05_claim3_mnist", "11_recipe_mnist"):
+        assert rules.count(f"seed_{name}") == 2
+
+
+def test_the_build_folder_may_lie_in_the_home_folder(study: Path) -> None:
+    shown = snakemake(study, "-n", *SMOKE, "--", "notebook_01_variants", CGN_BUILD="~/reports", HOME=str(study))
+    assert f"output: {study}/reports/notebooks/smoke/01-variants.ipynb" in shown.stdout + shown.stderr
+
+
+def test_an_unknown_profile_is_named(study: Path) -> None:
+    shown = snakemake(study, "-n", "--config", "profile=tiny", "--", "study")
+    assert shown.returncode != 0
+    assert "params/tiny.yaml" in shown.stdout + shown.stderr
+
+
+def test_the_slurm_profile_plans_the_same_study(study: Path) -> None:
+    assert set(planned(study, "--config", "profile=paper", "--", "book", profile="slurm")) >= RULES
