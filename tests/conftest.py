@@ -3,13 +3,16 @@
 import errno
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from cgnlib.data.digits import Digits, embedded_digits
+from cgnlib.data.finding import find_authors_weights
+from cgnlib.mnist.cgn import CGN, initialise
+from cgnlib.randomness import generator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,3 +63,22 @@ def without_flock(monkeypatch: pytest.MonkeyPatch) -> None:
 def digits() -> Digits:
     """The 5,000 embedded digits: 4,000 + 1,000."""
     return embedded_digits()
+
+
+@pytest.fixture(scope="session")
+def authors_file() -> Callable[[str], Path]:
+    """Path of the authors' weights of a variant; the test is skipped where they are not there."""
+
+    def find(variant: str) -> Path:
+        path = find_authors_weights(variant)
+        return path or pytest.skip(f"the authors' weights of {variant} are not there")
+
+    return find
+
+
+@pytest.fixture
+def cgn() -> CGN:
+    """A CGN for MNIST with weights large enough that its images differ."""
+    network = CGN()
+    initialise(network, "orthogonal", 1.0, generator(0, "test"))
+    return network

@@ -7,7 +7,7 @@ from benchmarks import imagenet, measure, mnist
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.measure import Measurement
 from benchmarks.plain import plain_cgn, reference_counterfactuals
-from cgnlib.mnist.cgn import CGN, initialise
+from cgnlib.mnist.cgn import CGN
 from cgnlib.randomness import generator
 
 
@@ -24,13 +24,6 @@ def test_an_unknown_benchmark_is_named(capsys):
     with pytest.raises(SystemExit):
         main(["wildlife"])
     assert "unknown benchmark 'wildlife': any of machine, wildlife-data" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def cgn() -> CGN:
-    network = CGN()
-    initialise(network, "orthogonal", 0.5, generator(0, "test"))
-    return network
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -45,11 +45,6 @@ def test_a_lock_ends_with_its_block_also_after_an_error(tmp_path: Path, either_w
     assert not (tmp_path / "lock.held").exists()
 
 
-def test_two_locks_are_held_at_once(tmp_path: Path, either_way: None) -> None:
-    with locked(tmp_path / "a.lock"), locked(tmp_path / "b.lock"):
-        pass
-
-
 def test_what_a_killed_process_left_behind_is_named(tmp_path: Path, without_flock: None) -> None:
     (tmp_path / "lock.held").touch()
     with pytest.raises(LockHeld, match=r"lock\.held; .*delete that file.*CGN_BUILD"), locked(tmp_path / "lock"):

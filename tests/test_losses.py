@@ -5,8 +5,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cgnlib import losses
 
@@ -20,12 +18,6 @@ def test_adversarial() -> None:
 @pytest.mark.parametrize(("value", "bits"), [(0.5, 1.0), (0.25, 0.8112781), (0.75, 0.8112781), (1e-4, 0.0014730)])
 def test_binary_entropy_in_bits(value: float, bits: float) -> None:
     assert losses.binary_entropy(torch.full((2, 1, 3, 3), value)).item() == pytest.approx(bits, abs=1e-6)
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=20))
-def test_a_binary_mask_has_no_entropy(pixels: list[bool]) -> None:
-    mask = torch.tensor(pixels).float().clamp(1e-4, 1 - 1e-4)
-    assert losses.binary_entropy(mask) < 0.002
 
 
 def test_mask_interval_is_taken_per_image() -> None:
@@ -43,28 +35,6 @@ def test_style_by_hand() -> None:
     ours, target = [torch.ones(1, 1, 1, 2), torch.ones(1, 1, 1, 1)], [torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 1, 1)]
     assert losses.style(ours, target, (0.1, 0.0)).item() == pytest.approx(0.1**2 * 5000 * 1)
     assert losses.style(ours, target, (0.1, 0.2)).item() == pytest.approx((0.1**2 + 0.2**2) * 5000)
-
-
-def test_style_of_a_perfect_match_is_zero_and_without_weights_too() -> None:
-    maps = [torch.rand(2, 3, 4, 4)]
-    assert losses.style(maps, maps, (1.0,)) == 0
-    assert losses.style(maps, [torch.zeros(2, 3, 4, 4)], (0.0,)) == 0
-
-
-def test_style_does_not_see_where_a_feature_is() -> None:
-    maps = torch.rand(2, 3, 4, 4)
-    assert losses.style([maps.roll((1, 2), (2, 3))], [maps], (1.0,)).item() == pytest.approx(0, abs=1e-3)
-
-
-def test_style_refuses_a_wrong_number_of_weights() -> None:
-    with pytest.raises(ValueError, match="shorter|longer"):
-        losses.style([torch.ones(1, 1, 1, 1)], [torch.ones(1, 1, 1, 1)], (0.1, 0.2))
-
-
-@pytest.mark.parametrize("term", [losses.binary_entropy, lambda m: losses.mask_interval(m, 0.6, 0.9)])
-def test_gradients_by_finite_differences(term) -> None:
-    mask = (0.2 + 0.3 * torch.rand(2, 1, 3, 3, dtype=torch.float64)).requires_grad_()
-    assert torch.autograd.gradcheck(term, (mask,))
 
 
 @pytest.mark.parametrize(("channels", "size", "target_size"), [(2, 3, 3), (9, 2, 2), (5, 2, 3), (3, 3, 2)])
@@ -115,20 +85,14 @@ def test_logistic_loss_by_hand() -> None:
 
 
 def test_gradient_penalty_of_linear_scores() -> None:
-    """Scores w . x have the gradient w at every image; its squared norm is the penalty, over any number of images."""
-    weight = torch.arange(12.0).view(3, 2, 2)
+    """Scores w . x have the gradient w at every image; its squared norm is the penalty, and it trains the scores."""
+    weight = torch.arange(12.0).view(3, 2, 2).requires_grad_()
     for n in (1, 5):
         images = torch.rand(n, 3, 2, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
         penalty = losses.gradient_penalty((images * weight).sum(dim=(1, 2, 3)), images)
         assert penalty.item() == pytest.approx(weight.square().sum().item())
-
-
-def test_gradient_penalty_trains_the_scores() -> None:
-    weight = torch.ones(3, requires_grad=True)
-    images = torch.ones(2, 3, 1, 1, requires_grad=True)
-    losses.gradient_penalty((images.flatten(1) * weight).sum(1), images).backward()
-    assert weight.grad is not None
-    assert weight.grad.tolist() == [2, 2, 2]  # of the sum of squares
+    (trained,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(trained, 2 * weight.detach())
 
 
 # --- ImageNet (Eq. 2) -----------------------------------------------------------------------------------------------
@@ -146,12 +110,6 @@ def test_background_residue_is_taken_per_image() -> None:
     masks = torch.stack([torch.full((1, 4, 4), value) for value in (0.0, 0.3, -0.6)])
     assert losses.background_residue(masks).item() == pytest.approx(0.1)
     assert losses.background_residue(masks[:1]) == 0
-
-
-@pytest.mark.parametrize(("weights", "factor"), [((4.0, 4.0, 4.0, 4.0), 4 * 80_000), ((0.0, 5.0, 5.0, 0.0), 250_000)])
-def test_published_style_weights(weights: tuple[float, ...], factor: float) -> None:
-    ours, target = [torch.ones(1, 1, 1, 1)] * 4, [torch.zeros(1, 1, 1, 1)] * 4
-    assert losses.style(ours, target, weights).item() == factor
 
 
 @pytest.mark.parametrize("raw", [-3.0, 0.0, 1e-4, 0.5, 1.0, 4.0])

@@ -1,14 +1,11 @@
 """Paths do not depend on where a process runs; files appear whole or not at all."""
 
-import hashlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from cgnlib.paths import atomic_file, build_folder, file_sha256, in_project, project_root
+from cgnlib.paths import atomic_file, build_folder, in_project, project_root
 
 # --- places ---------------------------------------------------------------------------------------------------------
 
@@ -30,13 +27,6 @@ def test_absolute_paths_and_the_home_stay(tmp_path: Path, monkeypatch: pytest.Mo
     assert build_folder() == tmp_path / "build"
     monkeypatch.setenv("CGN_BUILD", "")
     assert build_folder() == project_root() / "build"
-
-
-def test_paths_are_known_without_torch() -> None:
-    program = "import sys; import cgnlib.paths; print('torch' in sys.modules)"
-    environment = os.environ | {"PYTHONPATH": str(project_root())}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -68,15 +58,10 @@ def test_an_atomic_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, mo
 def test_an_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(ValueError, match="halfway"), atomic_file(path) as partial:
+    with pytest.raises(ValueError, match="^halfway$"), atomic_file(path) as partial:
         partial.write_text("new")
         raise ValueError("halfway")
     assert path.read_text() == "old"
-
-
-def test_errors_that_are_not_the_disks_pass_through(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="^shapes differ$"), atomic_file(tmp_path / "file"):
-        raise RuntimeError("shapes differ")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -86,8 +71,3 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         atomic_file(tmp_path / "folder" / "file"),
     ):
         pytest.fail("there is no such folder")
-
-
-def test_the_checksum_of_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"abc")
-    assert file_sha256(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

@@ -1,6 +1,7 @@
 """The scorecard in HTML: the front page's table of claims and its marks, the table of all items."""
 
 import html
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -24,11 +25,11 @@ def claims_table(columns: Mapping[str, Mapping[str, Verdict]], link: str = "{}.h
     lines = []
     for claim in THREE_CLAIMS:
         page = link.format(next(item.notebook for item in ITEMS if claim in item.claims))
-        title = html.escape(CLAIMS[claim].title.partition(":")[0])
+        title = CLAIMS[claim].title.partition(":")[0]
         for world in WORLDS[CLAIMS[claim].half]:
             found = {name: _deciding(verdicts.get(claim), world) for name, verdicts in columns.items()}
             theirs = next((each.published_words for each in found.values() if each and each.published_words), "–")
-            name = Html(f'<a href="{page}">Claim {claim[5]}, {world}</a><br>{title}')
+            name = Html(f'<a href="{page}">Claim {claim[5]}, {world}</a><br>{_small(title)}')
             line = {"claim": name, "the study found": _small(theirs)}
             lines.append(line | {whose: _cell(each) for whose, each in found.items()})
     return table(pd.DataFrame(lines))
@@ -52,16 +53,17 @@ def _cell(found: Finding | None) -> Html:
         words = f"{found.interval.value:.1f} {found.unit}{needs}".replace("-", "−")
         words += f"; failed: {found.facts['failed']}" if found.facts.get("failed") else ""
     elif found and found.untested:
-        words = found.untested.reason
+        return Html(f"{badge(status)}<br>{_small(found.untested.reason, 30)}")
     elif found is None:
         words = "no such CGN"
     return Html(f"{badge(status)}<br>{_small(words)}")
 
 
-def _small(words: str) -> Html:
-    """At most 14 letters wide, over as many lines as it takes."""
-    look = "display:inline-block;max-width:14em;white-space:normal"
-    return Html(f'<span class="cgn-small" style="{look}">{html.escape(words)}</span>')
+def _small(words: str, most: int = 60) -> Html:
+    """Words in a narrow column, over as many lines as it takes; what is cut short shows whole under the pointer."""
+    look, whole = "display:inline-block;max-width:9.5em;white-space:normal", html.escape(words)
+    shown = html.escape(textwrap.shorten(words, most, placeholder=" …"))
+    return Html(f'<span class="cgn-small" style="{look}" title="{whole}">{shown}</span>')
 
 
 def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:

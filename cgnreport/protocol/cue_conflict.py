@@ -8,15 +8,13 @@ import argparse
 import time
 from itertools import product
 
-import pandas as pd
-
 from cgnlib.data.finding import missing, require
 from cgnlib.errors import AssetError, Blocked, needed
 from cgnlib.features import efficientnet_lite0
 from cgnlib.imagenet.cue_conflict import evaluate
 from cgnlib.imagenet.normalisation import IMAGENET, LITE, Normalisation
 from cgnlib.imagenet.shape_bias import ShapeBias
-from cgnreport.protocol.experiments import Measured, rows_of
+from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.imagenet_settings import stimuli
 from cgnreport.protocol.parameters import PROFILES, ParameterError, Parameters
 from cgnreport.protocol.rows import Number, ResultsError
@@ -36,9 +34,7 @@ def bias_numbers(found: ShapeBias) -> list[Number]:
     return numbers
 
 
-def lite0_rows(
-    parameters: Parameters, normalisation: Normalisation = LITE, *, enlarge: bool = False
-) -> pd.DataFrame | Blocked:
+def lite0_rows(parameters: Parameters, normalisation: Normalisation = LITE, *, enlarge: bool = False) -> Rows:
     """Rows of EfficientNet-Lite0 with one preprocessing on `imagenet_stimuli` stimuli (imagenet-shape-bias)."""
     limit, folder = parameters.imagenet.stimuli, parameters.data_folder
 
@@ -50,7 +46,7 @@ def lite0_rows(
         return Measured(bias_numbers(found), time.perf_counter() - start)
 
     setting = stimuli(parameters, normalisation.name, enlarge)
-    return rows_of(setting, [0], measure, reuse=parameters.reuse_rows)  # nothing is trained
+    return Study(parameters, "cpu").rows(setting, measure, [0])  # nothing is trained
 
 
 def main(arguments: list[str] | None = None) -> int:

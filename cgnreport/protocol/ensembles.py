@@ -6,19 +6,19 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
 from cgnlib.errors import Blocked, needed
 from cgnlib.imagenet.imagenet9 import background_gap
-from cgnlib.imagenet.invariant import InvariantEnsemble, Logits
-from cgnlib.imagenet.invariant_training import TrainedEnsemble
+from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, ensemble
+from cgnlib.imagenet.invariant_training import LabelledBatches, TrainedEnsemble, train_ensemble
 from cgnlib.imagenet.names import FACTORS
+from cgnlib.imagenet.recipes import EnsembleRecipe
 from cgnlib.imagenet.shape_bias import shape_bias
 from cgnlib.randomness import derive_seed
 from cgnlib.statistics import Interval, paired_bootstrap
 from cgnlib.training.processes import Launch, launched
-from cgnreport.protocol.experiments import Measured, rows_of
+from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number, Setting
 
@@ -29,24 +29,34 @@ Right = Mapping[str, Tensor]  # by test set: (N,) bool, whether the image's clas
 Measurement = Callable[[InvariantEnsemble, int, Epoch], list[Number]]  # of a classifier, its random seed and epoch
 
 
-class EnsembleStudy(ABC):
-    """Classifiers of several kinds of training data.
+class EnsembleStudy(Study, ABC):
+    """Classifiers of several kinds of training data. Rows are of the last and the best epoch."""
 
-    Methods that give rows return them, found or measured, at the last and the best epoch; or Blocked, which says why
-    there are none.
-    """
+    real: LabelledBatches  # training images
+    validation: LabelledBatches  # images that choose the best epoch
 
-    def __init__(self, parameters: Parameters, device: str, launch: Launch) -> None:
-        self.parameters, self.device, self.launch = parameters, device, launch
+    def __init__(
+        self,
+        parameters: Parameters,
+        device: str | None,
+        launch: Launch,
+        setting: Callable[[str, str], Setting],
+        recipe: Callable[[str], EnsembleRecipe],
+    ) -> None:
+        """setting: what rows of an experiment and a method are called. recipe: training of a method's classifier."""
+        super().__init__(parameters, device)
+        self.setting, self.recipe, self.launch, seed = setting, recipe, launch, parameters.seed
+        self.seeds = range(seed, seed + parameters.imagenet.classifier_seeds)  # random seeds of a method's classifiers
+        self._trained: dict[tuple[str, int, EnsembleRecipe], TrainedEnsemble] = {}
         self._bases: dict[tuple[int, Epoch], Right] = {}
 
     @abstractmethod
-    def setting(self, experiment: str, method: str) -> Setting:
-        """What rows of a method are called. Raises ValueError for an unknown method."""
+    def generated(self, method: str) -> LabelledBatches | None:
+        """What a method adds to the training images, labels (N, 3): shape, texture, background; None for "original"."""
 
     @abstractmethod
-    def trained(self, method: str, seed: int) -> TrainedEnsemble:
-        """The classifier of a method: trained, resumed or loaded."""
+    def score(self, network: InvariantEnsemble) -> float:
+        """Measure on the validation images whose largest value is of the best epoch."""
 
     @abstractmethod
     def right(self, network: InvariantEnsemble, outputs: tuple[str, ...]) -> dict[str, Right]:
@@ -64,19 +74,34 @@ class EnsembleStudy(ABC):
         """Why an experiment cannot be done here; None if it can."""
         return None
 
-    @property
-    def seeds(self) -> range:
-        """Random seeds of the classifiers of a method."""
-        return range(self.parameters.seed, self.parameters.seed + self.parameters.imagenet.classifier_seeds)
+    def trained(self, method: str, seed: int, recipe: EnsembleRecipe | None = None) -> TrainedEnsemble:
+        """The classifier of a method: trained, resumed or loaded. recipe: in place of the method's own.
+
+        Raises TrainingStopped on divergence.
+        """
+        recipe = recipe or self.recipe(method)
+        key = (method, seed, recipe)
+        if key not in self._trained:
+            self._trained[key] = train_ensemble(
+                ensemble(recipe.backbone, seed),
+                recipe,
+                self.real,
+                self.generated(method) if recipe.cf_ratio else None,
+                self.score,
+                seed,
+                device=self.device,
+                launch=self.launch,
+                about={"validation": self.validation.sha256},
+            )
+        return self._trained[key]
 
     def network(self, method: str, seed: int, epoch: Epoch = "last") -> InvariantEnsemble:
         """The classifier of a method at its last or its best epoch, in eval mode."""
-        trained = self.trained(method, seed)
-        return {"last": trained.last, "best": trained.best}[epoch]
+        return getattr(self.trained(method, seed), epoch)
 
     # --- Rows -------------------------------------------------------------------------------------------------------
 
-    def background_rows(self, method: str) -> pd.DataFrame | Blocked:
+    def background_rows(self, method: str) -> Rows:
         """Rows of Table 5 (experiment imagenet-background).
 
         "accuracy/<set>", "bg-gap" (points) and, against "original" with the same seed, "bg-gap/change", gaps with their
@@ -93,7 +118,7 @@ class EnsembleStudy(ABC):
 
         return self._rows("imagenet-background", method, measure)
 
-    def indomain_rows(self, method: str) -> pd.DataFrame | Blocked:
+    def indomain_rows(self, method: str) -> Rows:
         """Rows of Table 4's accuracies (experiment imagenet-indomain).
 
         "accuracy/top1" of all heads together (avg) and of each head, "accuracy/top5" of all together.
@@ -103,15 +128,12 @@ class EnsembleStudy(ABC):
             logits, labels = self.in_domain(network)
             right = {output: logits.output(output).argmax(dim=1) == labels for output in ("avg", *FACTORS)}
             top5 = (logits.avg.topk(5, dim=1).indices == labels[:, None]).any(dim=1)
-            found = [Number("accuracy/top5", percent(top5), len(labels), output="avg", epoch=epoch)]
-            return found + [
-                Number("accuracy/top1", percent(each), len(labels), output=output, epoch=epoch)
-                for output, each in right.items()
-            ]
+            found = [share("accuracy/top1", each, output, epoch) for output, each in right.items()]
+            return [share("accuracy/top5", top5, "avg", epoch), *found]
 
         return self._rows("imagenet-indomain", method, measure)
 
-    def shape_bias_rows(self, method: str) -> pd.DataFrame | Blocked:
+    def shape_bias_rows(self, method: str) -> Rows:
         """Rows of Table 4's shape biases (experiment imagenet-shape-bias), of all heads together (avg) and of each.
 
         "shape-bias", with n decisions for one of the two cues, has no row where there is none; "decided" is the share
@@ -123,7 +145,7 @@ class EnsembleStudy(ABC):
             numbers = []
             for output, each in decided.items():
                 for_cue = (each == shapes) | (each == textures)
-                numbers.append(Number("decided", percent(for_cue), len(each), output=output, epoch=epoch))
+                numbers.append(share("decided", for_cue, output, epoch))
                 if for_cue.any():
                     bias = shape_bias(each, shapes, textures)
                     numbers.append(Number("shape-bias", 100 * bias.value, bias.decided, output=output, epoch=epoch))
@@ -131,14 +153,13 @@ class EnsembleStudy(ABC):
 
         return self._rows("imagenet-shape-bias", method, measure)
 
-    def _rows(self, experiment: str, method: str, measurement: Measurement) -> pd.DataFrame | Blocked:
+    def _rows(self, experiment: str, method: str, measurement: Measurement) -> Rows:
         def measure(seed: int) -> Measured:
             needed(self.blocked(experiment))
             found = [measurement(self.network(method, seed, epoch), seed, epoch) for epoch in EPOCHS]
             return Measured([number for part in found for number in part], self.trained(method, seed).seconds)
 
-        reuse = self.parameters.reuse_rows
-        return rows_of(self.setting(experiment, method), self.seeds, measure, reuse=reuse, device=self.device)
+        return self.rows(self.setting(experiment, method), measure, self.seeds)
 
     def train(self, methods: Iterable[str], precision: str) -> None:
         """Train the classifiers of methods; under torchrun or srun, all processes train each one."""
@@ -156,10 +177,7 @@ def gap_numbers(right: Mapping[str, Right], epoch: Epoch, base: Right | None = N
     """
     numbers = []
     for output, by_set in right.items():
-        numbers += [
-            Number(f"accuracy/{name}", percent(each), len(each), output=output, epoch=epoch)
-            for name, each in by_set.items()
-        ]
+        numbers += [share(f"accuracy/{name}", each, output, epoch) for name, each in by_set.items()]
         same, rand = by_set["mixed-same"], by_set["mixed-rand"]
         gaps = {"bg-gap": background_gap(same, rand, paired=True, resamples=RESAMPLES)}
         if base is not None:
@@ -184,6 +202,6 @@ def gap_change(ours: Right, base: Right, seed: int = 0) -> Interval:
     return paired_bootstrap(differences.numpy(), draw, resamples=RESAMPLES)
 
 
-def percent(hits: Tensor) -> float:
+def share(metric: str, hits: Tensor, output: str, epoch: Epoch) -> Number:
     """Percent of (N,) bool that are true, in float64."""
-    return 100 * hits.double().mean().item()
+    return Number(metric, 100 * hits.double().mean().item(), len(hits), output=output, epoch=epoch)

@@ -1,7 +1,7 @@
 """The one way in which an experiment gets its rows: those that are there are taken, the others measured and kept.
 
-An experiment is a `Setting` and a function from a random seed to numbers. The function is called for seeds without rows
-alone, so nothing is loaded, drawn or trained before it is known that rows are missing.
+An experiment is a `Setting` and a function from a random seed to numbers; nothing is loaded, drawn or trained before it
+is known that rows are missing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cgnlib.errors import Blocked, TrainingStopped, Unavailable
+from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number, Setting, joined
 from cgnreport.protocol.store import keep, load
 
@@ -23,47 +24,59 @@ class Measured:
 
 
 Measure = Callable[[int], Measured | Mapping[str, Measured]]
+Rows = pd.DataFrame | Blocked  # Blocked says why there are none
 
 
-def rows_of(
-    setting: Setting,
-    seeds: Iterable[int],
-    measure: Measure,
-    *,
-    reuse: bool,
-    device: str = "cpu",
-    beside: Sequence[Setting] = (),
-) -> pd.DataFrame | Blocked:
-    """Rows of a setting for all seeds.
+class Study:
+    """Experiments of one world at one set of parameters. device: by default that of `default_device`.
 
-    measure: numbers at a seed or, where one training gives those of several experiments, numbers by experiment; these
-    are kept under `beside`. reuse: take rows that were computed here earlier or published. Each seed's rows are kept as
-    they come. Returns Blocked where a training stopped, or something that it needs is not to be had.
+    Every step is found or made: what an earlier notebook trained with the same parameters is loaded.
     """
-    kept = setting.of(load(setting.profile, setting.experiment)) if reuse else None
-    parts = []
-    for seed in seeds:
-        there = None if kept is None else kept.loc[kept["seed"] == seed]
-        if there is not None and len(there):
-            parts.append(there)
-            continue
-        try:
-            found = measure(seed)
-        except Unavailable as error:
-            return error.blocked
-        except TrainingStopped as stop:
-            return Blocked(f"{setting.dataset}, {setting.method}, recipe {setting.recipe}: {stop}")
-        by_experiment = {setting.experiment: found} if isinstance(found, Measured) else found
-        for each in (setting, *beside):
-            measured = by_experiment[each.experiment]
-            rows = [each.row(number, seed, device=device, seconds=measured.seconds) for number in measured.numbers]
-            frame = keep(rows)
-            if each is setting:
-                parts.append(frame)
-    return joined(parts)
+
+    def __init__(self, parameters: Parameters, device: str | None = None) -> None:
+        from cgnlib.training.precision import default_device  # here: it imports torch
+
+        self.parameters, self.device = parameters, device or default_device()
+
+    def rows(
+        self,
+        setting: Setting | Blocked,
+        measure: Measure,
+        seeds: Iterable[int] | None = None,
+        beside: Iterable[Setting | Blocked] = (),
+    ) -> Rows:
+        """Rows of a setting for all seeds, by default the parameters' own; each seed's are kept as they come.
+
+        measure: numbers at a seed or, where one training gives those of several experiments, numbers by experiment;
+        these are kept under `beside`. It is called for seeds without rows or, if parameters do not reuse rows, for all.
+        Returns Blocked where a training stopped, or something that it needs is not to be had.
+        """
+        if isinstance(setting, Blocked):
+            return setting
+        reuse = self.parameters.reuse_rows
+        stored = load(setting.profile, setting.experiment, published=reuse, own=reuse)
+        kept, parts = setting.of(stored), []
+        for seed in [self.parameters.seed] if seeds is None else seeds:
+            there = kept.loc[kept["seed"] == seed]
+            if len(there):
+                parts.append(there)
+                continue
+            try:
+                found = measure(seed)
+            except Unavailable as error:
+                return error.blocked
+            except TrainingStopped as stop:
+                return Blocked(f"{setting.dataset}, {setting.method}, recipe {setting.recipe}: {stop}")
+            by_experiment = {setting.experiment: found} if isinstance(found, Measured) else found
+            for each in (setting, *(other for other in beside if isinstance(other, Setting))):
+                numbers, seconds = by_experiment[each.experiment].numbers, by_experiment[each.experiment].seconds
+                frame = keep(each.row(number, seed, device=self.device, seconds=seconds) for number in numbers)
+                if each is setting:
+                    parts.append(frame)
+        return joined(parts)
 
 
-def collected(parts: Iterable[pd.DataFrame | Blocked]) -> tuple[pd.DataFrame, list[Blocked]]:
+def collected(parts: Iterable[Rows]) -> tuple[pd.DataFrame, list[Blocked]]:
     """All rows as one frame, and what could not be done, each reason once."""
     parts = list(parts)
     rows = joined(part for part in parts if isinstance(part, pd.DataFrame))

@@ -6,7 +6,6 @@ The authors' file holds BigGAN and U2-Net, too. `imagenet_settings.blocked` says
 import functools
 from pathlib import Path
 
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
@@ -14,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cgnlib.data.finding import require
-from cgnlib.errors import Blocked, known, needed
+from cgnlib.errors import known, needed
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN
@@ -29,7 +28,7 @@ from cgnlib.progress import tqdm
 from cgnlib.training.artefact import Artefact
 from cgnlib.training.weights import fingerprint, save_tensors
 from cgnreport.protocol import imagenet_settings
-from cgnreport.protocol.experiments import Measured, rows_of
+from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
 
@@ -129,41 +128,30 @@ def _logits(
             images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
         return network(images).cpu()
 
-    found: dict[str, list[Tensor]] = {"cgn": [], "teacher": [], "area": []}
+    found = []
     for labels, u, parts in draw(cgn, sampling, shard):
         x_gt = cgn.teacher(u, F.one_hot(labels[:, 0], cgn.num_classes).float(), sampling.truncation)
-        found["cgn"].append(read(parts.image))
-        found["teacher"].append(read(x_gt))
-        found["area"].append(parts.mask.mean(dim=(1, 2, 3), keepdim=True).cpu())
-    return {key: torch.cat(parts) for key, parts in found.items()}
+        found.append((read(parts.image), read(x_gt), parts.mask.mean(dim=(1, 2, 3), keepdim=True).cpu()))
+    return dict(zip(("cgn", "teacher", "area"), map(torch.cat, zip(*found, strict=True)), strict=True))
 
 
-def table_3_rows(parameters: Parameters, origin: str, device: str = "cuda") -> list[pd.DataFrame | Blocked]:
+def table_3_rows(parameters: Parameters, origin: str, device: str = "cuda") -> list[Rows]:
     """Rows of Table 3 on ImageNet (experiment imagenet-is): of the CGN, and of BigGAN.
 
     origin: of the CGN, "authors" or "paper", which is `study_cgn`.
     """
-    seed, reuse = parameters.seed, parameters.reuse_rows
 
     @functools.cache
-    def measured() -> tuple[Inception, Inception, MaskStatistics]:
+    def measured() -> dict[str, Measured]:
         needed(imagenet_settings.blocked("table 3" if origin == "authors" else "training", parameters))
         network = inception_network(require("inception-v3", parameters.data_folder), device)
         cgn = authors_cgn(parameters, device) if origin == "authors" else study_cgn(parameters, device)[0]
-        folder = build_folder() / "artefacts" / "table-3" / f"{fingerprint(cgn)}-{IMAGES}-{seed}"
-        return table_3(cgn, network, folder, seed=seed)
-
-    def of_cgn(seed: int) -> Measured:
-        score, _, masks = measured()
+        folder = build_folder() / "artefacts" / "table-3" / f"{fingerprint(cgn)}-{IMAGES}-{parameters.seed}"
+        *scores, masks = table_3(cgn, network, folder, seed=parameters.seed)
+        ours, theirs = (Number("inception-score", score.value, score.n, "score") for score in scores)
         shares = {"mask/mean": masks.mean, "mask/deviation": masks.deviation}
-        numbers = [Number(metric, value, score.n, "fraction") for metric, value in shares.items()]
-        return Measured([Number("inception-score", score.value, score.n, "score"), *numbers])
+        areas = [Number(metric, value, ours.n, "fraction") for metric, value in shares.items()]
+        return {"cgn": Measured([ours, *areas]), "biggan": Measured([theirs])}
 
-    def of_teacher(seed: int) -> Measured:
-        score = measured()[1]
-        return Measured([Number("inception-score", score.value, score.n, "score")])
-
-    return [
-        rows_of(imagenet_settings.table_3(parameters, method, origin), [seed], measure, reuse=reuse, device=device)
-        for method, measure in (("cgn", of_cgn), ("biggan", of_teacher))
-    ]
+    settings = [imagenet_settings.table_3(parameters, method, origin) for method in ("cgn", "biggan")]
+    return [Study(parameters, device).rows(each, lambda _, of=each.method: measured()[of]) for each in settings]

@@ -6,9 +6,7 @@ Settings are the study's. `imagenet_settings.blocked` says what is missing. Unde
 
 import argparse
 import functools
-import hashlib
 import json
-from pathlib import Path
 
 import torch
 from PIL import Image
@@ -20,15 +18,14 @@ from cgnlib.data.folders import DRAWS, FolderSet, imagenet_9, imagenet_mini, ran
 from cgnlib.errors import AssetError, Blocked, TrainingStopped
 from cgnlib.imagenet import imagenet9
 from cgnlib.imagenet.cue_conflict import batches, conflicting, stimuli
-from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, ensemble
-from cgnlib.imagenet.invariant_training import TrainedEnsemble, train_ensemble
+from cgnlib.imagenet.invariant import InvariantEnsemble, Logits
 from cgnlib.imagenet.names import FACTORS
 from cgnlib.imagenet.normalisation import IMAGENET_9
 from cgnlib.imagenet.recipes import STUDY_CLASSIFIER
 from cgnlib.imagenet.sampling import Sampling, Store
 from cgnlib.imagenet.shape_bias import decisions
 from cgnlib.images import to_float
-from cgnlib.paths import build_folder
+from cgnlib.paths import build_folder, file_sha256
 from cgnlib.training.processes import Launch, alone, launched
 from cgnlib.training.weights import fingerprint
 from cgnreport.protocol import imagenet_settings
@@ -36,26 +33,22 @@ from cgnreport.protocol.ensembles import EnsembleStudy, Right
 from cgnreport.protocol.imagenet_cgn import authors_cgn
 from cgnreport.protocol.imagenet_settings import COUNTERFACTUALS, METHODS, recipe_for
 from cgnreport.protocol.parameters import ParameterError, Parameters
-from cgnreport.protocol.rows import Setting
 
 GAP_SETS = ("original", "mixed-same", "mixed-rand")
 
 
-class StoredImages:
-    """Counterfactuals in the folder of a finished `Store`, for training: cropped at random, read as they are drawn."""
+class StoredImages(Store):
+    """Counterfactuals on disk, once they are made, for training: cropped at random, read as they are drawn."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.index = folder, (folder / "index.json").read_bytes()
-        config = json.loads(self.index)["config"]
-        self.n, self.shard = config["n"], config["shard"]
-
-    def __len__(self) -> int:
-        return self.n
+    @functools.cached_property
+    def shard(self) -> int:
+        """Images in a file."""
+        return json.loads(self.index.read_text())["config"]["shard"]
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the store's index, which has the checksum of every file."""
-        return hashlib.sha256(self.index).hexdigest()
+        return file_sha256(self.index)
 
     def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
         """(B, 3, 224, 224) in [-1, 1] and labels (B, 3)."""
@@ -75,12 +68,9 @@ class PublishedStudy(EnsembleStudy):
     """The published experiment at one set of parameters. Raises AssetError where something is damaged."""
 
     def __init__(self, parameters: Parameters, device: str = "cuda", launch: Launch = alone) -> None:
-        super().__init__(parameters, device, launch)
+        setting = functools.partial(imagenet_settings.classifier, parameters)
+        super().__init__(parameters, device, launch, setting, recipe_for)
         self.folder = parameters.data_folder
-        self._trained: dict[tuple[str, int], TrainedEnsemble] = {}
-
-    def setting(self, experiment: str, method: str) -> Setting:
-        return imagenet_settings.classifier(self.parameters, experiment, method)
 
     def blocked(self, experiment: str) -> Blocked | None:
         return imagenet_settings.blocked(experiment, self.parameters)
@@ -89,36 +79,27 @@ class PublishedStudy(EnsembleStudy):
     def counterfactuals(self) -> StoredImages:
         """Counterfactuals of the authors' CGN: 20 GB in the build folder, made once."""
         cgn = authors_cgn(self.parameters, self.device)
-        folder = build_folder() / "artefacts" / "counterfactuals" / fingerprint(cgn)
-        Store(folder).make(cgn, Sampling(COUNTERFACTUALS, seed=0))
-        return StoredImages(folder)
+        store = StoredImages(build_folder() / "artefacts" / "counterfactuals" / fingerprint(cgn))
+        store.make(cgn, Sampling(COUNTERFACTUALS, seed=0))
+        return store
+
+    def generated(self, method: str) -> StoredImages | None:
+        return self.counterfactuals if recipe_for(method).cf_ratio else None
+
+    @functools.cached_property
+    def real(self) -> FolderSet:
+        """Training images of ImageNet-mini."""
+        return imagenet_mini("train", self.folder)
 
     @functools.cached_property
     def validation(self) -> FolderSet:
         """Validation images of ImageNet-mini."""
         return imagenet_mini("val", self.folder)
 
-    def trained(self, method: str, seed: int) -> TrainedEnsemble:
-        """Trained, resumed or loaded. Top-1 accuracy on the validation images chooses the best epoch, as published."""
-        if (method, seed) not in self._trained:
-            recipe = recipe_for(method)
-
-            def score(network: InvariantEnsemble) -> float:
-                logits, labels = read(network, self.validation)
-                return imagenet9.top_k(logits.avg, labels, 1).value
-
-            self._trained[method, seed] = train_ensemble(
-                ensemble(recipe.backbone, seed),
-                recipe,
-                imagenet_mini("train", self.folder),
-                self.counterfactuals if recipe.cf_ratio else None,
-                score,
-                seed,
-                device=self.device,
-                launch=self.launch,
-                about={"validation": self.validation.sha256},
-            )
-        return self._trained[method, seed]
+    def score(self, network: InvariantEnsemble) -> float:
+        """Top-1 accuracy, as published."""
+        logits, labels = self.in_domain(network)
+        return imagenet9.top_k(logits.avg, labels, 1).value
 
     def right(self, network: InvariantEnsemble, outputs: tuple[str, ...]) -> dict[str, Right]:
         sets = {name: read(network, imagenet_9(name, self.folder), nine=True) for name in GAP_SETS}
@@ -139,11 +120,8 @@ class PublishedStudy(EnsembleStudy):
 
 def read(network: InvariantEnsemble, images: FolderSet, nine: bool = False) -> tuple[Logits, Tensor]:
     """Logits and labels of all images of a set; nine: with the normalisation of ImageNet-9's published evaluation."""
-    found, labels = [], []
-    for pixels, y in images.batches():
-        found.append(network.read(pixels, IMAGENET_9 if nine else None))
-        labels.append(y)
-    return joined(found), torch.cat(labels)
+    found = [(network.read(pixels, IMAGENET_9 if nine else None), y) for pixels, y in images.batches()]
+    return joined([logits for logits, _ in found]), torch.cat([y for _, y in found])
 
 
 def joined(parts: list[Logits]) -> Logits:

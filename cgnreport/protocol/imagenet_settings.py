@@ -41,19 +41,18 @@ def blocked(what: str, parameters: Parameters) -> Blocked | None:
     cuda = " on a machine with a CUDA device" if what != "samples" else ""
     if parameters.profile != "paper":
         reasons.append(Blocked(f"not part of scale {parameters.profile}", f"run scale paper{cuda}"))
-    elif cuda and not _cuda():
-        days = "the classifiers took up to five hours on one, images of four BigGAN-deep generators days without one"
-        reasons.append(Blocked(f"missing a CUDA device ({days})", f"run{cuda}"))
+    elif cuda:
+        import torch  # here: to find rows and to say why there are none takes no torch
+
+        if not torch.cuda.is_available():
+            days = (
+                "the classifiers took up to five hours on one, images of four BigGAN-deep generators days without one"
+            )
+            reasons.append(Blocked(f"missing a CUDA device ({days})", f"run{cuda}"))
     found = [reason for reason in reasons if reason]
     if not found:
         return None
     return Blocked(*("; ".join(part) for part in zip(*((each.reason, each.remedy) for each in found), strict=True)))
-
-
-def _cuda() -> bool:
-    import torch  # here: to find rows and to say why there are none takes no torch
-
-    return torch.cuda.is_available()
 
 
 def recipe_for(method: str) -> EnsembleRecipe:

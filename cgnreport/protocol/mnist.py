@@ -1,15 +1,10 @@
-"""The MNIST protocol as steps that any notebook can call, in any order: data, CGNs, training sets, classifiers, rows.
-
-Every step is found or made: what an earlier notebook trained with the same parameters is loaded. One `MnistStudy` holds
-one set of parameters. Methods that give rows return them, or `Blocked`, which says why there are none.
-"""
+"""The MNIST protocol as steps that any notebook can call, in any order: data, CGNs, training sets, classifiers."""
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
-from torch import Tensor
 
 from cgnlib.data.digits import Digits, find_digits
 from cgnlib.data.finding import find_authors_weights
@@ -19,31 +14,16 @@ from cgnlib.features import PerceptualFeatures, perceptual_features
 from cgnlib.images import LabelledImages, concatenate
 from cgnlib.mnist.cgn import CGN, load_weights
 from cgnlib.mnist.classifier import Classifier, train_classifier
-from cgnlib.mnist.control import (
-    CounterfactualParts,
-    free_labels,
-    painted_colours,
-    sample_parts,
-    train_readers,
-)
+from cgnlib.mnist.control import CounterfactualParts, free_labels, sample_parts, train_readers
 from cgnlib.mnist.counterfactuals import CounterfactualStream
 from cgnlib.mnist.gan import sample_gan, train_gan
-from cgnlib.mnist.recipes import AdversarialRecipe, ClassifierConfig, GANConfig, recipe_for
+from cgnlib.mnist.recipes import AdversarialRecipe, GANConfig, recipe_for
 from cgnlib.mnist.training import cgn_artefact, train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.training.artefact import Artefact
-from cgnlib.training.precision import default_device
-from cgnreport.protocol.mnist_settings import (
-    METHOD_PARTS,
-    CGNSetting,
-    MnistSettings,
-    shipped_record,
-)
+from cgnreport.protocol.experiments import Study
+from cgnreport.protocol.mnist_settings import METHOD_PARTS, CGNSetting, MnistSettings, shipped_record
 from cgnreport.protocol.parameters import Parameters
-
-ACCURACIES = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}  # splits that rows are of
-MISREAD = 10  # misread masks that are kept as a picture
-Rows = pd.DataFrame | Blocked
 
 
 @dataclass(frozen=True)
@@ -93,13 +73,12 @@ class TrainedCGN:
         return f"our CGN ({how}, recipe {self.setting.recipe}, {images:,} images{cut}, seed {seed})"
 
 
-class MnistStudy:
+class MnistStudy(Study):
     """The MNIST half at one set of parameters."""
 
     def __init__(self, parameters: Parameters, device: str | None = None) -> None:
-        self.parameters, self.settings = parameters, MnistSettings(parameters)
-        self.mnist, self.seed = parameters.mnist, parameters.seed
-        self.device = device or default_device()
+        super().__init__(parameters, device)
+        self.settings, self.mnist, self.seed = MnistSettings(parameters), parameters.mnist, parameters.seed
         self._images: dict[tuple[str, str], LabelledImages] = {}
         self._cgns: dict[tuple[str, str], TrainedCGN] = {}
         self._readers: dict[str, tuple[dict[str, Classifier], dict[str, float]]] = {}
@@ -165,13 +144,19 @@ class MnistStudy:
         return train_cgn(images, setting.training, seed, features=features, device=self.device)
 
     def counterfactuals(
-        self, cgn: TrainedCGN, *, tied: bool = False, n: int | None = None, ratio: int | None = None
+        self,
+        cgn: TrainedCGN,
+        *,
+        tied: bool = False,
+        n: int | None = None,
+        ratio: int | None = None,
+        seed: int | None = None,
     ) -> LabelledImages:
         """Images of a CGN, by default as many as the parameters' `counterfactuals` at CF ratio `cf_ratio`."""
         return CounterfactualStream(
             cgn.cgn,
             n or self.mnist.counterfactuals,
-            self.seed,
+            self.seed if seed is None else seed,
             ratio=1 if tied else ratio or self.mnist.cf_ratio,
             tied=tied,
             source=f"cgn-{cgn.setting.recipe}",
@@ -185,33 +170,23 @@ class MnistStudy:
 
     # --- Classifiers (Tables 1, 2, 6) -------------------------------------------------------------------------------
 
-    def training_set(self, variant: str, method: str, cgn: TrainedCGN | None = None) -> LabelledImages:
-        """The training images of a method; methods with a CGN need `cgn`."""
+    def training_set(self, variant: str, method: str, recipe: str | None = None) -> LabelledImages:
+        """The training images of a method with the CGN of a recipe. Raises Unavailable where there is none."""
         make: dict[str, Callable[[], LabelledImages]] = {
             "original": lambda: self.images(variant, "train"),
             "free": lambda: self.images(variant, "free-train").subset(slice(self.mnist.train_images)),
             "gan": lambda: self.gan_images(variant),
-            "cgn": lambda: self.counterfactuals(_given(cgn, method)),
-            "cgn-tied": lambda: self.counterfactuals(_given(cgn, method), tied=True),
+            "cgn": lambda: self.counterfactuals(needed(self.cgn(variant, recipe))),
+            "cgn-tied": lambda: self.counterfactuals(needed(self.cgn(variant, recipe)), tied=True),
         }
         return concatenate([make[part]() for part in METHOD_PARTS[method]], f"{variant}/{method}")
 
-    def classifier(
-        self, variant: str, training: LabelledImages, seed: int, config: ClassifierConfig | None = None
-    ) -> tuple[Classifier, pd.DataFrame, float]:
+    def classifier(self, variant: str, training: LabelledImages, seed: int) -> tuple[Classifier, pd.DataFrame, float]:
         """A classifier (trained, resumed or loaded), its history and seconds; test splits are "test" and "indomain"."""
         tests = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
-        config = config or self.settings.classifier
+        config = self.settings.classifier
         classifier, history, artefact = train_classifier(training, tests, config, seed, device=self.device)
         return classifier, history, artefact.seconds
-
-    def training_set_of(self, variant: str, method: str, recipe: str | None = None) -> LabelledImages:
-        """The training images of a method with the CGN of a recipe. Raises Unavailable where there is none."""
-        return self.training_set(variant, method, needed(self.cgn(variant, recipe)) if "cgn" in method else None)
-
-    def own_colours(self, cgn: TrainedCGN) -> Tensor:
-        """The colours in which a CGN of colored MNIST paints digits, (10, 3) in [0, 255]."""
-        return painted_colours(self.control_samples(cgn))
 
     def readers(self, variant: str) -> tuple[dict[str, Classifier], dict[str, float]]:
         """Factor readers of a variant, and their accuracy on held-out real images in percent."""
@@ -231,9 +206,3 @@ class MnistStudy:
         """Counterfactuals with free labels and all their parts."""
         seed = self.seed if seed is None else seed
         return sample_parts(cgn.cgn, *free_labels(self.mnist.control_samples, seed), seed=seed)
-
-
-def _given(cgn: TrainedCGN | None, method: str) -> TrainedCGN:
-    if cgn is None:
-        raise ValueError(f"method {method} needs a CGN")
-    return cgn

@@ -1,34 +1,28 @@
-"""The experiments on MNIST: rows of every table and figure, found or measured; pictures are kept beside them.
-
-Each function returns rows, or `Blocked`, which says why there are none.
-"""
+"""The experiments on MNIST: rows of every table and figure, found or measured; pictures are kept beside them."""
 
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 
-from cgnlib.errors import Blocked, known, needed
+from cgnlib.errors import known, needed
 from cgnlib.images import concatenate, to_uint8
 from cgnlib.mnist.classifier import correct, train_classifier
-from cgnlib.mnist.control import Control, measure_control
-from cgnlib.mnist.counterfactuals import CounterfactualStream
+from cgnlib.mnist.control import Control, measure_control, painted_colours
 from cgnlib.mnist.gradcam import heat_maps, theme_grid
 from cgnlib.mnist.names import N_CLASSES, SIZE
 from cgnlib.mnist.recipes import RECIPES
 from cgnlib.mnist.training import sample_classes
 from cgnlib.mnist.variants import make_variant
-from cgnreport.protocol.experiments import Measure, Measured, rows_of
+from cgnreport.protocol.experiments import Measured, Rows
 from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
 from cgnreport.protocol.mnist_settings import SAMPLE_SEED
 from cgnreport.protocol.pictures import keep_tiles, kept_tiles
-from cgnreport.protocol.rows import Number, Setting
+from cgnreport.protocol.rows import Number
 
 ACCURACIES = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}  # splits that rows are of
 MISREAD = 10  # misread masks that are kept as a picture
-Rows = pd.DataFrame | Blocked
 
 
 def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str, recipe: str | None = None) -> Rows:
@@ -41,7 +35,7 @@ def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str,
         study.settings.accuracy(name, variant, method, recipe)
         for name in (experiment, *(other for other in ACCURACIES if other != experiment))
     ]
-    training = functools.cache(lambda: study.training_set_of(variant, method, recipe))
+    training = functools.cache(lambda: study.training_set(variant, method, recipe))
 
     def measure(seed: int) -> dict[str, Measured]:
         _, history, seconds = study.classifier(variant, training(), seed)
@@ -50,28 +44,7 @@ def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str,
             for name, splits in ACCURACIES.items()
         }
 
-    return _rows(study, setting, measure, beside=beside)
-
-
-def _rows(
-    study: MnistStudy,
-    setting: Setting | Blocked,
-    measure: Measure,
-    *,
-    seeds: Sequence[int] | None = None,
-    beside: Sequence[Setting | Blocked] = (),
-) -> Rows:
-    """Rows of a setting, found or measured; Blocked where they are not there and cannot be had."""
-    if isinstance(setting, Blocked):
-        return setting
-    return rows_of(
-        setting,
-        study.settings.classifier_seeds if seeds is None else seeds,
-        measure,
-        reuse=study.parameters.reuse_rows,
-        device=study.device,
-        beside=[each for each in beside if isinstance(each, Setting)],
-    )
+    return study.rows(setting, measure, study.settings.classifier_seeds, beside)
 
 
 def own_colour_rows(study: MnistStudy, method: str, recipe: str | None = None) -> Rows:
@@ -85,9 +58,9 @@ def own_colour_rows(study: MnistStudy, method: str, recipe: str | None = None) -
     def measure(seed: int) -> Measured:
         cgn = needed(study.cgn("colored", recipe))
         tests = {"palette": study.images("colored", "test")}
-        own = study.own_colours(cgn)
+        own = painted_colours(study.control_samples(cgn))
         tests["own"] = make_variant("colored", "test", study.digits, limit=study.mnist.test_images, palette=own)
-        classifier, _, _ = study.classifier("colored", study.training_set("colored", method, cgn), seed)
+        classifier, _, _ = study.classifier("colored", study.training_set("colored", method, recipe), seed)
         numbers = []
         for name, images in tests.items():
             right = correct(classifier, images)
@@ -98,7 +71,7 @@ def own_colour_rows(study: MnistStudy, method: str, recipe: str | None = None) -
                     numbers.append(Number(f"accuracy/{name}{group}", 100 * right[members].sum().item() / n, n))
         return Measured(numbers)  # seconds: in the rows of mnist-ood
 
-    return _rows(study, study.settings.own_colours(method, recipe), measure)
+    return study.rows(study.settings.own_colours(method, recipe), measure, study.settings.classifier_seeds)
 
 
 def ratio_rows(study: MnistStudy, variant: str, size: int, ratio: int, recipe: str | None = None) -> Rows:
@@ -111,7 +84,8 @@ def ratio_rows(study: MnistStudy, variant: str, size: int, ratio: int, recipe: s
         _, history, seconds = study.classifier(variant, training, seed)
         return Measured(_accuracies(history, "test"), seconds)
 
-    return _rows(study, study.settings.ratio(variant, size, ratio, recipe), measure)
+    setting = study.settings.ratio(variant, size, ratio, recipe)
+    return study.rows(setting, measure, study.settings.classifier_seeds)
 
 
 def control_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> Rows:
@@ -133,23 +107,18 @@ def control_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> 
         if len(missed):
             masks = to_uint8(2 * samples.masks[missed] - 1).expand(-1, 3, -1, -1)
             tiles = torch.stack([masks, samples.images.images[missed]]).numpy()
-            keep_tiles(tiles, needed(setting), _misread_name(study, needed(setting)))
+            keep_tiles(tiles, needed(setting), "mnist-misread", study.seed)
         numbers = control_numbers(control, accuracies)
         return Measured(numbers + [Number("training/stopped", 0, 1)] * bool(cgn.artefact), cgn.seconds)
 
-    return _rows(study, setting, measure, seeds=[study.seed])
+    return study.rows(setting, measure)
 
 
 def misread(study: MnistStudy, variant: str, recipe: str | None = None) -> np.ndarray | None:
     """The first masks that the shape reader read as another digit than was asked for, and their counterfactuals:
     uint8 (2, n <= 10, 3, 32, 32), as kept beside the rows of control. None where there are none.
     """
-    setting = study.settings.control(variant, recipe)
-    return None if isinstance(setting, Blocked) else kept_tiles(setting, _misread_name(study, setting), SIZE)
-
-
-def _misread_name(study: MnistStudy, setting: Setting) -> str:
-    return f"mnist-misread-{setting.dataset}-{setting.recipe}-{study.seed}"
+    return kept_tiles(study.settings.control(variant, recipe), "mnist-misread", study.seed, SIZE)
 
 
 def heat_map_rows(study: MnistStudy, method: str, recipe: str | None = None) -> Rows:
@@ -160,7 +129,7 @@ def heat_map_rows(study: MnistStudy, method: str, recipe: str | None = None) -> 
     """
     variant = "double-colored"
     setting = study.settings.accuracy("mnist-gradcam", variant, method, recipe)
-    training = functools.cache(lambda: study.training_set_of(variant, method, recipe))
+    training = functools.cache(lambda: study.training_set(variant, method, recipe))
 
     def measure(seed: int) -> Measured:
         grid = theme_grid(study.digits)
@@ -168,7 +137,7 @@ def heat_map_rows(study: MnistStudy, method: str, recipe: str | None = None) -> 
         seen, n = heat_maps(classifier, grid), len(grid)
         if seed == study.seed:
             tiles = np.rint(seen.maps[:, :, None] * 255).astype(np.uint8)
-            keep_tiles(tiles, needed(setting), _maps_name(study, needed(setting)))
+            keep_tiles(tiles, needed(setting), "mnist-gradcam", seed)
         right = 100 * float((seen.predicted.ravel() == grid.shape.numpy()).mean())
         numbers = [
             Number("maps/empty", 100 * float(seen.empty.mean()), n),
@@ -180,7 +149,7 @@ def heat_map_rows(study: MnistStudy, method: str, recipe: str | None = None) -> 
             numbers.append(Number("sensitivity/colour-over-digit", seen.colour_over_digit, n, "ratio"))
         return Measured(numbers, seconds)
 
-    return _rows(study, setting, measure)
+    return study.rows(setting, measure, study.settings.classifier_seeds)
 
 
 def heat_map_tiles(study: MnistStudy, method: str, recipe: str | None = None) -> np.ndarray | None:
@@ -188,12 +157,8 @@ def heat_map_tiles(study: MnistStudy, method: str, recipe: str | None = None) ->
     the rows. None where they are not.
     """
     setting = study.settings.accuracy("mnist-gradcam", "double-colored", method, recipe)
-    tiles = None if isinstance(setting, Blocked) else kept_tiles(setting, _maps_name(study, setting), SIZE)
+    tiles = kept_tiles(setting, "mnist-gradcam", study.seed, SIZE)
     return None if tiles is None else tiles[:, :, 0].astype(np.float32) / 255
-
-
-def _maps_name(study: MnistStudy, setting: Setting) -> str:
-    return "-".join(["mnist-gradcam", setting.method, *[setting.recipe] * (setting.recipe != "-"), str(study.seed)])
 
 
 def training_rows(study: MnistStudy, variant: str, training: str) -> list[Rows]:
@@ -215,20 +180,17 @@ def _training_rows(study: MnistStudy, variant: str, training: str, seed: int) ->
         if training in RECIPES and seed == SAMPLE_SEED:
             parts = sample_classes(cgn.cgn, study.device)
             tiles = to_uint8(torch.stack([2 * parts.mask.expand(-1, 3, -1, -1) - 1, parts.image])).cpu().numpy()
-            keep_tiles(tiles, setting, _samples_name(setting))
+            keep_tiles(tiles, setting, "mnist-training", seed)
         readers, accuracies = study.readers(variant)
         control = measure_control(study.control_samples(cgn, SAMPLE_SEED), readers)
         dev, size = study.images(variant, "dev"), study.settings.training_size
-        stream = CounterfactualStream(
-            cgn.cgn, size, SAMPLE_SEED, ratio=study.mnist.cf_ratio, source=f"cgn-{about.recipe}"
-        )
-        config = study.settings.training_classifier
-        _, history, artefact = train_classifier(stream.collect(), {"dev": dev}, config, seed, device=study.device)
+        generated, config = study.counterfactuals(cgn, n=size, seed=SAMPLE_SEED), study.settings.training_classifier
+        _, history, artefact = train_classifier(generated, {"dev": dev}, config, seed, device=study.device)
         accuracy = float(history.loc[history["split"] == "dev", "accuracy"].iloc[-1])
         numbers = [*control_numbers(control, accuracies), Number("training/stopped", 0, 1)]
         return Measured([*numbers, Number("accuracy/dev", accuracy, len(dev), epoch="last")], artefact.seconds)
 
-    return rows_of(setting, [seed], measure, reuse=study.parameters.reuse_rows, device=study.device)
+    return study.rows(setting, measure, [seed])
 
 
 def training_samples(study: MnistStudy, variant: str, training: str) -> np.ndarray | None:
@@ -236,11 +198,7 @@ def training_samples(study: MnistStudy, variant: str, training: str) -> np.ndarr
     kept beside its rows. None where they are not.
     """
     setting, _ = study.settings.training(variant, training, SAMPLE_SEED)
-    return kept_tiles(setting, _samples_name(setting), SIZE)
-
-
-def _samples_name(setting: Setting) -> str:
-    return f"mnist-training-{setting.dataset}-{setting.recipe}-{SAMPLE_SEED}"
+    return kept_tiles(setting, "mnist-training", SAMPLE_SEED, SIZE)
 
 
 def control_numbers(control: Control, readers: dict[str, float]) -> list[Number]:

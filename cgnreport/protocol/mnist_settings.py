@@ -1,7 +1,4 @@
-"""What the MNIST experiments are called in rows: a `Setting` for each, from the parameters alone.
-
-No tensor is needed for it, so rows are found, and a page from rows is made, without loading or drawing anything.
-"""
+"""What the MNIST experiments are called in rows: a `Setting` for each, from parameters alone, without torch."""
 
 import functools
 import json
@@ -15,14 +12,14 @@ from cgnlib.data.catalogue import AUTHORS_WEIGHTS
 from cgnlib.data.digits import digits_source
 from cgnlib.data.finding import find
 from cgnlib.data.textures import textures_source
-from cgnlib.errors import AssetError, Blocked, known
+from cgnlib.errors import AssetError, Blocked, known, needed
 from cgnlib.mnist.names import N_CLASSES, VARIANTS
 from cgnlib.mnist.recipes import (
     CLASSIFIER_VERSION,
     GAN_VERSION,
     AdversarialRecipe,
+    AnyRecipe,
     ClassifierConfig,
-    MechanismRecipe,
     recipe_for,
     recipe_hash,
 )
@@ -31,16 +28,7 @@ from cgnreport.protocol.parameters import METHODS, Parameters
 from cgnreport.protocol.rows import Setting
 
 # What each method's training set is made of.
-METHOD_PARTS = {
-    "original": ("original",),
-    "gan": ("gan",),
-    "original+gan": ("original", "gan"),
-    "cgn-tied": ("cgn-tied",),
-    "original+cgn-tied": ("original", "cgn-tied"),
-    "cgn": ("cgn",),
-    "original+cgn": ("original", "cgn"),
-    "oracle": ("free",),
-}
+METHOD_PARTS = {method: tuple(method.split("+")) for method in METHODS} | {"oracle": ("free",)}
 CGN_METHODS = tuple(method for method in METHODS if "cgn" in method)
 READER_EPOCHS = 4  # of the factor readers: on 40,000 images two already read 97 to 100 % of double-colored factors
 TRAINING_COUNTERFACTUALS = 40_000  # at most, of each CGN of mnist-training: enough for what one CGN can show
@@ -56,8 +44,6 @@ EXPERIMENTS = (
     "mnist-training",
 )
 
-Recipe = AdversarialRecipe | MechanismRecipe
-
 
 @dataclass(frozen=True)
 class CGNSetting:
@@ -70,7 +56,7 @@ class CGNSetting:
     variant: str
     recipe: str
     params: dict[str, Any]
-    training: Recipe | None = None
+    training: AnyRecipe | None = None
     shipped: Path | None = None
     seconds: float | None = None
 
@@ -82,8 +68,15 @@ class MnistSettings:
     """
 
     def __init__(self, parameters: Parameters, *, full_data: bool = False) -> None:
-        self.parameters, self.mnist = parameters, parameters.mnist
-        self.full_data = full_data
+        self.parameters, self.mnist, self.full_data = parameters, parameters.mnist, full_data
+        mnist, seed = parameters.mnist, parameters.seed
+        self.classifier = ClassifierConfig(mnist.classifier_epochs, mnist.classifier_batch)
+        self.classifier_seeds = range(seed, seed + mnist.classifier_seeds)  # random seeds of a method's classifiers
+        self.reader = replace(self.classifier, epochs=min(READER_EPOCHS, 2 * mnist.classifier_epochs))
+        # Of mnist-training: random seeds of its CGNs, the classifier of each, and the counterfactuals it is trained on.
+        self.training_seeds = range(seed, seed + mnist.training_seeds)
+        self.training_classifier = replace(self.classifier, epochs=min(TRAINING_EPOCHS, mnist.classifier_epochs))
+        self.training_size = min(TRAINING_COUNTERFACTUALS, mnist.counterfactuals)
 
     # --- Data -------------------------------------------------------------------------------------------------------
 
@@ -128,7 +121,7 @@ class MnistSettings:
         params = self._trained_params(training, self.parameters.seed)
         return CGNSetting(variant, recipe, params, training, shipped, record.get("seconds"))
 
-    def _trained_params(self, training: Recipe, seed: int) -> dict[str, Any]:
+    def _trained_params(self, training: AnyRecipe, seed: int) -> dict[str, Any]:
         return {
             "cgn_images": training.images,
             "cgn_seed": seed,
@@ -146,43 +139,21 @@ class MnistSettings:
 
     # --- Experiments ------------------------------------------------------------------------------------------------
 
-    @property
-    def classifier(self) -> ClassifierConfig:
-        """Training of the classifiers."""
-        return ClassifierConfig(self.mnist.classifier_epochs, self.mnist.classifier_batch)
-
-    @property
-    def classifier_seeds(self) -> range:
-        """Random seeds of the classifiers of a method."""
-        return range(self.parameters.seed, self.parameters.seed + self.mnist.classifier_seeds)
-
-    @property
-    def reader(self) -> ClassifierConfig:
-        """Training of the factor readers."""
-        return ClassifierConfig(min(READER_EPOCHS, 2 * self.mnist.classifier_epochs), self.mnist.classifier_batch)
-
     def accuracy(self, experiment: str, variant: str, method: str, recipe: str | None = None) -> Setting | Blocked:
         """Rows of `mnist-ood` (Tables 2 and 6), `mnist-indomain` (Table 1) or `mnist-gradcam` (Figure 3)."""
-        cgn = self._cgn_of(variant, method, recipe)
-        if isinstance(cgn, Blocked):
-            return cgn
-        return self._setting(experiment, variant, method, cgn, self._method_params(method, cgn))
+        params = self._method_params(method)
+        cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
+        return self._setting(experiment, variant, method, cgn, params)
 
     def own_colours(self, method: str, recipe: str | None = None) -> Setting | Blocked:
         """How a classifier of colored MNIST fares in the colours that its CGN paints."""
-        cgn = self.cgn("colored", recipe)
-        if isinstance(cgn, Blocked):
-            return cgn
-        params = self._method_params(method, cgn) | {"control_samples": self.mnist.control_samples}
-        return self._setting("mnist-own-colours", "colored", method, cgn, params)
+        params = self._method_params(method) | {"control_samples": self.mnist.control_samples}
+        return self._setting("mnist-own-colours", "colored", method, self.cgn("colored", recipe), params)
 
     def ratio(self, variant: str, size: int, ratio: int, recipe: str | None = None) -> Setting | Blocked:
         """A point of Figures 5 and 6: original data and `size` counterfactuals, `ratio` per sampled mask."""
-        cgn = self.cgn(variant, recipe)
-        if isinstance(cgn, Blocked):
-            return cgn
-        params = self._method_params("original+cgn", cgn) | {"generated": size, "cf_ratio": ratio}
-        return self._setting("mnist-cf-ratio", variant, "original+cgn", cgn, params)
+        params = self._method_params("original+cgn") | {"generated": size, "cf_ratio": ratio}
+        return self._setting("mnist-cf-ratio", variant, "original+cgn", self.cgn(variant, recipe), params)
 
     def ratios(self, variant: str) -> list[int]:
         """CF ratios of the figures; colored has ten colours, so no more than ten counterfactuals of a shape."""
@@ -190,33 +161,15 @@ class MnistSettings:
 
     def control(self, variant: str, recipe: str | None = None) -> Setting | Blocked:
         """Control of a CGN over the factors (claim 1)."""
-        cgn = self.cgn(variant, recipe)
-        if isinstance(cgn, Blocked):
-            return cgn
-        return self._setting("mnist-control", variant, "cgn", cgn, cgn.params | self._control_params())
+        return self._setting("mnist-control", variant, "cgn", self.cgn(variant, recipe), self._control_params())
 
     def training(self, variant: str, training: str, seed: int) -> tuple[Setting, CGNSetting]:
         """A CGN trained in one of `parameters.TRAININGS` at the length `training_images`, and what it is called."""
         recipe = replace(recipe_for(training, variant), images=self.mnist.training_images)
         cgn = CGNSetting(variant, training, self._trained_params(recipe, seed), recipe)
-        params = cgn.params | self._control_params() | classifier_params(self.training_classifier)
+        params = self._control_params() | classifier_params(self.training_classifier)
         params |= {"generated": self.training_size, "cf_ratio": self.mnist.cf_ratio, "sample_seed": SAMPLE_SEED}
-        return self._setting("mnist-training", variant, "cgn", cgn, params), cgn
-
-    @property
-    def training_seeds(self) -> range:
-        """Random seeds of the CGNs trained in each way."""
-        return range(self.parameters.seed, self.parameters.seed + self.mnist.training_seeds)
-
-    @property
-    def training_classifier(self) -> ClassifierConfig:
-        """Training of the classifier on the counterfactuals of one of these CGNs."""
-        return replace(self.classifier, epochs=min(TRAINING_EPOCHS, self.mnist.classifier_epochs))
-
-    @property
-    def training_size(self) -> int:
-        """Counterfactuals it is trained on."""
-        return min(TRAINING_COUNTERFACTUALS, self.mnist.counterfactuals)
+        return needed(self._setting("mnist-training", variant, "cgn", cgn, params)), cgn
 
     def plan(self, experiment: str, recipe: str | None = None) -> Iterator[Setting]:
         """Every setting of an experiment at these parameters; recipe: of the CGN, by default ours."""
@@ -237,12 +190,8 @@ class MnistSettings:
             found = [self.training(variant, training, seed)[0] for variant, training, seed in ways]
         return (setting for setting in found if isinstance(setting, Setting))
 
-    def _cgn_of(self, variant: str, method: str, recipe: str | None) -> CGNSetting | Blocked | None:
-        known("method", method, METHODS)
-        return self.cgn(variant, recipe) if method in CGN_METHODS else None
-
-    def _method_params(self, method: str, cgn: CGNSetting | None) -> dict[str, Any]:
-        mnist, parts = self.mnist, METHOD_PARTS[method]
+    def _method_params(self, method: str) -> dict[str, Any]:
+        mnist, parts = self.mnist, METHOD_PARTS[known("method", method, METHODS)]
         params = classifier_params(self.classifier)
         if {"original", "free", "gan"} & set(parts):
             params["train_images"] = mnist.train_images or "all"
@@ -252,32 +201,28 @@ class MnistSettings:
             params |= {"gan_images": mnist.gan_images, "gan_seed": self.parameters.seed, "gan": GAN_VERSION}
         if "cgn" in parts:
             params["cf_ratio"] = mnist.cf_ratio
-        if cgn is not None:  # the same CGN, sampled with another seed, gives another number
-            params |= cgn.params | {"sample_seed": self.parameters.seed}
+        if method in CGN_METHODS:  # the same CGN, sampled with another seed, gives another number
+            params["sample_seed"] = self.parameters.seed
         return params
 
     def _control_params(self) -> dict[str, Any]:
-        epochs, batch = self.reader.epochs, self.reader.batch_size
         return {
             "reader_images": self.mnist.reader_images,
-            "reader_epochs": epochs,
-            "reader_batch": batch,
+            "reader_epochs": self.reader.epochs,
+            "reader_batch": self.reader.batch_size,
             "classifier": CLASSIFIER_VERSION,
             "control_samples": self.mnist.control_samples,
         }
 
     def _setting(
-        self, experiment: str, variant: str, method: str, cgn: CGNSetting | None, params: dict[str, Any]
-    ) -> Setting:
-        return Setting(
-            experiment,
-            variant,
-            method,
-            "-" if cgn is None else cgn.recipe,
-            self.parameters.profile,
-            self.data(variant),
-            params | {"test_images": self.mnist.test_images or "all"},
-        )
+        self, experiment: str, variant: str, method: str, cgn: CGNSetting | Blocked | None, params: dict[str, Any]
+    ) -> Setting | Blocked:
+        if isinstance(cgn, Blocked):
+            return cgn
+        recipe, params = "-", params | {"test_images": self.mnist.test_images or "all"}
+        if cgn is not None:
+            recipe, params = cgn.recipe, params | cgn.params
+        return Setting(experiment, variant, method, recipe, self.parameters.profile, self.data(variant), params)
 
 
 def classifier_params(config: ClassifierConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A flat name is that of a field here, with `imagenet_` before those of the ImageN
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -62,94 +62,83 @@ class _Half(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def _field(default: Any, description: str) -> Any:
+    return Field(default=default, description=description)
+
+
 class MnistParameters(_Half):
     """The MNIST half."""
 
-    variants: Items[Variant] = Field(default=("colored", "double-colored"), description="MNIST variants to study")
-    live_variant: Variant = Field(
-        default="double-colored", description="its CGN is trained in this run even where a trained one is shipped"
+    variants: Items[Variant] = _field(("colored", "double-colored"), "MNIST variants to study")
+    live_variant: Variant = _field(
+        "double-colored", "its CGN is trained in this run even where a trained one is shipped"
     )
-    methods: Items[Method] = Field(
-        default=("original", "cgn", "original+cgn", "oracle"),
-        description="kinds of training data compared (rows of Table 2)",
+    methods: Items[Method] = _field(
+        ("original", "cgn", "original+cgn", "oracle"), "kinds of training data compared (rows of Table 2)"
     )
-    recipe: Literal["robust", "paper"] = Field(
-        default="robust", description="how our CGN is trained; paper: as published"
+    recipe: Literal["robust", "paper"] = _field("robust", "how our CGN is trained; paper: as published")
+    authors: bool = _field(False, "also study the authors' weights (Table 6, Figure 6)")
+    cgn_images: Annotated[int, Field(ge=64)] | None = _field(
+        20_000, "training images a CGN sees; null: those of its recipe"
     )
-    authors: bool = Field(default=False, description="also study the authors' weights (Table 6, Figure 6)")
-    cgn_images: Annotated[int, Field(ge=64)] | None = Field(
-        default=20_000, description="training images a CGN sees; null: those of its recipe"
+    gan_images: Count = _field(6_000, "training images the GAN baseline sees")
+    features: Literal["auto", "vgg16", "efficientnet-lite0"] = _field(
+        "auto", "network of the style loss; auto: VGG16 where its weights are at hand, else the other"
     )
-    gan_images: Count = Field(default=6_000, description="training images the GAN baseline sees")
-    features: Literal["auto", "vgg16", "efficientnet-lite0"] = Field(
-        default="auto",
-        description="network of the style loss; auto: VGG16 where its weights are at hand, else the other",
+    train_images: Whole | None = _field(7_500, "limit on original training images; null: all")
+    test_images: Whole | None = _field(2_000, "limit on test images; null: all")
+    counterfactuals: Whole = _field(7_500, "generated images in a classifier's training set")
+    cf_ratio: Count = _field(1, "counterfactuals composed per sampled mask")
+    classifier_epochs: Count = _field(4, "epochs of classifier training")
+    classifier_batch: Count = _field(32, "images in a step of classifier training (published: 64)")
+    classifier_seeds: Count = _field(1, "classifiers per method, with seeds from `seed` on")
+    reader_images: Annotated[int, Field(ge=100)] = _field(
+        5_000, "free-factor images on which the factor readers are trained"
     )
-    train_images: Whole | None = Field(default=7_500, description="limit on original training images; null: all")
-    test_images: Whole | None = Field(default=2_000, description="limit on test images; null: all")
-    counterfactuals: Whole = Field(default=7_500, description="generated images in a classifier's training set")
-    cf_ratio: Count = Field(default=1, description="counterfactuals composed per sampled mask")
-    classifier_epochs: Count = Field(default=4, description="epochs of classifier training")
-    classifier_batch: Count = Field(default=32, description="images in a step of classifier training (published: 64)")
-    classifier_seeds: Count = Field(default=1, description="classifiers per method, with seeds from `seed` on")
-    reader_images: Annotated[int, Field(ge=100)] = Field(
-        default=5_000, description="free-factor images on which the factor readers are trained"
+    control_samples: Annotated[int, Field(ge=100)] = _field(
+        2_000, "counterfactuals on which control over the factors is measured"
     )
-    control_samples: Annotated[int, Field(ge=100)] = Field(
-        default=2_000, description="counterfactuals on which control over the factors is measured"
+    ratio_variants: Items[Variant] = _field(("double-colored",), "variants of the CF-ratio figures")
+    ratio_sizes: Items[Whole] = _field((2_500,), "data set sizes of the CF-ratio figures")
+    ratio_values: Items[Count] = _field((1, 10), "CF ratios of those figures")
+    trainings: Items[Training] | None = _field(
+        None, "ways to train a CGN that are compared at one length; null: shown from the published rows"
     )
-    ratio_variants: Items[Variant] = Field(default=("double-colored",), description="variants of the CF-ratio figures")
-    ratio_sizes: Items[Whole] = Field(default=(2_500,), description="data set sizes of the CF-ratio figures")
-    ratio_values: Items[Count] = Field(default=(1, 10), description="CF ratios of those figures")
-    trainings: Items[Training] | None = Field(
-        default=None,
-        description="ways to train a CGN that are compared at one length; null: shown from the published rows",
-    )
-    training_images: Annotated[int, Field(ge=64)] = Field(default=50_000, description="images each of these CGNs sees")
-    training_seeds: Count = Field(default=1, description="CGNs trained in each of those ways")
+    training_images: Annotated[int, Field(ge=64)] = _field(50_000, "images each of these CGNs sees")
+    training_seeds: Count = _field(1, "CGNs trained in each of those ways")
 
 
 class ImageNetParameters(_Half):
     """The ImageNet half: the toy world, and ImageNet where its files are at hand."""
 
-    updates: Count | None = Field(default=None, description="updates of the ImageNet CGN; null: those of its recipe")
-    samples: Annotated[int, Field(ge=200)] = Field(
-        default=1_000, description="images on which it is measured (toy world)"
+    updates: Count | None = _field(None, "updates of the ImageNet CGN; null: those of its recipe")
+    samples: Annotated[int, Field(ge=200)] = _field(1_000, "images on which it is measured (toy world)")
+    ablations: Items[Ablation] | None = _field(
+        None, "its trainings without one loss at a time, and with the study's texture target"
     )
-    ablations: Items[Ablation] | None = Field(
-        default=None, description="its trainings without one loss at a time, and with the study's texture target"
+    ablation_updates: Count | None = _field(None, "length of those trainings; null: that of the CGN")
+    methods: Items[ImageNetMethod] = _field(
+        ("original", "original+gan", "original+cgn", "original+oracle"),
+        "kinds of training data of the three-headed classifier (rows of Table 5)",
     )
-    ablation_updates: Count | None = Field(default=None, description="length of those trainings; null: that of the CGN")
-    methods: Items[ImageNetMethod] = Field(
-        default=("original", "original+gan", "original+cgn", "original+oracle"),
-        description="kinds of training data of the three-headed classifier (rows of Table 5)",
-    )
-    train_images: Annotated[int, Field(ge=32)] = Field(
-        default=1_000, description="training images of its toy classifier"
-    )
-    counterfactuals: Annotated[int, Field(ge=32)] = Field(
-        default=1_000, description="generated images in its training set"
-    )
-    test_images: Annotated[int, Field(ge=50)] = Field(default=500, description="images in each of its test sets")
-    classifier_epochs: Count = Field(default=3, description="epochs of its training (published: 30 or 45)")
-    classifier_seeds: Count = Field(default=1, description="classifiers per method, with seeds from `seed` on")
-    grid: bool = Field(default=False, description="also train at every learning rate and CF ratio of Table 7")
-    stimuli: Annotated[int, Field(ge=16)] | None = Field(
-        default=160, description="cue-conflict stimuli shown to EfficientNet-Lite0; null: all 1,200 that conflict"
+    train_images: Annotated[int, Field(ge=32)] = _field(1_000, "training images of its toy classifier")
+    counterfactuals: Annotated[int, Field(ge=32)] = _field(1_000, "generated images in its training set")
+    test_images: Annotated[int, Field(ge=50)] = _field(500, "images in each of its test sets")
+    classifier_epochs: Count = _field(3, "epochs of its training (published: 30 or 45)")
+    classifier_seeds: Count = _field(1, "classifiers per method, with seeds from `seed` on")
+    grid: bool = _field(False, "also train at every learning rate and CF ratio of Table 7")
+    stimuli: Annotated[int, Field(ge=16)] | None = _field(
+        160, "cue-conflict stimuli shown to EfficientNet-Lite0; null: all 1,200 that conflict"
     )
 
 
 class Parameters(_Half):
     """Everything that decides the scale and content of a run; the defaults are those of params/quick.yaml."""
 
-    profile: Profile = Field(default="quick", description="name of the scale, under which results are kept")
-    data_folder: str | None = Field(default=None, description="folder with your own copies of the data and weights")
-    seed: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="random seed of training and sampling; never of test sets"
-    )
-    reuse_rows: bool = Field(
-        default=False, description="take rows of the same parameters that were computed here earlier or published"
-    )
+    profile: Profile = _field("quick", "name of the scale, under which results are kept")
+    data_folder: str | None = _field(None, "folder with your own copies of the data and weights")
+    seed: Annotated[int, Field(ge=0)] = _field(0, "random seed of training and sampling; never of test sets")
+    reuse_rows: bool = _field(False, "take rows of the same parameters that were computed here earlier or published")
     mnist: MnistParameters = MnistParameters()
     imagenet: ImageNetParameters = ImageNetParameters()
 
@@ -158,7 +147,7 @@ class Parameters(_Half):
         """Parameters from flat names; those left out keep their defaults. Raises ParameterError."""
         nested: dict[str, Any] = {"mnist": {}, "imagenet": {}}
         for name, value in given.items():
-            half, field = _place(name)
+            half, field = PLACES[_known("parameter", str(name), PLACES)]
             (nested[half] if half else nested)[field] = value
         try:
             return cls(**nested)
@@ -172,8 +161,7 @@ class Parameters(_Half):
 
     def flat(self) -> dict[str, Any]:
         """All values by flat name, lists as lists."""
-        names = {name: _place(name) for name in flat_fields()}
-        found = {name: getattr(getattr(self, half) if half else self, field) for name, (half, field) in names.items()}
+        found = {name: getattr(getattr(self, half) if half else self, field) for name, (half, field) in PLACES.items()}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
     def with_changes(self, **changes: Any) -> "Parameters":
@@ -187,24 +175,22 @@ HALVES: dict[str, tuple[str, type[_Half]]] = {
 }
 
 
+# By flat name, in their order: the half ("" for both) and the name there.
+PLACES = {name: ("", name) for name in Parameters.model_fields if name not in HALVES}
+PLACES |= {prefix + name: (half, name) for half, (prefix, model) in HALVES.items() for name in model.model_fields}
+
+
 def flat_fields() -> dict[str, FieldInfo]:
-    """Every parameter's field by flat name, in their order."""
-    fields = {name: field for name, field in Parameters.model_fields.items() if name not in HALVES}
-    for prefix, half in HALVES.values():
-        fields |= {f"{prefix}{name}": field for name, field in half.model_fields.items()}
-    return fields
+    """Every parameter's field by flat name."""
+    models = {"": Parameters, **{half: model for half, (_, model) in HALVES.items()}}
+    return {flat: models[half].model_fields[name] for flat, (half, name) in PLACES.items()}
 
 
-def _place(name: str) -> tuple[str, str]:
-    """Half ("" for both) and field of a flat name. Raises ParameterError with the nearest name."""
+def _known(kind: str, value: str, choices: Iterable[str]) -> str:
     try:
-        known("parameter", str(name), flat_fields())
+        return known(kind, value, choices)
     except ValueError as error:
         raise ParameterError(str(error)) from None
-    if name in Parameters.model_fields:
-        return "", name
-    half = next(half for half in reversed(HALVES) if name.startswith(HALVES[half][0]))
-    return half, name.removeprefix(HALVES[half][0])
 
 
 def _words(error: ValidationError) -> str:
@@ -231,10 +217,7 @@ _HINTS = {
 
 def parameter_file(profile: str) -> Path:
     """The file of a profile's parameters. Raises ParameterError for an unknown profile."""
-    try:
-        return project_root() / "params" / f"{known('profile', profile, PROFILES)}.yaml"
-    except ValueError as error:
-        raise ParameterError(str(error)) from None
+    return project_root() / "params" / f"{_known('profile', profile, PROFILES)}.yaml"
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -271,10 +254,12 @@ def page_parameters(namespace: dict[str, Any]) -> Parameters:
     """
     names = namespace.get(_PAGE)
     if names is None:
-        names = tuple(_plain_names(namespace))
+        plain = (str, int, float, bool, list, tuple, dict, type(None))
+        mine = (name for name in namespace if name.islower() and not name.startswith("_"))
+        names = tuple(name for name in mine if isinstance(namespace[name], plain))
         for name in names:
             try:
-                _place(name)
+                _known("parameter", name, PLACES)
             except ParameterError:
                 del namespace[name]
                 raise
@@ -282,13 +267,6 @@ def page_parameters(namespace: dict[str, Any]) -> Parameters:
     parameters = Parameters.load(given.get("profile", "quick"), given)
     namespace[_PAGE] = names
     return parameters
-
-
-def _plain_names(namespace: Mapping[str, Any]) -> Iterator[str]:
-    plain = (str, int, float, bool, list, tuple, dict, type(None))
-    for name, value in namespace.items():
-        if isinstance(value, plain) and name.islower() and not name.startswith("_"):
-            yield name
 
 
 # --- For readers and editors ------------------------------------------------------------------------------------------

@@ -34,10 +34,11 @@ def code_version() -> str:
     return f"cgnlib {__version__}"
 
 
-def machine() -> dict[str, Any]:
-    """Processor, instruction sets, cores, threads, system and library versions (and GPU where torch sees one)."""
+def provenance() -> dict[str, Any]:
+    """Code version, processor, cores, threads, system and library versions (and GPU where torch sees one)."""
     model, flags = processor()
     found: dict[str, Any] = {
+        "code": code_version(),
         "cpu": model,
         "instruction_sets": [name for name in INSTRUCTION_SETS if name in flags],
         "cores": os.cpu_count(),
@@ -54,18 +55,8 @@ def machine() -> dict[str, Any]:
     return found
 
 
-def provenance() -> dict[str, Any]:
-    """`machine()` and the code version."""
-    return {"code": code_version(), **machine()}
-
-
-def add_provenance(text: str, record: dict[str, Any]) -> str:
-    """The JSON list `text` ("" for none) of the runs that wrote into a folder, with `record` added if it is new."""
-    return json.dumps([run for run in _runs(text) if run != record] + [record], indent=1) + "\n"
-
-
 def join_provenance(earlier: str, later: str) -> str:
-    """Both JSON lists of runs as one, each run once."""
+    """Both JSON lists of the runs that wrote into a folder as one, each run once; "" is a list without any."""
     runs = _runs(later)
     return json.dumps([run for run in _runs(earlier) if run not in runs] + runs, indent=1) + "\n"
 

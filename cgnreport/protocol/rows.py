@@ -60,13 +60,11 @@ class Setting:
 
     def row(self, number: Number, seed: int, *, device: str = "cpu", seconds: float | None = None) -> "Row":
         """A row of this setting. Raises ResultsError."""
-        about = {spec.name: getattr(self, spec.name) for spec in fields(self)}
-        return Row(**about, **number._asdict(), seed=seed, device=device, seconds=seconds)
+        return Row(**vars(self), **number._asdict(), seed=seed, device=device, seconds=seconds)
 
     def of(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows of this very setting."""
-        about = {spec.name: getattr(self, spec.name) for spec in fields(self)}
-        return select(rows, **about | {"params": canonical(self.params)})
+        return select(rows, **vars(self) | {"params": canonical(self.params)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +114,12 @@ class Row:
         if self.experiment.startswith("mnist-"):
             known("method", self.method, METHODS)
         for column in NUMBERS:
-            if getattr(self, column) is not None or column == "value":
-                object.__setattr__(self, column, _finite(column, getattr(self, column)))
+            if column != "value" and getattr(self, column) is None:
+                continue
+            number = getattr(self, column)
+            if not math.isfinite(number):
+                raise ValueError(f"{column} is {number}; a run that diverged has no result")
+            object.__setattr__(self, column, float(number))
         low, high = LIMITS.get(self.unit, (-math.inf, math.inf))
         if not low <= self.value <= high:
             raise ValueError(f"value {self.value} is outside [{low:g}, {high:g}] {self.unit}")
@@ -138,13 +140,9 @@ class Row:
         return cells | ({} if self.seconds is None else {"seconds": f"{self.seconds:.3f}"})
 
 
-def _finite(column: str, number: Any) -> float:
-    if not math.isfinite(number):
-        raise ValueError(f"{column} is {number}; a run that diverged has no result")
-    return float(number)
-
-
 COLUMNS = tuple(spec.name for spec in fields(Row))
+# Rows that agree in these differ in random seeds alone.
+ABOUT = ("experiment", "dataset", "method", "recipe", "metric", "output", "epoch", "unit", "profile", "data", "setting")
 # Two rows with the same key are the same number, measured twice.
 KEY = ("experiment", "dataset", "method", "recipe", "metric", "output", "epoch", "seed", "profile", "data", "params")
 
@@ -170,16 +168,13 @@ def frame_of(cells: Sequence[Mapping[str, str]], columns: Sequence[str] = COLUMN
 def expanded(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with a column per key of its params, and with `setting` and `run`."""
     given = [json.loads(text or "{}") for text in frame["params"]]
-    names = sorted({name for params in given for name in params})
-    more = {name: pd.Series([params.get(name) for params in given], frame.index, dtype=object) for name in names}
+    more: dict[str, list[Any]] = {name: [params.get(name) for params in given] for name in sorted(set().union(*given))}
+    more["setting"] = [canonical({k: v for k, v in each.items() if not k.endswith("_seed")}) for each in given]
     seeds = [{name: value for name, value in params.items() if name.endswith("_seed")} for params in given]
-    plain = [{k: v for k, v in params.items() if k not in own} for params, own in zip(given, seeds, strict=True)]
-    more["setting"] = pd.Series([canonical(params) for params in plain], frame.index, dtype=object)
-    runs = [
-        str(params.get("cgn_seed", own or seed)) for params, own, seed in zip(given, seeds, frame["seed"], strict=True)
-    ]
-    more["run"] = pd.Series(runs, frame.index, dtype=object)
-    return pd.concat([frame[[name for name in frame.columns if name not in more]], pd.DataFrame(more)], axis=1)
+    parts = zip(given, seeds, frame["seed"], strict=True)
+    more["run"] = [str(params.get("cgn_seed", own or seed)) for params, own, seed in parts]
+    columns = pd.DataFrame(more, frame.index, dtype=object)
+    return pd.concat([frame[[name for name in frame.columns if name not in more]], columns], axis=1)
 
 
 def select(rows: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
@@ -208,10 +203,9 @@ def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def one_setting(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows, checked to differ in random seeds alone. Raises ResultsError where two settings fit, and names them."""
-    names = ["experiment", "dataset", "method", "recipe", "metric", "output", "epoch", "profile", "data", "setting"]
-    found = rows[names].drop_duplicates()
+    found = rows[list(ABOUT)].drop_duplicates()
     if len(found) < 2:
         return rows
-    values = {name: sorted({str(value) for value in found[name]}) for name in names}
+    values = {name: sorted({str(value) for value in found[name]}) for name in ABOUT}
     differ = {name: several for name, several in values.items() if len(several) > 1}
     raise ResultsError(f"rows of one setting are needed, but {len(found)} fit: name one of {differ}")

@@ -19,7 +19,7 @@ from cgnlib.errors import known
 from cgnlib.locking import locked
 from cgnlib.paths import atomic_file, build_folder, project_root, unwritable
 from cgnreport.protocol.parameters import PROFILES
-from cgnreport.protocol.provenance import add_provenance, code_version, provenance
+from cgnreport.protocol.provenance import code_version, join_provenance, provenance
 from cgnreport.protocol.rows import COLUMNS, KEY, NUMBERS, WHOLE, ResultsError, Row, frame_of, select
 
 PUBLISHED_COLUMNS = ("source", "table", "row", "column", "note")
@@ -57,7 +57,10 @@ def keep(rows: Iterable[Row]) -> pd.DataFrame:
             with locked(file.with_name(f".{file.name}.lock")):
                 merged = {key_of(cells): cells for cells in read_cells(file)} | own
                 _replace(file, as_csv(merged[key] for key in sorted(merged)))
-            _keep_provenance(file.parent / "provenance.json")
+            record = file.with_name("provenance.json")
+            with locked(record.with_name(f".{record.name}.lock")):
+                earlier = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
+                _replace(record, join_provenance(earlier, json.dumps([provenance()])))
         except OSError as error:
             said = unwritable(file, error) if error.errno else error  # an atomic file says it already
             raise ResultsError(
@@ -191,9 +194,3 @@ def _replace(file: Path, text: str) -> None:
     """Put `text` in the file's place at once: readers see the old or the new file, never a part."""
     with atomic_file(file) as partial:
         partial.write_text(text, encoding="utf-8", newline="")
-
-
-def _keep_provenance(file: Path) -> None:
-    with locked(file.with_name(f".{file.name}.lock")):
-        earlier = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-        _replace(file, add_provenance(earlier, provenance()))

@@ -18,23 +18,10 @@ from cgnlib.statistics import (
     nested_interval,
     wilson_interval,
 )
-from cgnreport.protocol.rows import LIMITS, ResultsError, one_setting
+from cgnreport.protocol.rows import ABOUT, LIMITS, ResultsError, one_setting
 from cgnreport.protocol.store import SOURCES, published
 
 SEEDS_FOR_INTERVAL = 3  # from here on intervals are taken over runs, below over images
-SUMMARY = (
-    "experiment",
-    "dataset",
-    "method",
-    "recipe",
-    "metric",
-    "output",
-    "epoch",
-    "unit",
-    "profile",
-    "data",
-    "setting",
-)
 
 
 def interval_of(rows: pd.DataFrame) -> Interval:
@@ -55,9 +42,9 @@ def interval_of(rows: pd.DataFrame) -> Interval:
         return nested_interval(groups, unit=_unit_of_runs(rows)).interval.cut(*limits)
     if len(values) >= SEEDS_FOR_INTERVAL:
         return mean_interval(values, unit=Unit.CLASSIFIERS).cut(*limits)
-    mean = fmean(values)
-    if _bounded(rows):
-        return Interval(mean, fmean(_numbers(rows, "low")), fmean(_numbers(rows, "high")), Unit.IMAGES)
+    mean, low, high = (fmean(_numbers(rows, column)) for column in ("value", "low", "high"))
+    if not math.isnan(low):  # every row has an interval of its own
+        return Interval(mean, low, high, Unit.IMAGES)
     if limits[1] == math.inf:
         return Interval.point(mean)
     n = smallest_n(rows)
@@ -76,11 +63,6 @@ def smallest_n(rows: pd.DataFrame) -> int:
 
 def _numbers(rows: pd.DataFrame, column: str) -> list[float]:
     return [float(value) for value in rows[column]]
-
-
-def _bounded(rows: pd.DataFrame) -> bool:
-    """Whether every row has an interval of its own."""
-    return not any(math.isnan(value) for value in _numbers(rows, "low"))
 
 
 def by_run(rows: pd.DataFrame) -> list[list[float]]:
@@ -102,7 +84,7 @@ def difference(ours: pd.DataFrame, base: pd.DataFrame) -> Interval:
     if over_runs is not None:
         return over_runs
     a, b = interval_of(ours), interval_of(base)
-    if _bounded(ours) and _bounded(base):
+    if not any(math.isnan(low) for rows in (ours, base) for low in _numbers(rows, "low")):
         return independent_difference(a, b)
     n, m = smallest_n(ours), smallest_n(base)
     return difference_interval(a.value / 100 * n, n, b.value / 100 * m, m).scaled(100)
@@ -124,16 +106,16 @@ def difference_over_runs(ours: pd.DataFrame, base: pd.DataFrame) -> Interval | N
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line per number over its random seeds: SUMMARY, `interval`, its `mean`, `low`, `high`, and `n`, `seeds`.
+    """One line per number over its random seeds: ABOUT, `interval`, its `mean`, `low`, `high`, and `n`, `seeds`.
 
     n: images per run. seeds: what the interval is over, where it is over runs: CGNs, or classifiers; else the rows.
     """
     lines = []
-    for _, group in rows.groupby(list(SUMMARY), sort=False, dropna=False):
+    for _, group in rows.groupby(list(ABOUT), sort=False, dropna=False):
         found, runs = interval_of(group), len(set(group["run"]))
         numbers = (found, found.value, found.low, found.high, smallest_n(group))
-        lines.append((*group.iloc[0][list(SUMMARY)], *numbers, runs if runs >= SEEDS_FOR_INTERVAL else len(group)))
-    return pd.DataFrame(lines, columns=[*SUMMARY, "interval", "mean", "low", "high", "n", "seeds"])
+        lines.append((*group.iloc[0][list(ABOUT)], *numbers, runs if runs >= SEEDS_FOR_INTERVAL else len(group)))
+    return pd.DataFrame(lines, columns=[*ABOUT, "interval", "mean", "low", "high", "n", "seeds"])
 
 
 def beside_published(rows: pd.DataFrame, sources: Sequence[str] = SOURCES) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Claim 1 at ImageNet as steps that any notebook can call, in any order: CGNs, samples, measures, rows.
 
-Every step is found or made: what an earlier notebook trained with the same parameters is loaded. The toy world has true
-factors and masks; for ImageNet's own networks see `imagenet_cgn`.
+The toy world has true factors and masks; for ImageNet's own networks see `imagenet_cgn`.
 """
 
 import functools
@@ -12,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cgnlib.errors import Blocked
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet import control
 from cgnlib.imagenet.biggan import sample_latents
@@ -20,7 +18,7 @@ from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.evaluation import frechet_distance, inception_score, mask_statistics
 from cgnlib.imagenet.names import FACTOR_OF_METRIC
 from cgnlib.imagenet.recipes import ImageNetRecipe
-from cgnlib.imagenet.sampling import Sampling, interpolate
+from cgnlib.imagenet.sampling import Sampling
 from cgnlib.imagenet.toy.parts import ToyParts, toy_parts
 from cgnlib.imagenet.toy.quality import HELD_OUT
 from cgnlib.imagenet.training import train_imagenet_cgn
@@ -28,8 +26,7 @@ from cgnlib.images import to_float
 from cgnlib.randomness import generator
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build, factors_of
 from cgnlib.training.artefact import Artefact
-from cgnlib.training.precision import default_device
-from cgnreport.protocol.experiments import Measured, rows_of
+from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
 from cgnreport.protocol.toy_settings import SPLITS, TOY_FEATURES, TRUNCATION, ToySettings
@@ -39,26 +36,22 @@ UNITS = {"inception-score": "score", "mask": "fraction", "iou": "fraction", "res
 UNITS |= {"residue/growth": "points", "entangled/small-masks": "points"}
 
 
-def toy_cgn(recipe: ImageNetRecipe, seed: int, device: str | None = None) -> tuple[ImageNetCGN, Artefact]:
+def toy_cgn(recipe: ImageNetRecipe, seed: int, device: str) -> tuple[ImageNetCGN, Artefact]:
     """The toy world's CGN (trained, resumed or loaded) in eval mode, with its artefact.
 
     Raises AssetError where the toy world's pre-trained parts are missing, TrainingStopped where training diverges.
     """
     parts = toy_parts()
     cgn, features = ImageNetCGN(parts.biggan, parts.u2net), perceptual_features(TOY_FEATURES)
-    return train_imagenet_cgn(cgn, recipe, features, seed, world="toy", device=device or default_device())
+    return train_imagenet_cgn(cgn, recipe, features, seed, world="toy", device=device)
 
 
-class ToyStudy:
-    """The toy world's half of Table 3 and of Figures 7 to 12 at one set of parameters.
-
-    Methods that give rows return one frame per kind of images, found or measured, or Blocked, which says why there is
-    none.
-    """
+class ToyStudy(Study):
+    """The toy world's half of Table 3 and of Figures 7 to 12 at one set of parameters. Rows: one frame per method."""
 
     def __init__(self, parameters: Parameters, device: str | None = None) -> None:
-        self.parameters, self.settings = parameters, ToySettings(parameters)
-        self.n, self.device = parameters.imagenet.samples, device or default_device()
+        super().__init__(parameters, device)
+        self.settings, self.n = ToySettings(parameters), parameters.imagenet.samples
 
     # --- Images -----------------------------------------------------------------------------------------------------
 
@@ -111,21 +104,22 @@ class ToyStudy:
 
     # --- Rows -------------------------------------------------------------------------------------------------------
 
-    def inception_rows(self) -> list[pd.DataFrame | Blocked]:
+    def inception_rows(self) -> list[Rows]:
         """Rows of Table 3 for the toy world (experiment imagenet-is): of real images, the teacher ("biggan"), the CGN.
 
         "inception-score" and, of the CGN, "mask/mean" and "mask/deviation".
         """
-        measures = {
-            "real": lambda: Measured(self._numbers(self._inception(self.real["tied"].images[: self.n]))),
-            "biggan": lambda: Measured(self._numbers(self._inception(self.teacher[0]))),
-            "cgn": lambda: Measured(
-                self._numbers(self._inception(self.tied.image) | mask_values(self.tied)), self.artefact.seconds
-            ),
-        }
-        return self._rows("imagenet-is", measures)
 
-    def control_rows(self) -> list[pd.DataFrame | Blocked]:
+        def measure(method: str) -> Measured:
+            if method == "cgn":
+                values = self._inception(self.tied.image) | mask_values(self.tied)
+                return Measured(self._numbers(values), self.artefact.seconds)
+            images = self.real["tied"].images[: self.n] if method == "real" else self.teacher[0]
+            return Measured(self._numbers(self._inception(images)))
+
+        return self._rows("imagenet-is", measure)
+
+    def control_rows(self) -> list[Rows]:
         """Rows of what the papers could not measure (experiment imagenet-control): of real images, teacher, CGN.
 
         "control/<requested>/<recovered>": percent of free images; "reader/<factor>": percent of real ones, and of the
@@ -138,9 +132,9 @@ class ToyStudy:
         "residue/growth" and "entangled/small-masks": what the study conjectures, where there is enough to measure.
         """
         measures = {"real": self._control_of_real, "biggan": self._control_of_teacher, "cgn": self._control_of_cgn}
-        return self._rows("imagenet-control", measures)
+        return self._rows("imagenet-control", lambda method: measures[method]())
 
-    def ablation_rows(self) -> list[pd.DataFrame | Blocked]:
+    def ablation_rows(self) -> list[Rows]:
         """Rows of the CGN and its `imagenet_ablations` at one training length (experiment imagenet-ablation).
 
         Metrics of imagenet-is and imagenet-control. Empty where the parameters leave ablations out.
@@ -153,16 +147,11 @@ class ToyStudy:
             values = mask_values(tied) | self._inception(tied.image) | self._control(tied, free)
             return Measured(self._numbers(values, n), artefact.seconds)
 
-        methods = [setting.method for setting in self.settings.plan("imagenet-ablation")]
-        return self._rows("imagenet-ablation", {method: functools.partial(measure, method) for method in methods})
+        return self._rows("imagenet-ablation", measure)
 
-    def _rows(self, experiment: str, measures: Mapping[str, Callable[[], Measured]]) -> list[pd.DataFrame | Blocked]:
-        found = []
-        for setting in self.settings.plan(experiment):
-            measure = measures[setting.method]
-            seeds, reuse = [self.parameters.seed], self.parameters.reuse_rows
-            found.append(rows_of(setting, seeds, lambda _, measure=measure: measure(), reuse=reuse, device=self.device))
-        return found
+    def _rows(self, experiment: str, measure: Callable[[str], Measured]) -> list[Rows]:
+        """measure: numbers of a method."""
+        return [self.rows(each, lambda _, of=each.method: measure(of)) for each in self.settings.plan(experiment)]
 
     def _numbers(self, values: Mapping[str, float], n: int | None = None) -> list[Number]:
         """values: by metric; n: images, by default `imagenet_samples`."""
@@ -259,13 +248,6 @@ class ToyStudy:
         truth = control.true_scenes(u, classes)
         found = {step: control.unpainted(parts["background"], truth) for step, parts in self.snapshots().items()}
         return pd.DataFrame([{"step": step, "unpainted": values.mean().item()} for step, values in found.items()])
-
-    def interpolations(self, steps: int = 8) -> dict[str, Tensor]:
-        """Images (steps, 3, R, R) in [-1, 1] from class 0 to class 5, in one factor at a time and in all, by name."""
-        u = sample_latents(1, self.cgn.z_dim, TRUNCATION, generator(self.parameters.seed, "imagenet", "interpolation"))
-        u, start = u.to(self.device), (0, 0, 0)
-        ends = {"shape": (5, 0, 0), "texture": (0, 5, 0), "background": (0, 0, 5), "all": (5, 5, 5)}
-        return {name: interpolate(self.cgn, u, start, end, steps).image.cpu() for name, end in ends.items()}
 
 
 def mask_values(images: control.Measured) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Claims 2 and 3 at ImageNet as steps that any notebook can call: the toy world's Tables 4, 5 and 7.
 
-Every step is found or made: what an earlier notebook trained with the same parameters is loaded. One classifier of
-several processes: `torchrun --nproc-per-node 2 -m cgnreport.protocol.toy_classifier --profile paper`, or by srun.
+Several processes train one classifier by `torchrun --nproc-per-node 2 -m cgnreport.protocol.toy_classifier --profile
+paper`, or by srun.
 """
 
 import argparse
@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,10 +17,10 @@ from torch import Tensor
 from cgnlib.errors import AssetError, Blocked, TrainingStopped, known
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.gradcam import head_maps
-from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, ensemble, real_loss
-from cgnlib.imagenet.invariant_training import ImagesInMemory, TrainedEnsemble, train_ensemble
+from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, real_loss
+from cgnlib.imagenet.invariant_training import ImagesInMemory
 from cgnlib.imagenet.names import FACTORS, OUTPUTS
-from cgnlib.imagenet.recipes import TOY_CLASSIFIER, EnsembleRecipe
+from cgnlib.imagenet.recipes import TOY_CLASSIFIER
 from cgnlib.imagenet.sampling import Sampling, Store, draw_labels
 from cgnlib.imagenet.toy.parts import toy_parts
 from cgnlib.imagenet.toy.quality import HELD_OUT
@@ -29,14 +28,13 @@ from cgnlib.images import to_float, to_uint8
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build
 from cgnlib.toyworld.world import SIZE
-from cgnlib.training.precision import default_device
 from cgnlib.training.processes import Launch, alone, launched
 from cgnlib.training.weights import fingerprint
 from cgnreport.protocol.ensembles import EPOCHS, EnsembleStudy, Right, gap_numbers
-from cgnreport.protocol.experiments import Measured, rows_of
+from cgnreport.protocol.experiments import Measured, Rows
 from cgnreport.protocol.parameters import IMAGENET_METHODS, PROFILES, ParameterError, Parameters
 from cgnreport.protocol.pictures import keep_tiles, kept_tiles
-from cgnreport.protocol.rows import Number, Setting
+from cgnreport.protocol.rows import Number
 from cgnreport.protocol.toy_cgn import toy_cgn
 from cgnreport.protocol.toy_settings import GRID_RATES, GRID_RATIOS, ToySettings
 
@@ -49,14 +47,10 @@ class ClassifierStudy(EnsembleStudy):
     """Tables 4, 5 and 7 in the toy world at one set of parameters."""
 
     def __init__(self, parameters: Parameters, device: str | None = None, launch: Launch = alone) -> None:
-        super().__init__(parameters, device or default_device(), launch)
         self.settings, self.imagenet = ToySettings(parameters), parameters.imagenet
+        super().__init__(parameters, device, launch, self.settings.classifier, self.settings.recipe)
         self._tests: dict[str, ToyImages] = {}
         self._generated: dict[str, ImagesInMemory] = {}
-        self._trained: dict[tuple[str, int, EnsembleRecipe], TrainedEnsemble] = {}
-
-    def setting(self, experiment: str, method: str) -> Setting:
-        return self.settings.classifier(experiment, method)
 
     # --- Data -------------------------------------------------------------------------------------------------------
 
@@ -124,28 +118,9 @@ class ClassifierStudy(EnsembleStudy):
 
     # --- Classifiers ------------------------------------------------------------------------------------------------
 
-    def trained(self, method: str, seed: int, recipe: EnsembleRecipe | None = None) -> TrainedEnsemble:
-        """The classifier of a method: trained, resumed or loaded. recipe: in place of the method's own.
-
-        The best epoch has the least cross-entropy on validation images; their accuracy, as published, soon is 100 %.
-        Raises TrainingStopped on divergence.
-        """
-        recipe = recipe or self.settings.recipe(method)
-        key = (method, seed, recipe)
-        if key not in self._trained:
-            validation, added = self.validation, self.generated(method) if recipe.cf_ratio else None
-            self._trained[key] = train_ensemble(
-                ensemble(recipe.backbone, seed),
-                recipe,
-                self.real,
-                added,
-                lambda network: -real_loss(network.read(validation.images), validation.labels).item(),
-                seed,
-                device=self.device,
-                launch=self.launch,
-                about={"validation": validation.sha256},
-            )
-        return self._trained[key]
+    def score(self, network: InvariantEnsemble) -> float:
+        """The least cross-entropy is best; accuracy, as published, soon is 100 %."""
+        return -real_loss(network.read(self.validation.images), self.validation.labels).item()
 
     def right(self, network: InvariantEnsemble, outputs: tuple[str, ...]) -> dict[str, Right]:
         sets = {name: self.test_set(name) for name in GAP_SETS}
@@ -167,7 +142,7 @@ class ClassifierStudy(EnsembleStudy):
 
     # --- Table 7 ----------------------------------------------------------------------------------------------------
 
-    def grid_rows(self) -> list[pd.DataFrame | Blocked]:
+    def grid_rows(self) -> list[Rows]:
         """Rows of Table 7 (experiment imagenet-grid), learning rate by CF ratio, one random seed; a frame per cell.
 
         Metrics of Table 5 at output shape_texture ("original": avg), and "best-epoch", from 1. Empty where the
@@ -176,7 +151,7 @@ class ClassifierStudy(EnsembleStudy):
         cells = product(GRID_RATES, GRID_RATIOS) if self.imagenet.grid else ()
         return [self._cell(rate, ratio) for rate, ratio in cells]
 
-    def _cell(self, rate: float, ratio: float) -> pd.DataFrame | Blocked:
+    def _cell(self, rate: float, ratio: float) -> Rows:
         setting, recipe = self.settings.grid(rate, ratio)
 
         def measure(seed: int) -> Measured:
@@ -186,15 +161,14 @@ class ClassifierStudy(EnsembleStudy):
                 numbers += gap_numbers(self.right(network, ("shape_texture" if ratio else "avg",)), epoch)
             return Measured(numbers, trained.seconds)
 
-        reuse = self.parameters.reuse_rows
-        rows = rows_of(setting, [self.parameters.seed], measure, reuse=reuse, device=self.device)
+        rows = self.rows(setting, measure)
         if isinstance(rows, Blocked):
             return replace(rows, reason=f"learning rate {rate:g}, CF ratio {ratio:g}: {rows.reason}")
         return rows
 
     # --- Heat maps --------------------------------------------------------------------------------------------------
 
-    def head_map_rows(self, method: str) -> pd.DataFrame | Blocked:
+    def head_map_rows(self, method: str) -> Rows:
         """Rows of where each output looks (experiment imagenet-gradcam); first maps of the first seed are kept.
 
         On images of mixed-rand, whose background is of another class than the object, at most MAPPED. "on-object": mean
@@ -209,9 +183,7 @@ class ClassifierStudy(EnsembleStudy):
             maps = {output: head_maps(self.network(method, seed), pixels, output) for output in OUTPUTS}
             if seed == self.parameters.seed:
                 tiles = torch.stack([each.maps[:SHOWN, None] for each in maps.values()])
-                keep_tiles(
-                    (tiles * 255).round().to(torch.uint8).numpy(), setting, f"{setting.experiment}-{method}-{seed}"
-                )
+                keep_tiles((tiles * 255).round().to(torch.uint8).numpy(), setting, setting.experiment, seed)
             numbers = [Number("on-object/uniform", 100 * masks.mean().item(), len(masks))]
             for output, found in maps.items():
                 empty, shares = 100 * found.empty.float().mean().item(), found.on_object(masks)
@@ -221,7 +193,7 @@ class ClassifierStudy(EnsembleStudy):
                     numbers.append(Number("on-object", value, len(shares), output=output, epoch="last"))
             return Measured(numbers, self.trained(method, seed).seconds)
 
-        return rows_of(setting, self.seeds, measure, reuse=self.parameters.reuse_rows, device=self.device)
+        return self.rows(setting, measure, self.seeds)
 
     def head_map_tiles(self, method: str) -> dict[str, np.ndarray]:
         """Maps by output, (8, 64, 64) in [0, 1], of the first images of mixed-rand and the first seed's classifier.
@@ -229,7 +201,7 @@ class ClassifierStudy(EnsembleStudy):
         As kept beside the rows; empty where they are not.
         """
         setting = self.setting("imagenet-gradcam", method)
-        tiles = kept_tiles(setting, f"{setting.experiment}-{method}-{self.parameters.seed}", SIZE)
+        tiles = kept_tiles(setting, setting.experiment, self.parameters.seed, SIZE)
         return {} if tiles is None else dict(zip(OUTPUTS, tiles[:, :, 0].astype(np.float32) / 255, strict=True))
 
 

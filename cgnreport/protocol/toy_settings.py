@@ -1,7 +1,4 @@
-"""What the toy world's experiments are called in rows: a `Setting` for each, from the parameters alone.
-
-No tensor is needed for it, so rows are found, and a page from rows is made, without loading or drawing anything.
-"""
+"""What the toy world's experiments are called in rows: a `Setting` for each, from parameters alone, without torch."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -66,7 +63,7 @@ class ToySettings:
         return {
             "cgn_updates": recipe.updates,
             "cgn_seed": self.parameters.seed,
-            "cgn_recipe": cgn_hash(recipe),
+            "cgn_recipe": cgn_recipe(recipe, fingerprint_of_file(part_file("u2net"))),
             "features": TOY_FEATURES,
             "teacher": teacher_fingerprint(),
         }
@@ -150,8 +147,3 @@ class ToySettings:
 def teacher_fingerprint() -> str:
     """Fingerprint of the shipped toy BigGAN."""
     return fingerprint_of_file(part_file("biggan"))
-
-
-def cgn_hash(recipe: ImageNetRecipe) -> str:
-    """First 8 hex digits of the SHA-256 of a recipe, the version of the method, and the shipped U2-Net."""
-    return cgn_recipe(recipe, fingerprint_of_file(part_file("u2net")))

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -24,7 +24,7 @@ class Claim:
     rule: str
     number: str
     unit: str
-    sentence: tuple[str, ...]
+    sentence: Sequence[str]
     images: str
     spread: str = ""
     published: str = "{values}"
@@ -40,17 +40,8 @@ class Claim:
         return "mnist" if self.key.endswith("-mnist") else "imagenet"
 
 
-def _claim(key: str, given: dict[str, Any]) -> Claim:
-    filled = {"rule": given["rule"].format(**THRESHOLDS), "sentence": tuple(given["sentence"])}
-    return Claim(key, **given | filled)
-
-
-def _claims() -> dict[str, Claim]:
-    text = Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8")
-    return {key: _claim(key, given) for key, given in yaml.safe_load(text).items()}
-
-
-CLAIMS = _claims()
+_GIVEN = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
+CLAIMS = {key: Claim(key, **given | {"rule": given["rule"].format(**THRESHOLDS)}) for key, given in _GIVEN.items()}
 THREE_CLAIMS = tuple(f"claim{number}-{half}" for number in (1, 2, 3) for half in ("mnist", "imagenet"))
 FAILURES = tuple(key for key, claim in CLAIMS.items() if claim.failure)
 

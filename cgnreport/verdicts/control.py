@@ -7,11 +7,13 @@ from typing import Any
 import pandas as pd
 
 from cgnlib.errors import Blocked
+from cgnlib.imagenet.recipes import TOY_CGN
 from cgnlib.mnist.names import FACTORS_OF
-from cgnlib.statistics import Interval, wilson_interval
+from cgnlib.mnist.recipes import RECIPES, recipe_for
+from cgnlib.statistics import Interval, wilson_interval, within_margin
 from cgnreport.protocol.rows import one_setting, select
-from cgnreport.protocol.summary import interval_of
-from cgnreport.verdicts.model import Check, Finding, Status, found
+from cgnreport.protocol.summary import difference, interval_of
+from cgnreport.verdicts.model import Check, Finding, Status, found, there
 from cgnreport.verdicts.rules import RULES
 from cgnreport.verdicts.sentences import factor_name
 
@@ -24,19 +26,19 @@ def control_checks(run: pd.DataFrame, variant: str) -> list[Check] | None:
     Rows of experiment mnist-control: metrics "control/<requested>/<recovered>" (percent of n images), "reader/<factor>"
     (percent of real images), "mask/area" and "mask/diversity" (fractions).
     """
-    checks, measured = factor_checks(run, FACTORS_OF[variant]), values(run)
-    if checks is None or not {"mask/area", "mask/diversity"} <= set(measured):
-        return None
-    checks.append(Check("mask area", Interval.point(measured["mask/area"]), *RULES.mask_area))
-    checks.append(Check("diversity of masks", Interval.point(measured["mask/diversity"]), RULES.mask_diversity_least))
-    return checks
+    diversity = ("diversity of masks", RULES.mask_diversity_least)
+    masks = {"mask/area": ("mask area", *RULES.mask_area), "mask/diversity": diversity}
+    return factor_checks(run, FACTORS_OF[variant], masks)
 
 
-def factor_checks(run: pd.DataFrame, factors: Sequence[str]) -> list[Check] | None:
-    """Control over each factor, and nothing of it in the others; None when rows are missing."""
+def factor_checks(run: pd.DataFrame, factors: Sequence[str], points: Mapping[str, tuple]) -> list[Check] | None:
+    """Control over each factor, and nothing of it in the others; None when rows are missing.
+
+    points: of other metrics, without intervals, what is checked in words, and the least and the most that it may be.
+    """
     metrics = {(a, b): f"control/{a}/{b}" for a in factors for b in factors}
     measured, n = values(run), dict(zip(run["metric"], run["n"], strict=True))
-    if not {*metrics.values(), *(f"reader/{factor}" for factor in factors)} <= set(measured):
+    if not {*metrics.values(), *points, *(f"reader/{factor}" for factor in factors)} <= set(measured):
         return None
     checks = []
     for (requested, recovered), metric in metrics.items():
@@ -47,7 +49,8 @@ def factor_checks(run: pd.DataFrame, factors: Sequence[str]) -> list[Check] | No
             checks.append(Check(f"control over {asked}", share, least, factor=asked))
         else:
             checks.append(Check(f"label of {asked} in the {read}", share, most=RULES.leak_most))
-    return checks
+    others = [Check(words, Interval.point(measured[name]), *ends) for name, (words, *ends) in points.items()]
+    return checks + others
 
 
 def values(run: pd.DataFrame) -> dict[str, float]:
@@ -71,7 +74,7 @@ class SuccessRate:
 
         Raises ResultsError for rows of two settings.
         """
-        one_setting(rows.assign(metric="any", output="any", epoch="any"))
+        one_setting(rows.assign(metric="any", output="any", epoch="any", unit="any"))
         told_apart = [name for name in ("cgn_seed", "cgn_sha256") if name in rows.columns]
         runs: list[Checks] = []
         for _, run in rows.groupby(told_apart or ["run"], sort=False, dropna=False):
@@ -140,15 +143,21 @@ def blind_reader(rows: pd.DataFrame, factors: Sequence[str]) -> Blocked | None:
     )
 
 
-def cut_short(rows: pd.DataFrame, counted: str, asked: int) -> Blocked | None:
-    """How much shorter a CGN was trained than its recipe asks; None where it was not, or nothing says so.
-
-    counted: the column of rows, "cgn_images" or "cgn_updates".
+def cut_short(rows: pd.DataFrame) -> Blocked | None:
+    """How much shorter the CGN of rows of one setting was trained than its recipe asks; None where it was not, or
+    nothing says so. Others' weights are as they are given.
     """
-    made = min(rows[counted].dropna().tolist() if counted in rows.columns else [], default=asked)
+    world, recipe = rows["dataset"].iloc[0], rows["recipe"].iloc[0]
+    if world == "toy":
+        counted, asked = "updates", TOY_CGN.updates
+    elif world in FACTORS_OF and recipe in RECIPES:
+        counted, asked = "images", recipe_for(recipe, world).images
+    else:
+        return None
+    made = min(rows[f"cgn_{counted}"].dropna(), default=asked) if f"cgn_{counted}" in rows else asked
     if made >= asked:
         return None
-    return Blocked(f"the CGN was trained for {made:,} {counted.removeprefix('cgn_')}, its recipe asks for {asked:,}")
+    return Blocked(f"the CGN was trained for {made:,} {counted}, its recipe asks for {asked:,}")
 
 
 def failed_control(rows: pd.DataFrame, method: str = "oracle", *, bound: bool = True) -> Blocked | None:
@@ -163,3 +172,21 @@ def failed_control(rows: pd.DataFrame, method: str = "oracle", *, bound: bool = 
     if (reached.low if bound else reached.value) >= RULES.oracle_least:
         return None
     return Blocked(f"'{method}' reaches {reached.text()} %, {RULES.oracle_least:g} are needed")
+
+
+def marginal(
+    claim: str, world: str, test: pd.DataFrame, method: str, published: Mapping[str, float], oracle: str = ""
+) -> Finding:
+    """Claim 3 of either half: whether in-domain accuracy is at most marginally below that of 'original'.
+
+    test: accuracies of all methods; oracle: the method that is the positive control, "" where nobody has one.
+    """
+    base, ours = (
+        there(select(test, method=name), f"in-domain accuracies of '{name}'") for name in ("original", method)
+    )
+    statuses = {"within": Status.REPRODUCED, "undecided": Status.PARTLY, "beyond": Status.NOT_REPRODUCED}
+    change = difference(ours, base)
+    status = statuses[within_margin(change, RULES.degradation_margin)]
+    facts = {"method": method, "change": change, "accuracy": interval_of(ours)}
+    finding = found(claim, world, status, change, -RULES.degradation_margin, ours, published, **facts)
+    return finding.against((failed_control(test, oracle) if oracle else None) or cut_short(ours))

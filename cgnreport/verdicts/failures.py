@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 
 from cgnlib.errors import known
-from cgnlib.imagenet.recipes import TOY_CGN
 from cgnlib.statistics import Interval, mean_interval, wilson_interval
 from cgnreport.protocol.rows import one_setting, select
 from cgnreport.protocol.store import published
@@ -32,7 +31,7 @@ def failure(claim: str, rows: pd.DataFrame) -> Verdict:
         number, needs, facts = _ratio(test) if claim not in READINGS else _readings(test, *READINGS[claim])
         status = Status.REPRODUCED if number.low > needs else Status.NOT_REPRODUCED
         finding = found(claim, world, status, number, needs, ours.drop_duplicates("run"), **facts)
-        return finding.against(cut_short(ours, "cgn_updates", TOY_CGN.updates))
+        return finding.against(cut_short(ours))
 
     return Verdict.of(claim, rows, ("toy",), judge, "toy")
 

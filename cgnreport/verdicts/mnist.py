@@ -5,15 +5,13 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cgnlib.errors import Blocked
 from cgnlib.mnist.names import FACTORS_OF, VARIANTS
-from cgnlib.mnist.recipes import RECIPES, recipe_for
 from cgnlib.statistics import Interval
 from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import published
 from cgnreport.protocol.summary import difference, difference_over_runs, interval_of
-from cgnreport.verdicts.control import SuccessRate, blind_reader, control_checks, cut_short, failed_control
-from cgnreport.verdicts.model import Finding, Status, Verdict, found, marginal, there
+from cgnreport.verdicts.control import SuccessRate, blind_reader, control_checks, cut_short, failed_control, marginal
+from cgnreport.verdicts.model import Finding, Status, Verdict, found, there
 from cgnreport.verdicts.rules import RULES
 
 COUNTERFACTUAL_METHODS = ("cgn", "original+cgn")
@@ -28,7 +26,7 @@ def claim1(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] =
         there(rate.runs, "control of a trained CGN")
         theirs = select(published("mnist-success"), dataset=variant, metric="success/rate").set_index("source")["value"]
         finding = rate.finding("claim1-mnist", ours, theirs.to_dict(), recipe=recipe)
-        return finding.against(blind_reader(ours, FACTORS_OF[variant]) or _cut_short(ours, variant, recipe))
+        return finding.against(blind_reader(ours, FACTORS_OF[variant]) or cut_short(ours))
 
     verdict = Verdict.of("claim1-mnist", rows, variants, judge, recipe)
     background = any("background" in FACTORS_OF[each.variant] for each in verdict.tested)
@@ -51,7 +49,7 @@ def claim2(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] =
             status = Status.REPRODUCED if accuracy.high >= least else Status.PARTLY
         facts = {"method": method, "change": gain, "accuracy": accuracy, "least": least}
         finding = found("claim2-mnist", variant, status, gain, 0.0, best, theirs, **facts)
-        return finding.against(failed_control(test) or _cut_short(best, variant, recipe))
+        return finding.against(failed_control(test) or cut_short(best))
 
     return Verdict.of("claim2-mnist", rows, variants, judge, recipe)
 
@@ -65,16 +63,12 @@ def claim3(
     """
 
     def judge(variant: str) -> Finding:
-        test = select(rows, dataset=variant, metric="accuracy/indomain", epoch="last")
-        base, ours = (select(test, method=name, recipe=of) for name, of in (("original", "-"), (method, recipe)))
-        there(base, "in-domain accuracies of 'original'")
-        there(ours, f"in-domain accuracies of '{method}'")
+        test = select(rows, dataset=variant, metric="accuracy/indomain", epoch="last", recipe=["-", recipe])
         before, after = (
             published_values("mnist-indomain", variant, name, "accuracy/indomain") for name in ("original", method)
         )
         theirs = {source: after[source] - before[source] for source in after if source in before}
-        finding = marginal("claim3-mnist", variant, ours, base, theirs)
-        return finding.against(failed_control(test) or _cut_short(ours, variant, recipe))
+        return marginal("claim3-mnist", variant, test, method, theirs, "oracle")
 
     return Verdict.of("claim3-mnist", rows, variants, judge, recipe)
 
@@ -95,7 +89,7 @@ def gradcam(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] 
         number = change or Interval.point(after - before)
         finding = found("gradcam-mnist", variant, status, number, needed, ours, **facts)
         themes = select(rows, dataset=variant, metric="accuracy/themes")
-        return finding.against(failed_control(themes, bound=False) or _cut_short(ours, variant, recipe))
+        return finding.against(failed_control(themes, bound=False) or cut_short(ours))
 
     return Verdict.of("gradcam-mnist", rows, variants, judge, recipe)
 
@@ -114,8 +108,3 @@ def _counterfactual(rows: pd.DataFrame, recipe: str) -> list[pd.DataFrame]:
     """Rows of each counterfactual method that has any."""
     frames = (select(rows, method=method, recipe=recipe) for method in COUNTERFACTUAL_METHODS)
     return [frame for frame in frames if len(frame)]
-
-
-def _cut_short(rows: pd.DataFrame, variant: str, recipe: str) -> Blocked | None:
-    """As `cut_short`; others' weights are as they are given."""
-    return cut_short(rows, "cgn_images", recipe_for(recipe, variant).images) if recipe in RECIPES else None

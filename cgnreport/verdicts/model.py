@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from cgnlib.errors import Blocked, Unavailable
-from cgnlib.statistics import Interval, Unit, within_margin
-from cgnreport.protocol.summary import difference, interval_of
-from cgnreport.verdicts.claims import CLAIMS, Claim, rules_hash
+from cgnlib.statistics import Interval, Unit
+from cgnreport.verdicts.claims import CLAIMS, rules_hash
 from cgnreport.verdicts.rules import RULES
 from cgnreport.verdicts.sentences import fill, numbers, plural, replication, world_name
 
@@ -88,25 +87,20 @@ class Finding:
     untested: Blocked | None = None
 
     @property
-    def about(self) -> Claim:
-        """The claim itself."""
-        return CLAIMS[self.claim]
-
-    @property
     def unit(self) -> str:
         """Unit of the number; "" without one."""
-        return self.about.unit if self.interval else ""
+        return CLAIMS[self.claim].unit if self.interval else ""
 
     @property
     def bound(self) -> float:
         """The end of the interval that speaks least for the claim: the verdict flips where `needs` passes it."""
         assert self.interval is not None
-        return self.interval.high if self.about.lower_is_better else self.interval.low
+        return self.interval.high if CLAIMS[self.claim].lower_is_better else self.interval.low
 
     @property
     def sentence(self) -> str:
         """What was found, in words and without a full stop."""
-        words = fill(self.about.sentence, self.facts)
+        words = fill(CLAIMS[self.claim].sentence, self.facts)
         if self.untested is None:
             return words
         return f"{words}; not tested at this scale: {self.untested}" if words else f"not tested: {self.untested}"
@@ -115,8 +109,9 @@ class Finding:
     def published_words(self) -> str:
         """The published values in words; "" for none."""
         if not self.published:
-            return self.about.by_eye if self.interval else ""
-        return fill([self.about.published], {"values": numbers(self.published, self.about.published_format)})
+            return CLAIMS[self.claim].by_eye if self.interval else ""
+        values = numbers(self.published, CLAIMS[self.claim].published_format)
+        return fill([CLAIMS[self.claim].published], {"values": values})
 
     def against(self, control: Blocked | None) -> "Finding":
         """The same finding or, where its control failed as given, "not tested" with its numbers."""
@@ -136,17 +131,6 @@ def found(
     """A finding whose number comes from these rows: the runs or images that its interval is over are counted there."""
     n = {Unit.IMAGES: min(rows["n"].tolist()), Unit.CGNS: rows["run"].nunique()}.get(number.unit, len(rows))
     return Finding(claim, variant, status, number, needs, n, published or {}, facts)
-
-
-def marginal(
-    claim: str, variant: str, ours: pd.DataFrame, base: pd.DataFrame, published: Mapping[str, float]
-) -> Finding:
-    """Claim 3 of either half: whether accuracy is at most marginally below that of the base."""
-    statuses = {"within": Status.REPRODUCED, "undecided": Status.PARTLY, "beyond": Status.NOT_REPRODUCED}
-    change = difference(ours, base)
-    status = statuses[within_margin(change, RULES.degradation_margin)]
-    facts = {"method": ours["method"].iloc[0], "change": change, "accuracy": interval_of(ours)}
-    return found(claim, variant, status, change, -RULES.degradation_margin, ours, published, **facts)
 
 
 def there(rows: Rows, what: str) -> Rows:
@@ -218,11 +202,6 @@ class Verdict:
         return self.interval.value if self.interval else None
 
     @property
-    def unit(self) -> str:
-        """Unit of the number."""
-        return self.weakest.unit if self.weakest else ""
-
-    @property
     def published_words(self) -> str:
         """The published values in words, on MNIST with the variant that they are of."""
         if self.weakest is None:
@@ -285,7 +264,7 @@ def records(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
             "number": each.interval and each.interval.value,
             "low": each.interval and each.interval.low,
             "high": each.interval and each.interval.high,
-            "unit": each.unit,
+            "unit": CLAIMS[verdict.claim].unit,
             "interval_over": each.interval and each.interval.unit.value,
             "n": each.n,
             "needs": each.needs,

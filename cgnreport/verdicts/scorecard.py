@@ -8,7 +8,6 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
@@ -32,6 +31,7 @@ ON_IMAGENET = {
     "claim3-imagenet": imagenet.claim3,
     "heads-imagenet": imagenet.heads,
 }
+_missing = functools.lru_cache(finding.missing)  # to find an asset is to check its file, up to a gigabyte
 WORDS = {"scores": score_words, "grid": grid_ranges, "ratios": ratio_ranges}
 
 
@@ -53,12 +53,9 @@ class Item:
     without: str = ""
 
 
-def _item(given: dict[str, Any]) -> Item:
-    lists: dict[str, Any] = {name: tuple(given.get(name, ())) for name in ("claims", "experiments")}
-    return Item(**(given | lists))
-
-
-ITEMS = tuple(map(_item, yaml.safe_load(Path(__file__).with_name("items.yaml").read_text(encoding="utf-8"))))
+_GIVEN = yaml.safe_load(Path(__file__).with_name("items.yaml").read_text(encoding="utf-8"))
+_LISTS = ("claims", "experiments")
+ITEMS = tuple(Item(**given | {name: tuple(given.get(name, ())) for name in _LISTS}) for given in _GIVEN)
 
 
 @dataclass(frozen=True)
@@ -142,12 +139,6 @@ def missing(needs: Iterable[str], parameters: Parameters) -> Blocked | None:
     return _missing(names, parameters.data_folder) or Blocked("no rows", "run scale paper on a machine with CUDA")
 
 
-@functools.lru_cache
-def _missing(names: tuple[str, ...], data_folder: str | None) -> Blocked | None:
-    """`finding.missing`, once for all items: to find an asset is to check its file, up to a gigabyte."""
-    return finding.missing(names, data_folder)
-
-
 def _line(item: Item, chosen: Chosen) -> Line:
     lacking = missing([item.needs, *(CLAIMS[claim].needs for claim in item.claims)], chosen.parameters)
     rows = item_rows(item, chosen)
@@ -163,7 +154,8 @@ def _line(item: Item, chosen: Chosen) -> Line:
         "; ".join(name + verdict.published_words for name, verdict in named if verdict.published_words),
     )
     shown = WORDS[item.words](rows) if item.words else shown
-    elsewhere = combine(on_imagenet(verdict) for verdict in verdicts)
+    counted = [each for verdict in verdicts if verdict.status is not Status.NOT_TESTED for each in verdict.findings]
+    on_imagenet = combine(each.status for each in counted if each.variant != "toy")
     return Line(
         item,
         combine(verdict.status for verdict in verdicts),
@@ -172,21 +164,13 @@ def _line(item: Item, chosen: Chosen) -> Line:
         chosen.parameters.profile,
         own["seed"].nunique(),
         cost(own if item.method else rows),
-        elsewhere,
-        lacking if elsewhere is Status.NOT_TESTED else None,
+        on_imagenet,
+        lacking if on_imagenet is Status.NOT_TESTED else None,
     )
-
-
-def on_imagenet(verdict: Verdict) -> Status:
-    """The verdict on photographs alone."""
-    if verdict.status is Status.NOT_TESTED:
-        return Status.NOT_TESTED
-    return combine(each.status for each in verdict.findings if each.variant != "toy")
 
 
 def number_words(verdict: Verdict) -> str:
     """The deciding number with its interval, or why there is none; what ImageNet itself takes stands elsewhere."""
     if verdict.interval is None:
-        toy = [each.sentence for each in verdict.findings if each.variant == "toy"]
-        return toy[0] if toy else verdict.sentence
-    return f"{verdict.interval.text()} {verdict.unit}".strip()
+        return next((each.sentence for each in verdict.findings if each.variant == "toy"), verdict.sentence)
+    return f"{verdict.interval.text()} {CLAIMS[verdict.claim].unit}".strip()

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import http.server
+import io
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +28,21 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     assets = [dataclasses.replace(asset, urls=(nowhere,) * len(asset.urls)) for asset in catalogue.CATALOGUE]
     monkeypatch.setattr(catalogue, "CATALOGUE", tuple(assets))
     return tmp_path / "cache"
+
+
+def tar_bytes(members: dict[str, bytes], *links: tuple[str, str], kind: bytes = tarfile.SYMTYPE) -> bytes:
+    """An archive of (name -> content) and links (name, target)."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+        for name, target in links:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            tar.addfile(info)
+    return stream.getvalue()
 
 
 Change = Callable[..., Asset]

@@ -64,11 +64,6 @@ def test_the_hash_follows_names_and_sizes(tree: Path) -> None:
     assert opened(tree).sha256 != before
 
 
-def empty_a_class(tree: Path) -> None:
-    shutil.rmtree(tree / CLASSES[1])
-    (tree / CLASSES[1]).mkdir()
-
-
 def damage_heads(tree: Path) -> None:
     for i, content in enumerate((b"", b"<html>")):
         (tree / CLASSES[0] / f"{CLASSES[0]}_{i}.JPEG").write_bytes(content)
@@ -78,7 +73,6 @@ def damage_heads(tree: Path) -> None:
     ("damage", "message"),
     [
         (lambda tree: shutil.rmtree(tree / CLASSES[1]), "1 of 3 class folders missing or .*: n00000002. Get the data"),
-        (empty_a_class, "1 of 3 class folders missing or without images: n00000002"),
         (lambda tree: (tree / "n9").mkdir(), "1 class folders that are not among the 3: n9. Get the data again.$"),
         (damage_heads, r"2 files that cannot be read: n00000001/n00000001_0.JPEG \(.*, 0 bytes\)"),
         (
@@ -92,14 +86,6 @@ def test_what_is_wrong_is_counted_and_named(tree: Path, damage, message: str) ->
     damage(tree)
     with pytest.raises(AssetError, match=message):
         opened(tree, images=6)
-
-
-def test_many_problems_are_counted_and_some_named(tmp_path: Path) -> None:
-    names = [f"n{i:08}" for i in range(9)]
-    save(tmp_path / names[0] / "1.JPEG", photograph(64, 64))
-    with pytest.raises(AssetError, match="8 of 9 class folders .*: n00000001, .*n00000005, ...") as error:
-        folder_set(tmp_path, "set", "test", names)
-    assert names[6] not in str(error.value)
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -190,13 +176,12 @@ def test_imagenet_9_by_number_of_its_folders(placed: Path, monkeypatch: pytest.M
     found = folders.imagenet_9("mixed-rand")
     assert found.labels.tolist() == list(range(9))
     assert found.classes[6] == "06_musical instrument"
-    shutil.rmtree(val / "08_x")
-    with pytest.raises(AssetError, match=r"1 of 9 class folders missing or without images: 08_\*"):
+    for label in (0, 1, 2, 3, 4, 5, 7):
+        shutil.rmtree(val / f"{label:02}_x")
+    with pytest.raises(AssetError, match=r"7 of 9 class folders missing or without images: 00_\*, .*, 04_\*, \.\.\."):
         folders.imagenet_9("mixed-rand")
     with pytest.raises(ValueError, match="unknown set of ImageNet-9 'mixed-rnd'; did you mean 'mixed-rand'"):
         folders.imagenet_9("mixed-rnd")
-    with pytest.raises(AssetError, match="there is no folder"):
-        folders.imagenet_9("original")
 
 
 def test_imagenet_mini_needs_the_full_list_of_classes(placed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,5 +195,3 @@ def test_imagenet_mini_needs_the_full_list_of_classes(placed: Path, monkeypatch:
     shutil.rmtree(placed / "imagenet-mini" / "train" / CLASSES[0])
     with pytest.raises(AssetError, match="2 class folders by WordNet id, where 3 are expected"):
         folders.imagenet_mini("train")
-    with pytest.raises(ValueError, match="unknown split"):
-        folders.imagenet_mini("test")

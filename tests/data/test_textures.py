@@ -46,22 +46,7 @@ def test_texture_files_are_read_in_class_order_and_resized_to_the_nearest_pixel(
     assert (find_textures(tmp_path / "data").foreground[0].numpy() == expected).all()
 
 
-def replace_by_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (Path.unlink, "is missing, while other parts"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "cannot be read as an image"),
-        (lambda path: path.write_bytes(b"not an image"), "cannot be read as an image"),
-        (replace_by_folder, "cannot be read as an image"),
-    ],
-)
-def test_damaged_textures_are_named(files, tmp_path, damage, message):
-    damage(files[14])
-    with pytest.raises(AssetError, match=message) as caught:
+def test_damaged_textures_are_named(files, tmp_path):
+    files[14].write_bytes(files[14].read_bytes()[:-200])
+    with pytest.raises(AssetError, match=f"{files[14].name} cannot be read as an image"):
         find_textures(tmp_path / "data")
-    assert files[14].name in str(caught.value)

@@ -12,24 +12,10 @@ import pytest
 
 from cgnlib.data.unpacking import unpack
 from cgnlib.errors import AssetError
+from tests.data.conftest import tar_bytes
 
 Members = dict[str, bytes]
 IMAGES: Members = {f"bg_challenge/{variant}/val/00_dog/a.png": variant.encode() for variant in ("original", "only_fg")}
-
-
-def tar_bytes(members: Members, *links: tuple[str, str], kind: bytes = tarfile.SYMTYPE) -> bytes:
-    """An archive of (name -> content) and links (name, target)."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-        for name, target in links:
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, target
-            tar.addfile(info)
-    return stream.getvalue()
 
 
 def zip_bytes(members: Members, *links: tuple[str, str]) -> bytes:

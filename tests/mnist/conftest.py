@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from cgnlib.data.finding import find_authors_weights
 from cgnlib.features import PerceptualFeatures
 from cgnlib.images import LabelledImages
 from cgnlib.training import loop
@@ -56,19 +55,6 @@ def every_step(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(TrainingState, "load", noted)
     return resumed
-
-
-@pytest.fixture(scope="session")
-def authors_file() -> Callable[[str], Path]:
-    """Path of the authors' weights of a variant; the test is skipped where they are not there."""
-
-    def find(variant: str) -> Path:
-        path = find_authors_weights(variant)
-        if path is None:
-            pytest.skip(f"the authors' weights of {variant} are not there")
-        return path
-
-    return find
 
 
 @pytest.fixture(scope="session")

@@ -39,10 +39,14 @@ def test_theme_grid(digits) -> None:
         assert (pixels[~mask] == palette[theme]).all()
 
 
-def test_heat_maps_of_a_classifier(digits) -> None:
+@pytest.fixture
+def classifier() -> Classifier:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        classifier = Classifier()
+        return Classifier()
+
+
+def test_heat_maps_of_a_classifier(classifier, digits) -> None:
     grid = theme_grid(digits)
     seen = heat_maps(classifier, grid)
     assert seen.maps.shape == (10, 10, 32, 32)
@@ -54,11 +58,8 @@ def test_heat_maps_of_a_classifier(digits) -> None:
     assert np.array_equal(seen.maps, again.maps)
 
 
-def test_a_classifier_without_positive_evidence_has_empty_maps(digits) -> None:
+def test_a_classifier_without_positive_evidence_has_empty_maps(classifier, digits) -> None:
     """Every class is evidenced by features that are absent: weights of the last layer below zero."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        classifier = Classifier()
     last = classifier[-2]
     assert isinstance(last, nn.Linear)
     with torch.no_grad():

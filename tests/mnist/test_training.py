@@ -14,7 +14,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cgnlib import losses
 from cgnlib.errors import TrainingStopped
 from cgnlib.features import random_vgg16_features
 from cgnlib.mnist import classifier as classifiers
@@ -64,10 +63,6 @@ def straight(tmp_path_factory) -> dict[str, list[bytes]]:
     """Products of uninterrupted trainings."""
     root = tmp_path_factory.mktemp("straight")
     return {kind: products(train(root)) for kind, train in TRAINERS.items()}
-
-
-def first_weight(cgn: CGN) -> torch.Tensor:
-    return cgn.state_dict()["f_text2.0.weight"]
 
 
 # --- one step -------------------------------------------------------------------------------------------------------
@@ -163,10 +158,6 @@ def test_published_networks_have_their_initialisation() -> None:
     assert cgn.state_dict()["f_text1.3.weight"].std().item() == pytest.approx(0.03, rel=0.05)
     first = next(p for n, p in discriminator.named_parameters() if n.startswith("features.0"))
     assert first.std().item() == pytest.approx(0.02, rel=0.1)
-    torch.manual_seed(5)  # global draws change nothing
-    for one, other in zip((cgn, discriminator), build_networks(PAPER["wildlife"], 0), strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-    assert not torch.equal(first_weight(build_networks(PAPER["wildlife"], 1)[0]), first_weight(cgn))
 
 
 def test_the_generator_step_leaves_the_discriminator_alone() -> None:
@@ -235,13 +226,7 @@ def test_what_defines_a_training_names_its_artefact(tmp_path: Path, seed: int, c
     first, _ = train_cgn(IMAGES, short, 0, root=tmp_path)
     other, _ = train_cgn(IMAGES.subset(slice(limit)), replace(short, **change), seed, root=tmp_path)
     assert len(list((tmp_path / "cgn").iterdir())) == 2
-    assert not torch.equal(first_weight(first), first_weight(other))
-
-
-def test_divergence_stops_the_training(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(losses, "binary_entropy", lambda mask: mask.mean() * float("nan"))
-    with pytest.raises(TrainingStopped, match="CGN noise/train seed 0: [a-z]+ is nan at step 10"):
-        train_cgn(IMAGES, PUBLISHED, 0, features=FEATURES, root=tmp_path)
+    assert not torch.equal(*(cgn.state_dict()["f_text2.0.weight"] for cgn in (first, other)))
 
 
 def test_masks_that_collapse_stop_the_training(tmp_path: Path, monkeypatch) -> None:

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy.stats import chi2
 
 from benchmarks.plain import reference_wildlife
 from cgnlib.data.digits import Digits, find_digits
@@ -21,7 +20,6 @@ from cgnlib.mnist.variants import (
     COLORED_PALETTE,
     DOUBLE_COLORED_PALETTE,
     SPLITS,
-    crop,
     digit_masks,
     draw_factors,
     make_variant,
@@ -29,7 +27,6 @@ from cgnlib.mnist.variants import (
     resize_digits,
     select_digits,
     shade,
-    texture_windows,
 )
 
 EVERY_SET = list(itertools.product(VARIANTS, SPLITS))
@@ -65,21 +62,11 @@ def numbered_digits(train: int, test: int, source: str) -> Digits:
     return Digits(images(train, 0), labels[:train], images(test, train), labels[train:], source)
 
 
-# --- Shapes and ranges
-
-
-@pytest.mark.parametrize(("variant", "split"), EVERY_SET)
-def test_shapes_labels_and_names(sets, variant, split):
-    one = sets[variant, split]
-    count = {"fit": 3600, "dev": 400, "test": 1000, "test-indomain": 1000}.get(split, 4000)
-    assert one.images.shape == (count, 3, 32, 32)
-    assert one.images.dtype == torch.uint8
-    assert one.name == f"{variant}/{split}"
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_names_and_sources(sets, variant):
+    one = sets[variant, "dev"]
+    assert one.name == f"{variant}/dev"
     assert one.source == ("mnist-5000+procedural" if variant == "wildlife" else "mnist-5000")
-    for labels in (one.shape, one.foreground, one.background):
-        assert labels.shape == (count,)
-        assert labels.dtype == torch.int64
-    assert one.shape.unique().tolist() == one.foreground.unique().tolist() == list(range(10))
     assert one.background.unique().tolist() == ([-1] if variant == "colored" else list(range(10)))
 
 
@@ -103,51 +90,12 @@ def test_resizing_takes_the_nearest_pixel():
 # --- Factors
 
 
-def independence(one: torch.Tensor, other: torch.Tensor) -> float:
-    """p-value of the chi-square test that two label sequences are independent."""
-    table = torch.bincount(one * 10 + other, minlength=100).reshape(10, 10).double()
-    expected = table.sum(1, keepdim=True) * table.sum(0) / table.sum()
-    return float(chi2.sf(float(((table - expected) ** 2 / expected).sum()), 81))
-
-
 @pytest.mark.parametrize(("variant", "split"), EVERY_SET)
-def test_factors_are_tied_or_independent_and_uniform(sets, variant, split):
-    one = sets[variant, split]
-    factors = [getattr(one, factor) for factor in FACTORS_OF[variant]]
-    if split in ("train", "fit", "test-indomain"):
-        assert all(torch.equal(factor, one.shape) for factor in factors)
-        assert independence(*factors[:2]) < 1e-10
-        return
-    for a, b in itertools.combinations(factors, 2):
-        assert independence(a, b) > 1e-3
-    for labels in factors[1:]:
-        counts, expected = labels.bincount(minlength=10).double(), len(labels) / 10
-        assert chi2.sf(float(((counts - expected) ** 2 / expected).sum()), 9) > 1e-3
-
-
-def test_colours_of_colored(digits):
-    factors = draw_factors("colored", "train", digits.train_labels)
-    palette = torch.tensor(COLORED_PALETTE) / 255
-    for label in range(10):
-        drawn = factors.foreground_draw[factors.foreground == label]
-        assert drawn.min() >= 0
-        assert drawn.max() <= 1
-        inner = (palette[label] > 0.35) & (palette[label] < 0.65)  # channels that clipping does not reach
-        assert torch.allclose(drawn.mean(0)[inner], palette[label][inner], atol=0.03)
-        assert torch.allclose(drawn.std(0)[inner], torch.tensor(0.02**0.5), atol=0.02)
-
-
-def test_colours_of_double_colored(sets):
-    one = sets["double-colored", "test"]
-    corner = one.images[:, :, 0, 0].float()  # background: no digit reaches the corner
-    palette = torch.tensor(DOUBLE_COLORED_PALETTE).float()
-    assert (corner - palette[one.background]).abs().max() < 255 * 0.01 * 5
-    middle = one.images[:, :, 16, 16].float()
-    digit = palette[(one.foreground - 6) % 10]
-    is_digit = (middle - digit).abs().amax(1) < 255 * 0.01 * 5
-    is_ground = (middle - palette[one.background]).abs().amax(1) < 255 * 0.01 * 5
-    assert (is_digit | is_ground).all()
-    assert is_digit.float().mean() > 0.5
+def test_factors_are_tied_or_free(sets, variant, split):
+    factors = [getattr(sets[variant, split], factor) for factor in FACTORS_OF[variant]]
+    expected = 1 if split in ("train", "fit", "test-indomain") else pytest.approx(0.1, abs=0.04)
+    for one, other in itertools.combinations(factors, 2):
+        assert (one == other).float().mean().item() == expected
 
 
 def test_the_pairs_of_double_colored_are_the_published_ones():
@@ -184,12 +132,6 @@ def test_digits_of_full_mnist():
     assert torch.equal(select_digits("colored", "test", full)[0], full.test_images)
     assert torch.equal(select_digits("wildlife", "test", full)[0], full.train_images[50_000:])
     assert len(select_digits("wildlife", "dev", full)[0]) == 5000
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_fit_is_the_beginning_of_train(sets, variant):
-    fit, train = sets[variant, "fit"], sets[variant, "train"]
-    assert fit.sha256 == train.subset(slice(len(fit))).sha256
 
 
 # --- Always the same
@@ -231,25 +173,6 @@ def test_wildlife_equals_the_plain_loop(sets, digits, textures, split):
     images, labels = select_digits("wildlife", split, digits)
     plain = reference_wildlife(images[:300], draw_factors("wildlife", split, labels), textures)
     assert torch.equal(sets["wildlife", split].images[:300], plain)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 9), st.integers(0, 124), st.integers(0, 124))
-def test_a_crop_is_a_piece_of_the_padded_texture(textures, label, row, column):
-    texture = textures.foreground[label].numpy()
-    padded = np.pad(texture, ((3, 3), (3, 3), (0, 0)), mode="reflect")
-    expected = padded[row : row + 32, column : column + 32].transpose(2, 0, 1)
-    windows = texture_windows(textures.foreground)
-    assert windows.shape == (10, 125, 125, 3, 32, 32)
-    found = crop(windows, torch.tensor([label]), torch.tensor([[row, column]]))
-    assert (found[0].numpy() == expected).all()
-
-
-def test_every_crop_position_occurs(digits):
-    positions = draw_factors("wildlife", "train", digits.train_labels.repeat(10)).foreground_draw
-    assert positions.min() == 0
-    assert positions.max() == 124
-    assert positions[:, 0].unique().numel() == positions[:, 1].unique().numel() == 125
 
 
 colour = st.tuples(*[st.floats(0, 1, width=32)] * 3)

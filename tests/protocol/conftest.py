@@ -1,19 +1,16 @@
 """A row to vary, and the fixtures of the MNIST half."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-import torch
-from torch import nn
 
 from cgnlib.data.digits import Digits
-from cgnlib.data.finding import find_authors_weights
-from cgnlib.features import PerceptualFeatures
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.parameters import Parameters
-from cgnreport.protocol.rows import Row
+from cgnreport.protocol.rows import Row, frame_of
+from tests.mnist.conftest import make_features
 
 Make = Callable[..., Row]
 
@@ -31,6 +28,12 @@ def row() -> Make:
         return Row(**(given | changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def frame(row: Make) -> Callable[..., pd.DataFrame]:
+    """`frame({"seed": 0}, {"seed": 1})`: a frame of rows with these changes."""
+    return lambda *changes: frame_of([row(**change).cells() for change in changes])
 
 
 TINY = Parameters.load(
@@ -54,25 +57,11 @@ def build_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def make(build_once: None, digits: Digits) -> Callable[..., MnistStudy]:
     """A study on the embedded digits with small features; keywords change its parameters."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        blocks = [nn.Sequential(nn.Conv2d(c, 4, 3, 2, 1), nn.ReLU()) for c in (3, 4, 4, 4)]
 
     def study(**changes: Any) -> MnistStudy:
         made = MnistStudy(TINY.with_changes(**changes), device="cpu")
         made.digits, made.settings.digits = digits, digits.source
-        made.features = PerceptualFeatures("tiny", blocks)
+        made.features = make_features()
         return made
 
     return study
-
-
-@pytest.fixture(scope="session")
-def authors_file() -> Callable[[str], Path]:
-    """Path of the authors' weights of a variant; the test is skipped where they are not there."""
-
-    def find(variant: str) -> Path:
-        path = find_authors_weights(variant)
-        return path or pytest.skip(f"the authors' weights of {variant} are not there")
-
-    return find

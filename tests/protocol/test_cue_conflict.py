@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 
-from cgnlib.errors import Blocked
+from cgnlib.errors import Blocked, needed
 from cgnlib.imagenet.names import CATEGORIES
 from cgnlib.imagenet.normalisation import IMAGENET
 from cgnlib.imagenet.shape_bias import ShapeBias, shape_bias
@@ -46,8 +45,7 @@ def test_rows_carry_both_counts_and_the_decisions_as_n() -> None:
 
 
 def test_rows_of_a_part_say_so(there) -> None:
-    rows = lite0_rows(Parameters(seed=3), IMAGENET, enlarge=True)
-    assert isinstance(rows, pd.DataFrame)
+    rows = needed(lite0_rows(Parameters(seed=3), IMAGENET, enlarge=True))
     assert len(select(rows, stimuli=160, sample_seed=3, normalisation="imagenet", enlarge=True)) == len(rows) == 8
     assert rows["seed"].tolist() == [0] * 8 and all(seconds > 0 for seconds in rows["seconds"])
 
@@ -56,9 +54,7 @@ def test_published_rows_are_taken_before_stimuli_are_looked_for(build, monkeypat
     why = Blocked("missing cue-conflict", "fetch it")
     monkeypatch.setattr(module, "missing", lambda names, folder: why)
     paper = Parameters.load("paper")
-    rows = lite0_rows(paper)
-    assert isinstance(rows, pd.DataFrame)
-    assert select(rows, metric="decisions/shape")["n"].tolist() == [1200]
+    assert select(needed(lite0_rows(paper)), metric="decisions/shape")["n"].tolist() == [1200]
     assert [lite0_rows(paper.with_changes(reuse_rows=False))] == [why]
     with pytest.raises(SystemExit) as error:
         module.main([])

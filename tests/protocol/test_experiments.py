@@ -3,13 +3,18 @@
 import pytest
 
 from cgnlib.errors import Blocked, TrainingStopped, needed
-from cgnreport.protocol.experiments import Measured, collected, rows_of
+from cgnreport.protocol.experiments import Measure, Measured, Rows, Study, collected
+from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number, Setting
 from cgnreport.protocol.store import load
 
 pytestmark = pytest.mark.usefixtures("build")
 SETTING = Setting("mnist-ood", "colored", "original", "-", "smoke", "mnist-full", {"epochs": 1})
 BESIDE = Setting("mnist-indomain", "colored", "original", "-", "smoke", "mnist-full", {"epochs": 1})
+
+
+def rows_of(setting: Setting, seeds: list[int], measure: Measure, *, reuse: bool = True, beside: tuple = ()) -> Rows:
+    return Study(Parameters(reuse_rows=reuse)).rows(setting, measure, seeds, beside)
 
 
 def measured(seed: int) -> Measured:
@@ -23,9 +28,8 @@ def test_only_missing_seeds_are_measured() -> None:
         calls.append(seed)
         return measured(seed)
 
-    first = rows_of(SETTING, [0, 1], measure, reuse=True)
-    again = rows_of(SETTING, [0, 1, 2], measure, reuse=True)
-    assert not isinstance(first, Blocked) and not isinstance(again, Blocked)
+    rows_of(SETTING, [0, 1], measure)
+    again = needed(rows_of(SETTING, [0, 1, 2], measure))
     assert calls == [0, 1, 2]
     assert again["value"].tolist() == [50.0, 51.0, 52.0]
     assert set(again["seconds"]) == {2.0}
@@ -36,8 +40,8 @@ def test_only_missing_seeds_are_measured() -> None:
 
 def test_one_training_fills_several_experiments() -> None:
     both = {"mnist-ood": measured(0), "mnist-indomain": Measured([Number("accuracy/indomain", 99.0, 10)])}
-    rows_of(SETTING, [0], lambda seed: both, reuse=True, beside=[BESIDE])
-    rows = rows_of(BESIDE, [0], lambda seed: pytest.fail("measured again"), reuse=True)
+    rows_of(SETTING, [0], lambda seed: both, beside=(BESIDE,))
+    rows = rows_of(BESIDE, [0], lambda seed: pytest.fail("measured again"))
     assert not isinstance(rows, Blocked) and rows["value"].tolist() == [99.0]
 
 
@@ -47,15 +51,15 @@ def test_a_training_that_stops_leaves_the_rows_before_it() -> None:
             raise TrainingStopped("the masks collapsed")
         return measured(seed)
 
-    found = rows_of(SETTING, [0, 1], measure, reuse=True)
+    found = rows_of(SETTING, [0, 1], measure)
     assert isinstance(found, Blocked) and "colored, original, recipe -: the masks collapsed" in str(found)
     assert load("smoke", "mnist-ood")["seed"].tolist() == [0]
 
 
 def test_what_is_not_to_be_had_is_said_once_beside_what_is() -> None:
     blocked = Blocked("the authors' weights are missing", "fetch them")
-    found = rows_of(SETTING, [0], lambda seed: needed(blocked), reuse=True)
+    found = rows_of(SETTING, [0], lambda seed: needed(blocked))
     assert isinstance(found, Blocked) and found == blocked
-    there = rows_of(BESIDE, [0], measured, reuse=True)
+    there = rows_of(BESIDE, [0], measured)
     rows, why = collected([found, blocked, there])
     assert (len(rows), why, str(why[0])) == (1, [blocked], "the authors' weights are missing: fetch them")

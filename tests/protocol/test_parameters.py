@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from cgnlib.paths import project_root
 from cgnreport.protocol import parameters as module
 from cgnreport.protocol.parameters import (
     PROFILES,
@@ -15,8 +14,6 @@ from cgnreport.protocol.parameters import (
     page_parameters,
     parameter_file,
     read_file,
-    reference,
-    schema,
 )
 
 
@@ -43,12 +40,9 @@ def test_flat_and_nested_names_go_together() -> None:
     ("given", "words"),
     [
         ({"sede": 3}, "unknown parameter 'sede'; did you mean 'seed'?"),
-        ({"classifier_epoch": 3}, "did you mean 'classifier_epochs'?"),
         ({"mnist": {}}, "unknown parameter 'mnist'"),
         ({"seed": -1}, "parameter 'seed' is -1: input should be greater than or equal to 0"),
-        ({"seed": 1.0}, "parameter 'seed' is 1.0"),
         ({"seed": True}, "parameter 'seed' is True"),
-        ({"seed": None}, "parameter 'seed' is None"),
         ({"counterfactuals": "1e5"}, "written in digits"),
         ({"reuse_rows": 1}, "should be a valid boolean"),
         ({"profile": "quik"}, "did you mean 'quick'?"),
@@ -58,9 +52,7 @@ def test_flat_and_nested_names_go_together() -> None:
         ({"variants": []}, "at least one item"),
         ({"variants": ["wildlife", "wildlife"]}, "no item twice"),
         ({"ratio_values": [1, 0]}, "parameter 'ratio_values' is 0: input should be greater than or equal to 1"),
-        ({"train_images": 0}, "greater than or equal to 10"),
         ({"imagenet_samples": 3}, "parameter 'imagenet_samples' is 3"),
-        ({"data_folder": 3}, "should be a valid string"),
     ],
 )
 def test_bad_values_are_named(given: dict[str, Any], words: str) -> None:
@@ -109,23 +101,14 @@ def test_the_set_up_cell_can_be_run_again_after_any_cell() -> None:
     assert page_parameters(page).seed == 4
 
 
-def test_a_misspelt_name_stops_the_page_until_it_is_corrected() -> None:
-    page: dict[str, Any] = {"profile": "smoke", "sede": 3}
-    with pytest.raises(ParameterError, match="did you mean 'seed'"):
+@pytest.mark.parametrize("wrong", [{"sede": 3}, {"seed": "3"}])
+def test_what_is_wrong_stops_the_page_until_it_is_corrected(wrong: dict[str, Any]) -> None:
+    page: dict[str, Any] = {"profile": "smoke", **wrong}
+    with pytest.raises(ParameterError, match="did you mean 'seed'|parameter 'seed' is '3'"):
         page_parameters(page)
     page["seed"] = 3
     assert page_parameters(page).seed == 3
 
 
-def test_a_wrong_value_stops_the_page_until_it_is_corrected() -> None:
-    page: dict[str, Any] = {"profile": "smoke", "seed": "3"}
-    with pytest.raises(ParameterError, match="parameter 'seed' is '3'"):
-        page_parameters(page)
-    page |= {"seed": 3}
-    assert page_parameters(page).seed == 3
-
-
-def test_editors_and_readers_get_what_the_model_says() -> None:
-    assert (project_root() / "params" / "schema.json").read_text() == schema(), "python -m cgnreport.build parameters"
-    assert (project_root() / "book" / "parameters.md").read_text().endswith(reference())
+def test_every_parameter_is_documented() -> None:
     assert all(field.description for field in flat_fields().values())

@@ -7,14 +7,8 @@ import pandas as pd
 import pytest
 
 from cgnlib.statistics import Unit
-from cgnreport.protocol.rows import ResultsError, frame_of
+from cgnreport.protocol.rows import ResultsError
 from cgnreport.protocol.summary import beside_published, difference, difference_over_runs, interval_of, summarise
-
-
-@pytest.fixture
-def frame(row):
-    """A frame of rows with these changes."""
-    return lambda *changes: frame_of([row(**change).cells() for change in changes])
 
 
 def of_cgns(*values: float, **more: Any) -> list[dict[str, Any]]:

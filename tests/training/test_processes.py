@@ -75,12 +75,6 @@ def test_processes_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> N
         launched("cpu", "float32")
 
 
-def test_precision() -> None:
-    for precision, kind in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        with alone("cpu", precision).autocast():
-            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind
-
-
 def test_the_import_changes_nothing_beyond_itself() -> None:
     assert "PYTORCH_NVML_BASED_CUDA_CHECK" not in os.environ  # with it a GPU counts that torch cannot use
     assert not logging.getLogger("lightning_fabric.utilities.rank_zero").isEnabledFor(logging.INFO)

@@ -29,7 +29,6 @@ GOOD = {"weight": torch.ones(1, 3), "bias": torch.ones(1)}
     [
         (None, "does not exist"),
         ("truncated", "is truncated or corrupt"),
-        ("garbage", "is (truncated or corrupt|not a plain state dict)"),
         ({"weight": Evil()}, "is not a plain state dict"),
         ([1, 2], "holds a list, not a state dict"),
         ({"weight": GOOD["weight"]}, r"is of another architecture \(missing \['bias'\], extra \[\]\)"),
@@ -40,9 +39,7 @@ GOOD = {"weight": torch.ones(1, 3), "bias": torch.ones(1)}
 def test_weights_that_cannot_be_used_are_named(tmp_path: Path, monkeypatch, content, message: str) -> None:
     monkeypatch.chdir(tmp_path)
     path, layer = tmp_path / "w.pth", nn.Linear(3, 1)
-    if content == "garbage":
-        path.write_bytes(os.urandom(500))
-    elif content is not None:
+    if content is not None:
         torch.save(GOOD if content == "truncated" else content, path)
     if content == "truncated":
         path.write_bytes(path.read_bytes()[:300])

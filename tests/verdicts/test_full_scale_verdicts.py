@@ -12,7 +12,7 @@ from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.store import load
 from cgnreport.verdicts.chosen import Chosen, full_scale
 from cgnreport.verdicts.claims import CLAIMS
-from cgnreport.verdicts.model import Verdict, records
+from cgnreport.verdicts.model import Verdict
 from cgnreport.verdicts.scorecard import claim_verdicts, published_verdict, scorecard
 
 # Claim, variant or world: verdict, number, ends of its interval, what the interval is over.
@@ -60,34 +60,31 @@ CHOSEN = {
 }
 
 
-def lines(verdicts: list[Verdict]) -> list[list[str]]:
-    return [
-        [
-            *(each["claim"], each["variant"], each["verdict"].replace(" ", "-")),
-            *(f"{each[name]:.4f}" for name in ("number", "low", "high")),
-            each["interval_over"],
-        ]
-        for each in records(verdicts)
-        if each["number"] is not None
-    ]
+def lines(verdicts: list[Verdict]) -> list[str]:
+    return sorted(
+        f"{each.claim} {each.variant} {each.status.replace(' ', '-')} {number.value:.4f} {number.low:.4f} "
+        f"{number.high:.4f} {number.unit.value}"
+        for verdict in verdicts
+        for each in verdict.findings
+        if (number := each.interval)
+    )
 
 
-def table(text: str) -> list[list[str]]:
-    return sorted(line.split() for line in text.strip().splitlines())
+def table(text: str) -> list[str]:
+    return sorted(" ".join(line.split()) for line in text.strip().splitlines())
 
 
 def test_verdicts_of_full_scale() -> None:
     verdicts = claim_verdicts(full_scale(), own=False)
     assert list(verdicts) == list(CLAIMS)
-    found = lines(list(verdicts.values()))
-    assert sorted(line for line in found) == table(OURS)
+    assert lines(list(verdicts.values())) == table(OURS)
     assert {verdict.status for claim, verdict in verdicts.items() if "mnist" in claim} == {"reproduced"}
 
 
 def test_published_verdicts_stand_beside_those_of_another_scale() -> None:
     verdict = published_verdict("claim2-mnist", Parameters(), "authors")
     assert verdict is not None
-    assert sorted(lines([verdict])) == table(AUTHORS)
+    assert lines([verdict]) == table(AUTHORS)
     assert published_verdict("claim2-mnist", full_scale()) is None
 
 
