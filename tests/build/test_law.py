@@ -54,3 +54,12 @@ def test_drawing_judging_and_building_import_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", PROBE, *names], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == []
+
+
+def test_every_test_file_is_collected() -> None:
+    """pytest leaves out folders of some names, such as build, unless it is told otherwise."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", ""]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    collected = {line.partition(":")[0] for line in done.stdout.splitlines()}
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert files - collected == set()
