@@ -14,7 +14,7 @@ from cgnlib.imagenet.training import ImageNetTrainer
 from cgnlib.imagenet.u2net import FULL, U2Net
 from cgnlib.randomness import generator
 
-MEMORY_LIMIT = 24e9  # bytes: the seed's GPU had as much
+MEMORY_LIMIT = 24e9  # bytes: the study's GPU had as much
 
 
 @pytest.mark.slow
