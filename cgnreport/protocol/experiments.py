@@ -49,13 +49,14 @@ class Study:
 
         measure: numbers at a seed or, where one training gives those of several experiments, numbers by experiment;
         these are kept under `beside`. It is called for seeds without rows or, if parameters do not reuse rows, for all.
-        Returns Blocked where a training stopped, or something that it needs is not to be had.
+        Where a training stopped, or something that it needs is not to be had, the rows of the other seeds, with the
+        reason in `attrs["blocked"]`; Blocked without any rows.
         """
         if isinstance(setting, Blocked):
             return setting
         reuse = self.parameters.reuse_rows
         stored = load(setting.profile, setting.experiment, published=reuse, own=reuse)
-        kept, parts = setting.of(stored), []
+        kept, parts, blocked = setting.of(stored), [], []
         for seed in [self.parameters.seed] if seeds is None else seeds:
             there = kept.loc[kept["seed"] == seed]
             if len(there):
@@ -64,20 +65,27 @@ class Study:
             try:
                 found = measure(seed)
             except Unavailable as error:
-                return error.blocked
+                blocked.append(error.blocked)
+                continue
             except TrainingStopped as stop:
-                return Blocked(f"{setting.dataset}, {setting.method}, recipe {setting.recipe}: {stop}")
+                blocked.append(Blocked(f"{setting.dataset}, {setting.method}, recipe {setting.recipe}: {stop}"))
+                continue
             by_experiment = {setting.experiment: found} if isinstance(found, Measured) else found
             for each in (setting, *(other for other in beside if isinstance(other, Setting))):
                 numbers, seconds = by_experiment[each.experiment].numbers, by_experiment[each.experiment].seconds
                 frame = keep(each.row(number, seed, device=self.device, seconds=seconds) for number in numbers)
                 if each is setting:
                     parts.append(frame)
-        return joined(parts)
+        if blocked and not parts:
+            return blocked[0]
+        rows = joined(parts)
+        rows.attrs["blocked"] = tuple(blocked)
+        return rows
 
 
 def collected(parts: Iterable[Rows]) -> tuple[pd.DataFrame, list[Blocked]]:
     """All rows as one frame, and what could not be done, each reason once."""
     parts = list(parts)
-    rows = joined(part for part in parts if isinstance(part, pd.DataFrame))
-    return rows, list(dict.fromkeys(part for part in parts if isinstance(part, Blocked)))
+    why = [(part,) if isinstance(part, Blocked) else part.attrs.get("blocked", ()) for part in parts]
+    rows = joined(part.copy() for part in parts if isinstance(part, pd.DataFrame))
+    return rows, list(dict.fromkeys(each for reasons in why for each in reasons))

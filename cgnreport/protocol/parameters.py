@@ -242,7 +242,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
 # --- Notebooks --------------------------------------------------------------------------------------------------------
 
-_PAGE = "_page_parameters"  # where a notebook's namespace keeps the names of its parameters
+_PAGE = "_page_parameters"  # in a notebook's namespace once its parameters were read
 
 
 def page_parameters(namespace: dict[str, Any]) -> Parameters:
@@ -250,22 +250,28 @@ def page_parameters(namespace: dict[str, Any]) -> Parameters:
 
     At the first call every plain value there counts as a parameter, so that a misspelt one (which papermill only warns
     of) is an error; it is then taken out of the namespace, and to run the corrected cell is enough. Later calls read
-    the same names again, whatever else the cells have assigned. Raises ParameterError.
+    all values that are named like parameters, whatever else the cells have assigned. Raises ParameterError, also where
+    a profile is named and the values are still those of another.
     """
-    names = namespace.get(_PAGE)
-    if names is None:
-        plain = (str, int, float, bool, list, tuple, dict, type(None))
-        mine = (name for name in namespace if name.islower() and not name.startswith("_"))
-        names = tuple(name for name in mine if isinstance(namespace[name], plain))
-        for name in names:
-            try:
-                _known("parameter", name, PLACES)
-            except ParameterError:
-                del namespace[name]
-                raise
-    given = {name: namespace[name] for name in names if name in namespace}
-    parameters = Parameters.load(given.get("profile", "quick"), given)
-    namespace[_PAGE] = names
+    plain = (str, int, float, bool, list, tuple, dict, type(None))
+    names = [name for name in namespace if name.islower() and not name.startswith("_")]
+    names = [name for name in names if isinstance(namespace[name], plain)]
+    for name in names if _PAGE not in namespace else ():
+        try:
+            _known("parameter", name, PLACES)
+        except ParameterError:
+            del namespace[name]
+            raise
+    given = {name: namespace[name] for name in names if name in PLACES}
+    profile, quick = given.get("profile", "quick"), Parameters().flat()
+    parameters, scale = Parameters.load(profile, given), Parameters.load(profile).flat()
+    others = [name for name in given if name not in ("profile", "seed", "data_folder")]
+    if all(parameters.flat()[name] == quick[name] for name in others) and any(quick[n] != scale[n] for n in others):
+        raise ParameterError(
+            f"profile is {profile!r}, but all values of the page are those of quick: hand the profile's file over, "
+            f"papermill -f params/{profile}.yaml, or change the values, too"
+        )
+    namespace[_PAGE] = True
     return parameters
 
 

@@ -1,5 +1,6 @@
 """What a result was computed with: code version, processor, threads, library versions."""
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -20,16 +21,20 @@ INSTRUCTION_SETS = (
 )  # fmt: skip
 
 
+PROSE = ("results", "README.md", "book")  # changes there change no number
+
+
 def code_version() -> str:
-    """The git commit ("050a6ce", "-dirty" where files differ), or "cgnlib 0.1.0" outside a checkout."""
+    """The git commit ("050a6ce", "-dirty" where code or parameters differ), or "cgnlib 0.1.0" outside a checkout."""
     root = project_root()
     if (root / ".git").exists():
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude", "*"]
+        git = ["git", "-C", str(root)]
+        changed = ["status", "--porcelain", "--untracked-files=no", "--", ".", *(f":(exclude){name}" for name in PROSE)]
         try:
-            found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-            if found.returncode == 0 and found.stdout.strip():
-                return found.stdout.strip()
-        except (OSError, subprocess.TimeoutExpired):
+            run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=20, check=True)
+            commit = run([*git, "describe", "--always", "--exclude", "*"]).stdout.strip()
+            return f"{commit}-dirty" if run([*git, *changed]).stdout.strip() else commit
+        except (OSError, subprocess.SubprocessError):
             pass
     return f"cgnlib {__version__}"
 

@@ -116,7 +116,8 @@ def judged(claim: str, item: Item, chosen: Chosen) -> Verdict:
     if claim in ON_MNIST:
         return ON_MNIST[claim](rows, recipe, parameters.mnist.variants)
     if claim in ON_IMAGENET:
-        return ON_IMAGENET[claim](rows, missing([CLAIMS[claim].needs], parameters))
+        files = missing([CLAIMS[claim].needs], parameters) if chosen.own else Blocked("no published rows")
+        return ON_IMAGENET[claim](rows, files)
     if claim == "gradcam-mnist":
         return mnist.gradcam(rows, recipe)
     return failures.failure(claim, rows) if CLAIMS[claim].failure else failures.baseline(rows)

@@ -123,5 +123,6 @@ def test_verdicts_are_kept_as_data_with_the_hash_of_their_rules() -> None:
     found = json.loads((project_root() / "results" / "claims.json").read_text(encoding="utf-8"))
     assert {each["recipe"] for each in found} >= {"robust", "authors", "paper", "toy"}
     assert all(len(each["rules"]) == 12 for each in found)
+    assert len({(each["claim"], each["recipe"], each["method"], each["variant"]) for each in found}) == len(found)
     reproduced = [each for each in found if each["verdict"] == "reproduced"]
     assert reproduced and all(each["low"] <= each["number"] <= each["high"] for each in reproduced)
