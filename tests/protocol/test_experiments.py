@@ -54,7 +54,7 @@ def test_a_training_that_stops_leaves_the_rows_before_it() -> None:
     found = rows_of(SETTING, [0, 1], measure)
     rows, why = collected([found])
     assert rows["seed"].tolist() == load("smoke", "mnist-ood")["seed"].tolist() == [0], "the other seed is shown"
-    assert ["colored, original, recipe -: the masks collapsed"] == [str(each) for each in why]
+    assert [str(each) for each in why] == ["colored, original, recipe -: the masks collapsed"]
 
 
 def test_what_is_not_to_be_had_is_said_once_beside_what_is() -> None:
