@@ -25,7 +25,7 @@ def keep(*changes: dict[str, Any]) -> None:
 
 
 def published(report, name: str) -> pd.DataFrame:
-    return pd.read_csv(report.root / "results" / "quick" / f"{name}.csv")
+    return pd.read_csv(report.root / "results" / "quick" / f"{name}.csv", dtype={"code": str})
 
 
 def test_publishing_copies_tables_and_small_figures_only(report, build: Path) -> None:
