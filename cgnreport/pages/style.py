@@ -32,6 +32,18 @@ METHOD_LABELS = {
     "oracle": "oracle",
     "original+oracle": "original + oracle",
 }
+METHOD_LABELS |= {  # without a CGN
+    "border-colour": "border, per channel",
+    "border-grey": "border, grey",
+    "border-cut": "border, cut",
+    "border-stretched": "border, stretched",
+    "grey": "grey",
+    "edges": "edges",
+    "recolour": "recolour",
+    "paste": "paste",
+    "augmix": "AugMix",
+    "oracle-stretched": "oracle, stretched",
+}
 METHOD_COLOURS = {"original": NEUTRAL, "cgn": ACCENT, "original+cgn": ACCENT, "oracle": INK, "original+oracle": INK}
 METHOD_COLOURS |= dict.fromkeys(["gan", "original+gan"], "#8C7A5B")
 METHOD_COLOURS |= dict.fromkeys(["cgn-tied", "original+cgn-tied", "original+cgn-short"], "#C99BB5")

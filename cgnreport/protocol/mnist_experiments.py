@@ -40,7 +40,7 @@ def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str,
     def measure(seed: int) -> dict[str, Measured]:
         _, history, seconds = study.classifier(variant, training(), seed)
         return {
-            name: Measured([number for split in splits for number in _accuracies(history, split)], seconds)
+            name: Measured([number for split in splits for number in accuracy_numbers(history, split)], seconds)
             for name, splits in ACCURACIES.items()
         }
 
@@ -82,7 +82,7 @@ def ratio_rows(study: MnistStudy, variant: str, size: int, ratio: int, recipe: s
         generated = study.counterfactuals(cgn, n=size, ratio=ratio)
         training = concatenate([study.images(variant, "train"), generated], f"{variant}/original+cgn")
         _, history, seconds = study.classifier(variant, training, seed)
-        return Measured(_accuracies(history, "test"), seconds)
+        return Measured(accuracy_numbers(history, "test"), seconds)
 
     setting = study.settings.ratio(variant, size, ratio, recipe)
     return study.rows(setting, measure, study.settings.classifier_seeds)
@@ -211,7 +211,7 @@ def control_numbers(control: Control, readers: dict[str, float]) -> list[Number]
     return numbers + [Number(metric, value, control.n, "fraction") for metric, value in masks.items()]
 
 
-def _accuracies(history: pd.DataFrame, split: str) -> list[Number]:
+def accuracy_numbers(history: pd.DataFrame, split: str) -> list[Number]:
     """accuracy/<split> at the last epoch and, for test splits, at the best one, as the study reports it."""
     values = history.loc[history["split"] == split].sort_values(by="epoch")
     accuracies, n = [float(accuracy) for accuracy in values["accuracy"]], int(values["n"].iloc[-1])

@@ -17,6 +17,7 @@ from cgnlib.mnist.names import N_CLASSES, VARIANTS
 from cgnlib.mnist.recipes import (
     CLASSIFIER_VERSION,
     GAN_VERSION,
+    WITHOUT_CGN_VERSION,
     AdversarialRecipe,
     AnyRecipe,
     ClassifierConfig,
@@ -24,11 +25,12 @@ from cgnlib.mnist.recipes import (
     recipe_hash,
 )
 from cgnlib.paths import file_sha256, project_root
-from cgnreport.protocol.parameters import METHODS, Parameters
+from cgnreport.protocol.parameters import METHODS, WITHOUT_CGN, Parameters
 from cgnreport.protocol.rows import Setting
 
 # What each method's training set is made of.
 METHOD_PARTS = {method: tuple(method.split("+")) for method in METHODS} | {"oracle": ("free",)}
+AUGMENTED = ("recolour", "paste", "augmix")  # without a CGN: random draws, as many as others draw counterfactuals
 CGN_METHODS = tuple(method for method in METHODS if "cgn" in method)
 READER_EPOCHS = 4  # of the factor readers: on 40,000 images two already read 97 to 100 % of double-colored factors
 TRAINING_COUNTERFACTUALS = 40_000  # at most, of each CGN of mnist-training: enough for what one CGN can show
@@ -42,6 +44,7 @@ EXPERIMENTS = (
     "mnist-control",
     "mnist-gradcam",
     "mnist-training",
+    "mnist-without-cgn",
 )
 
 
@@ -76,6 +79,7 @@ class MnistSettings:
         # Of mnist-training: random seeds of its CGNs, the classifier of each, and the counterfactuals it is trained on.
         self.training_seeds = range(seed, seed + mnist.training_seeds)
         self.training_classifier = replace(self.classifier, epochs=min(TRAINING_EPOCHS, mnist.classifier_epochs))
+        self.without_cgn_seeds = range(seed, seed + mnist.without_cgn_seeds)
         self.training_size = min(TRAINING_COUNTERFACTUALS, mnist.counterfactuals)
 
     # --- Data -------------------------------------------------------------------------------------------------------
@@ -171,6 +175,14 @@ class MnistSettings:
         params |= {"generated": self.training_size, "cf_ratio": self.mnist.cf_ratio, "sample_seed": SAMPLE_SEED}
         return needed(self._setting("mnist-training", variant, "cgn", cgn, params)), cgn
 
+    def without_cgn(self, variant: str, method: str) -> Setting | Blocked:
+        """The task of claims 2 and 3 with one of `parameters.WITHOUT_CGN`."""
+        params = classifier_params(self.classifier) | {"train_images": self.mnist.train_images or "all"}
+        if known("method", method, WITHOUT_CGN) in AUGMENTED:
+            params["generated"] = self.mnist.counterfactuals
+        params["version"] = WITHOUT_CGN_VERSION
+        return self._setting("mnist-without-cgn", variant, method, None, params)
+
     def plan(self, experiment: str, recipe: str | None = None) -> Iterator[Setting]:
         """Every setting of an experiment at these parameters; recipe: of the CGN, by default ours."""
         mnist, found = self.mnist, []
@@ -188,6 +200,8 @@ class MnistSettings:
         elif experiment == "mnist-training":
             ways = product(mnist.variants, mnist.trainings or (), self.training_seeds)
             found = [self.training(variant, training, seed)[0] for variant, training, seed in ways]
+        elif experiment == "mnist-without-cgn":
+            found = [self.without_cgn(v, m) for v, m in product(mnist.variants, mnist.without_cgn)]
         return (setting for setting in found if isinstance(setting, Setting))
 
     def _method_params(self, method: str) -> dict[str, Any]:

@@ -29,12 +29,26 @@ Training = Literal[
     "published-rates",
     "published-start",
 ]
+WithoutCGN = Literal[
+    "border-colour",
+    "border-grey",
+    "border-cut",
+    "border-stretched",
+    "grey",
+    "edges",
+    "recolour",
+    "paste",
+    "augmix",
+    "oracle",
+    "oracle-stretched",
+]
 ImageNetMethod = Literal["original", "original+gan", "original+cgn-short", "original+cgn", "original+oracle"]
 Ablation = Literal["shape", "text", "bg", "rec", "fill"]
 
 PROFILES: tuple[str, ...] = get_args(Profile)
 METHODS: tuple[str, ...] = get_args(Method)
 TRAININGS: tuple[str, ...] = get_args(Training)
+WITHOUT_CGN: tuple[str, ...] = get_args(WithoutCGN)
 IMAGENET_METHODS: tuple[str, ...] = get_args(ImageNetMethod)
 
 
@@ -106,6 +120,10 @@ class MnistParameters(_Half):
     )
     training_images: Annotated[int, Field(ge=64)] = _field(50_000, "images each of these CGNs sees")
     training_seeds: Count = _field(1, "CGNs trained in each of those ways")
+    without_cgn: Items[WithoutCGN] = _field(
+        ("border-stretched", "paste"), "ways to the task of claim 2 for which nothing is generated, and its ceilings"
+    )
+    without_cgn_seeds: Count = _field(1, "classifiers trained in each of those ways")
 
 
 class ImageNetParameters(_Half):

@@ -1,0 +1,111 @@
+"""Does it take a CGN? Whether a variant tells counterfactuals from methods for which nothing is generated.
+
+The rule was fixed before the first run of these methods. It is not a claim of the study: it says what claim 2 is worth.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cgnlib.errors import Blocked
+from cgnlib.mnist.names import VARIANTS
+from cgnlib.statistics import Interval
+from cgnreport.protocol.parameters import WITHOUT_CGN
+from cgnreport.protocol.rows import select
+from cgnreport.protocol.summary import interval_of
+from cgnreport.verdicts.control import cut_short
+from cgnreport.verdicts.sentences import plural
+
+RULE = (
+    "A variant discriminates where the 95 % interval of the out-of-domain accuracy of counterfactuals lies above that "
+    "of the best method for which nothing is generated. Of counterfactuals the better of 'cgn' and 'original+cgn' "
+    "counts, of the other methods that with the highest mean; our CGN and the authors' weights are judged each for "
+    "itself. Both are chosen on the test images. A variant is said to discriminate only where all of these methods "
+    "have rows."
+)
+METHODS = tuple(method for method in WITHOUT_CGN if not method.startswith("oracle"))
+_FRAME = "that no digit touches the border (frame prior)"
+TOLD = {  # what a method is told beside images and their class labels
+    "border-colour": _FRAME,
+    "border-grey": f"{_FRAME}; that hue does not matter",
+    "border-cut": f"{_FRAME}; that contrast does not matter",
+    "border-stretched": f"{_FRAME}; that contrast does not matter",
+    "grey": "that hue does not matter",
+    "edges": "that contrast and what is inside an outline do not matter",
+    "recolour": "that hue and contrast do not matter",
+    "paste": f"{_FRAME}, from which masks are found; that the class is the shape's",
+    "augmix": "that small changes of place, colour and contrast do not matter",
+    "cgn": f"our CGN: {_FRAME}, from which masks are found; that the class is the shape's. The authors': that masks "
+    "are black and white, and the features of a network trained on ImageNet",
+}
+
+
+@dataclass(frozen=True)
+class Discrimination:
+    """One variant, for CGNs of one recipe. cgn, without: out-of-domain accuracies in percent, of the methods `method`
+    and `best`; None where there are no rows. untested: why nothing is said.
+    """
+
+    variant: str
+    recipe: str
+    method: str = ""
+    cgn: Interval | None = None
+    best: str = ""
+    without: Interval | None = None
+    untested: Blocked | None = None
+
+    @property
+    def discriminates(self) -> bool | None:
+        """Whether the variant does; None where it is not tested."""
+        if self.untested or self.cgn is None or self.without is None:
+            return None
+        return self.cgn.low > self.without.high
+
+
+def discriminations(
+    ood: pd.DataFrame, others: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS
+) -> list[Discrimination]:
+    """The rule applied to rows of mnist-ood and of mnist-without-cgn, a variant at a time."""
+    return [_judged(ood, others, recipe, variant) for variant in variants]
+
+
+def _judged(ood: pd.DataFrame, others: pd.DataFrame, recipe: str, variant: str) -> Discrimination:
+    about = {"dataset": variant, "metric": "accuracy/test", "epoch": "last"}
+    ours = _best(select(ood, recipe=recipe, **about), ("cgn", "original+cgn"))
+    theirs = _best(select(others, **about), METHODS)
+    if not ours or not theirs:
+        missing = "counterfactuals" if not ours else "methods without a CGN"
+        return Discrimination(variant, recipe, untested=Blocked(f"no rows of {missing}"))
+    (method, counted, cgn), (best, _, without) = ours, theirs
+    found = Discrimination(variant, recipe, method, cgn, best, without)
+    left_out = [name for name in METHODS if select(others, method=name, **about).empty]
+    why = cut_short(counted)
+    if found.discriminates and left_out:
+        why = why or Blocked(f"no rows of {', '.join(left_out)}")
+    return Discrimination(variant, recipe, method, cgn, best, without, why)
+
+
+def _best(rows: pd.DataFrame, methods: Sequence[str]) -> tuple[str, pd.DataFrame, Interval] | None:
+    """Of the methods with rows the one with the highest mean, its rows and interval."""
+    frames = {method: select(rows, method=method) for method in methods}
+    found = [(method, frame, interval_of(frame)) for method, frame in frames.items() if len(frame)]
+    return max(found, key=lambda each: each[2].value, default=None)
+
+
+def first_line(judged: Sequence[Discrimination]) -> str:
+    """What claim 2 says first: on which variants counterfactuals beat methods without a CGN, and on which not."""
+    tested = [each for each in judged if each.discriminates is not None]
+    if not tested:
+        return "Whether it takes a CGN is not tested."
+    ties = [each for each in tested if not each.discriminates]
+    if not ties:
+        return f"It takes a CGN: on {plural(len(tested), 'variant')} no method without one comes near it."
+    parts = [
+        f"{each.variant} (CGN {each.cgn.text()} %, {each.best} {each.without.text()} %)"
+        for each in ties
+        if each.cgn and each.without
+    ]
+    words = f"It does not take a CGN on {len(ties)} of {plural(len(tested), 'variant')}: {'; '.join(parts)}"
+    held = [each.variant for each in tested if each.discriminates]
+    return f"{words}. It does on {' and '.join(held)}." if held else f"{words}."

@@ -1,0 +1,64 @@
+"""The experiment that asks whether it takes a CGN."""
+
+from collections.abc import Callable
+
+import pytest
+
+from cgnlib.errors import needed
+from cgnlib.mnist.variants import make_variant
+from cgnlib.mnist.without_cgn import AUGMENTATION, PREPROCESSING
+from cgnreport.protocol import without_cgn
+from cgnreport.protocol.mnist import MnistStudy
+from cgnreport.protocol.mnist_settings import AUGMENTED
+from cgnreport.protocol.parameters import WITHOUT_CGN
+from cgnreport.protocol.rows import select
+from cgnreport.protocol.without_cgn import ORACLES, same_colour, training_set, without_cgn_rows
+
+Make = Callable[..., MnistStudy]
+
+
+def test_names_are_the_same_everywhere() -> None:
+    assert (*PREPROCESSING, *AUGMENTATION, *ORACLES) == WITHOUT_CGN
+    assert tuple(AUGMENTATION) == AUGMENTED
+
+
+def test_rows_of_both_tables_from_one_training(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = needed(without_cgn_rows(make(), "double-colored", "border-cut"))
+    metrics = ["indomain", "test", "test/other-colours", "test/same-colour", "test/worst-class", "train"]
+    assert sorted(set(rows["metric"])) == [f"accuracy/{name}" for name in metrics]
+    n = {name: select(rows, metric=f"accuracy/test{name}", epoch="last")["n"].item() for name in
+         ("", "/other-colours", "/same-colour")}  # fmt: skip
+    assert n["/other-colours"] + n["/same-colour"] == n[""] == 40
+    monkeypatch.setattr(without_cgn, "train_classifier", lambda *_, **__: pytest.fail("something was trained"))
+    again = needed(without_cgn_rows(make(reuse_rows=True), "double-colored", "border-cut"))
+    assert len(again) == len(rows)
+
+
+def test_test_images_are_preprocessed_and_never_augmented(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, bool] = {}
+    study = make(variants=["colored"])
+    plain = study.images("colored", "test").sha256
+
+    def stop(_: object, tests: dict[str, object], *__: object, **___: object) -> None:
+        seen[name] = tests["test"].sha256 == plain  # pyright: ignore[reportAttributeAccessIssue]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(without_cgn, "train_classifier", stop)
+    for name in WITHOUT_CGN:
+        with pytest.raises(KeyboardInterrupt):
+            without_cgn_rows(study, "colored", name)
+    assert {name for name, same in seen.items() if same} == {*AUGMENTATION, "oracle"}
+
+
+def test_augmentations_draw_as_many_images_as_others_draw_counterfactuals(make: Make) -> None:
+    study = make()
+    assert len(training_set(study, "double-colored", "paste", 0)) == study.mnist.counterfactuals == 70
+    assert len(training_set(study, "double-colored", "border-cut", 0)) == 80
+
+
+def test_one_in_ten_test_digits_has_the_colour_of_its_background(make: Make) -> None:
+    images = make_variant("double-colored", "test", make().digits)
+    same = same_colour(images)
+    assert same.float().mean() == pytest.approx(0.1, abs=0.02)
+    spread = images.images.float().flatten(2).std(2).max(1).values
+    assert spread[same].max() < 10 < spread[~same].min()  # of 255 levels: noise alone, and colours that differ
