@@ -50,13 +50,13 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def without_flock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system that cannot lock; a lock by file counts as left behind after a tenth of a second."""
+    """A file system that cannot lock; a lock by file, untouched for a tenth of a second, counts as left behind."""
 
     def refuse(*arguments: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    monkeypatch.setattr("cgnlib.locking.HELD_SECONDS", 0.1)
+    monkeypatch.setattr("cgnlib.locking.STALE", 0.1)
 
 
 @pytest.fixture(scope="session")

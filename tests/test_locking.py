@@ -1,6 +1,7 @@
 """One holder at a time, with real locks and with soft ones."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def either_way(request: pytest.FixtureRequest) -> None:
 def test_a_second_one_says_that_it_waits_and_then_has_it(
     tmp_path: Path, either_way: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locking, "HELD_SECONDS", 30.0)
+    monkeypatch.setattr(locking, "STALE", 30.0)
     order, waits = [], threading.Event()
     monkeypatch.setattr(locking.tqdm, "write", lambda text, file: (order.append(text), waits.set()))
 
@@ -43,6 +44,24 @@ def test_a_lock_ends_with_its_block_also_after_an_error(tmp_path: Path, either_w
     with locked(tmp_path / "lock"):
         pass
     assert not (tmp_path / "lock.held").exists()
+
+
+def test_a_waiter_gives_up_on_no_holder_that_lives_and_shows_that_it_waits(tmp_path: Path, without_flock: None) -> None:
+    """The holder needs five times as long as what counts as left behind."""
+    beats, held = [], threading.Event()
+
+    def hold() -> None:
+        with locked(tmp_path / "lock"):
+            held.set()
+            time.sleep(5 * locking.STALE)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    with locked(tmp_path / "lock", beat=lambda: beats.append(thread.is_alive())):
+        pass
+    thread.join(10)
+    assert beats.count(True) > 1
 
 
 def test_what_a_killed_process_left_behind_is_named(tmp_path: Path, without_flock: None) -> None:
