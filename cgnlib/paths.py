@@ -1,8 +1,10 @@
 """Where the project lies, where everything that it makes goes, and how a file gets there whole."""
 
 import contextlib
+import glob
 import hashlib
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,9 +32,9 @@ def build_folder() -> Path:
 def atomic_file(path: Path) -> Iterator[Path]:
     """A path to write to; on the disk in full, it replaces `path` when the block ends well.
 
-    Raises OSError where that cannot be written.
+    What a writer that was killed left beside it is removed. Raises OSError where that cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = own_file(path.with_name(f".{path.name}."), ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
@@ -48,6 +50,30 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def own_file(before: Path, after: str) -> Path:
+    """A file that no other process on any machine writes to: `before` + machine.process + `after`.
+
+    Those of processes of this machine that run no more are removed.
+    """
+    mine = f"{before.name}{platform.node()}."
+    for left in before.parent.glob(f"{glob.escape(mine)}*{after}"):
+        process = left.name[len(mine) : -len(after)]
+        if process.isdigit() and not _runs(int(process)):
+            with contextlib.suppress(OSError):
+                left.unlink()
+    return before.with_name(f"{mine}{os.getpid()}{after}")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def unwritable(path: Path, error: Exception) -> OSError:

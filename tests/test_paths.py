@@ -1,6 +1,9 @@
 """Paths do not depend on where a process runs; files appear whole or not at all."""
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,19 @@ def test_an_atomic_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, mo
         partial.write_text("whole")
     assert synced == [(5, False)]
     assert path.read_text() == "whole"
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_of_one_that_runs(tmp_path: Path) -> None:
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    ).stdout
+    here, elsewhere = f".file.{platform.node()}.", ".file.another-machine."
+    names = [f"{here}{gone.strip()}.partial", f"{here}1.partial", f"{elsewhere}{gone.strip()}.partial", ".file.partial"]
+    for name in names:
+        (tmp_path / name).touch()
+    with atomic_file(tmp_path / "file") as partial:
+        partial.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[1:], "file"])
 
 
 def test_an_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
