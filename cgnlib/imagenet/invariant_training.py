@@ -182,7 +182,11 @@ def train_ensemble(
     fabric = launch(device, recipe.precision)
     trainer = EnsembleTrainer(network, recipe, real, counterfactuals, seed, fabric)
     networks, first = trainer.networks, fabric.is_global_zero
-    with artefact.lock() if first else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        if first:  # the others wait as long as it does: they hear that it still does
+            stack.enter_context(artefact.lock(lambda: fabric.broadcast("waiting")))
+        while fabric.broadcast("ready" if first else "") == "waiting":
+            pass
         if not fabric.broadcast(first and artefact.load(networks) is not None):
             _train(trainer, artefact, score, device)
     kept = fabric.broadcast(json.loads(artefact.record.read_text()) | {"log": artefact.log()} if first else {})
@@ -211,7 +215,8 @@ def _train(
 
     epochs = {(epoch + 1) * trainer.per_epoch: evaluate for epoch in range(recipe.epochs)}
     title = f"classifier {recipe.name}, CF ratio {recipe.cf_ratio:g}, seed {trainer.seed}"
-    run(state, max(epochs), trainer.step, artefact.checkpoint if first else None, title=title, snapshots=epochs)
+    checkpoint = artefact.checkpoint if first else None
+    run(state, max(epochs), trainer.step, checkpoint, title=title, snapshots=epochs, follows=not first)
     if first:
         record = state.cost(device) | {"processes": fabric.world_size}
         artefact.finish(trainer.networks, record, pd.DataFrame(state.history))

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,17 @@ class Artefact:
         self.record = self.folder / "record.json"
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, beat: Callable[[], object] = lambda: None) -> Iterator[None]:
         """Hold this artefact: a second process that wants the same one waits, then finds it finished.
 
-        Raises OSError where the folder cannot be written, and LockHeld (see `locked`).
+        beat: called again and again while this one waits. Raises OSError where the folder cannot be written, and
+        LockHeld (see `locked`).
         """
         waiting = f"waiting for another process that makes the same {self.kind}"
         with contextlib.ExitStack() as stack:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locked(self.folder / "lock", waiting))
+                stack.enter_context(locked(self.folder / "lock", waiting, beat))
             except OSError as error:
                 raise unwritable(self.folder, error) from error
             yield

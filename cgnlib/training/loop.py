@@ -105,13 +105,16 @@ def run(
     title: str = "training",
     snapshots: Mapping[int, Callable[[], None]] | None = None,
     watch: Callable[[dict[str, list[float]]], str] | None = None,
+    follows: bool = False,
 ) -> None:
     """Call `step_function(step)` until `steps` are done, with progress bar, log, checkpoints and a check of the losses.
 
     The step function returns scalar tensors by name. `snapshots` (sample sheets, evaluations) are called once as many
     steps are done as their key says. `watch` is given the log after each row: what it says, if anything, is why the
-    training is stopped. Ctrl-C waits for the end of a step and saves before it propagates: only whole steps are ever
-    saved. Raises TrainingStopped; ValueError if `steps` is 0.
+    training is stopped. Ctrl-C and SIGTERM (`kill`, `scancel`, a cluster's time limit) wait for the end of a step and
+    save before they propagate as KeyboardInterrupt: only whole steps are ever saved. A process that `follows` another
+    in one training leaves this to it, and goes on until that one is gone. Raises TrainingStopped; ValueError if `steps`
+    is 0.
     """
     if steps < 1:
         raise ValueError(f"{title}: the training length is less than one batch; raise it")
@@ -130,8 +133,8 @@ def run(
         last_save = time.monotonic()
 
     progress = tqdm(total=steps, initial=state.step, desc=title, unit="step", mininterval=1.0, leave=False)
-    with contextlib.closing(progress), _interrupt_noted() as interrupts:
-        while state.step < steps and not interrupts:
+    with contextlib.closing(progress), _stops_noted() as stops:
+        while state.step < steps and (follows or not stops):
             values = step_function(state.step)
             state.step += 1
             if state.step % LOG_EVERY == 0 or state.step == steps:
@@ -148,32 +151,32 @@ def run(
             if time.monotonic() - last_save > CHECKPOINT_SECONDS:
                 save()
         save()
-        if interrupts:
+        if stops:
             raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
-def _interrupt_noted() -> Iterator[list[int]]:
-    """Within the block, Ctrl-C is noted in the list that is given; a second Ctrl-C is raised at once.
+def _stops_noted() -> Iterator[list[int]]:
+    """Within the block, Ctrl-C and SIGTERM are noted in the list that is given; a second Ctrl-C is raised at once.
 
-    Python runs signal handlers in the main thread alone, and an ignored Ctrl-C stays ignored: there nothing changes.
+    Not so a second SIGTERM: whoever ends a job may send it twice. Python runs signal handlers in the main thread alone,
+    and an ignored signal stays ignored: there nothing changes.
     """
     noted: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if noted:
+        if number == signal.SIGINT and number in noted:
             raise KeyboardInterrupt
         noted.append(number)
 
-    previous = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(previous):
+    with contextlib.ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.getsignal(number)
+            ignored = before is None or before is signal.SIG_IGN
+            if threading.current_thread() is threading.main_thread() and not ignored:
+                stack.callback(signal.signal, number, before)
+                signal.signal(number, note)
         yield noted
-        return
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def _diverged(title: str, what: str, value: float | str, step: int) -> TrainingStopped:

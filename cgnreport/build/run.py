@@ -8,9 +8,11 @@ bars, warnings) goes to the terminal and the log, not into the report.
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import nbformat
@@ -22,7 +24,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from cgnlib.paths import build_folder, unwritable
+from cgnlib.paths import build_folder, own_file, unwritable
 from cgnreport.build import ReportError
 from cgnreport.build.cells import PARAMETERS, bound_names, code_cells
 from cgnreport.build.durations import last_durations, remember_durations
@@ -40,6 +42,36 @@ class _Client(PapermillNotebookClient):
     """Runs cells; what they write to stderr goes to `line`, and not into the executed notebook."""
 
     line: ProgressLine
+
+    def execute(self, **options: Any) -> Any:
+        """As papermill does, but Ctrl-C and SIGTERM become a SIGTERM for the kernel, which is waited for.
+
+        There a training saves and ends its cell; anything else ends at once, since it has nothing to save. A second
+        Ctrl-C does not wait. Raises KeyboardInterrupt, then.
+        """
+        stops: list[int] = []
+
+        def hand_on(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGINT and number in stops:
+                raise KeyboardInterrupt
+            stops.append(number)
+            if kernel := getattr(self.km and self.km.provisioner, "process", None):
+                kernel.terminate()
+
+        def start(cell: Any, cell_index: int) -> None:
+            if stops:
+                raise KeyboardInterrupt
+            self.line.start(cell_index)
+
+        self.on_cell_start = start
+        before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            return super().execute(**options)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            if stops:
+                raise KeyboardInterrupt  # in place of what the kernel's end looks like
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         if msg["msg_type"] == "stream" and msg["content"]["name"] == "stderr":
@@ -60,7 +92,6 @@ class _Engine(NBClientEngine):
             kernels,
             kernel_name=kernel_name,
             startup_timeout=120,
-            on_cell_start=lambda cell, cell_index: line.start(cell_index),
             log=logging.getLogger("papermill"),
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # errors come as messages
         )
@@ -106,7 +137,7 @@ def run_notebook(
     used = {key: value for key, value in given.items() if key in declared | set(overrides)}
     usual = executed_notebook(profile, name)
     output = output or usual
-    running = output.parent / ".running" / f"{name}.{os.getpid()}.ipynb"
+    running = own_file(output.parent / ".running" / f"{name}.", ".ipynb")
     failed = output.parent / "failed" / output.name
     for folder in (running.parent, failed.parent, *([log.parent] if log else [])):
         try:
@@ -134,6 +165,9 @@ def run_notebook(
                 _tidy(running, name)
                 running.replace(failed)
             raise ReportError(_failure(name, error, failed)) from error
+        except KeyboardInterrupt:
+            running.unlink(missing_ok=True)
+            raise
         _tidy(running, name)
         running.replace(output)
         line.finish()

@@ -100,15 +100,27 @@ def test_a_build_folder_that_cannot_be_made_is_named(report, build: Path) -> Non
         run.run_notebook("00-overview", "smoke")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_ends_the_kernel_and_leaves_no_result(report, build: Path, number: signal.Signals) -> None:
+TRAINING = """
+import time, torch
+from pathlib import Path
+from cgnlib.training.loop import TrainingState, run
+run(TrainingState({}, {}, {}), 10_000, lambda step: time.sleep(0.1) or {}, Path("checkpoint.pt"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "work", "kept"),
+    [(signal.SIGINT, "time.sleep(120)", []), (signal.SIGINT, TRAINING, ["checkpoint.pt"])]
+    + [(signal.SIGTERM, TRAINING, ["checkpoint.pt"])],
+)
+def test_a_stop_ends_the_kernel_once_its_training_is_saved(
+    report, build: Path, number: signal.Signals, work: str, kept: list[str]
+) -> None:
     for package in ("cgnlib", "cgnreport"):
         shutil.copytree(ROOT / package, report.root / package)
     shutil.copy(ROOT / "pyproject.toml", report.root)
     started = report.root / "kernel.pid"
-    report.write(
-        f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(120)"
-    )
+    report.write(f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\n{work}")
     command = [sys.executable, "-m", "cgnreport.build", "run", "00-overview", "--profile", "smoke"]
     environment = {**os.environ, "PYTHONPATH": str(report.root)}
     process = subprocess.Popen(command, cwd=report.root, env=environment, stderr=subprocess.PIPE, text=True)
@@ -119,13 +131,20 @@ def test_a_stop_ends_the_kernel_and_leaves_no_result(report, build: Path, number
             time.sleep(0.1)
         return until()
 
-    assert wait(lambda: started.exists() and started.read_text(), 60)
+    def handles_terms() -> bool:
+        """Whether the kernel has a handler for SIGTERM, as a training has."""
+        status = Path(f"/proc/{started.read_text()}/status").read_text()
+        return bool(int(re.findall(r"SigCgt:\s*(\w+)", status)[0], 16) >> (signal.SIGTERM - 1) & 1)
+
+    assert wait(lambda: started.exists() and started.read_text() != "", 60)
+    assert not kept or wait(handles_terms, 60)
     process.send_signal(number)
     words = process.communicate(timeout=30)[1]
     assert process.returncode == 130
     assert "stopped; run the same command again" in words
     assert "Traceback" not in words
-    assert not (build / "notebooks" / "smoke" / "00-overview.ipynb").exists()
+    assert [path.name for path in (report.root / "notebooks").glob("*.pt")] == kept
+    assert not list((build / "notebooks" / "smoke").rglob("*.ipynb"))
     assert wait(lambda: not Path(f"/proc/{started.read_text()}").exists(), 10), "the kernel is still running"
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cgnlib.errors import TrainingStopped
+from cgnlib.paths import own_file
 from cgnlib.training import loop
 from cgnlib.training.artefact import Artefact
 from cgnlib.training.collapse import COLLAPSE_ROWS, masks_collapsed
@@ -94,13 +95,13 @@ def test_a_finished_training_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["start", "middle"])
-@pytest.mark.parametrize("signalled", [True, False], ids=["Ctrl-C", "KeyboardInterrupt"])
+@pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM, None], ids=["Ctrl-C", "SIGTERM", "exception"])
 def test_interrupted_and_resumed_gives_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, signalled: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, signalled: signal.Signals | None
 ) -> None:
     """Also where weights are already changed but the step is not done: half a step is never saved.
 
-    Ctrl-C saves whatever the time; what is not caught goes on from the last checkpoint.
+    Ctrl-C and SIGTERM save whatever the time; what is not caught goes on from the last checkpoint.
     """
     checkpoint = tmp_path / "c.pt"
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9 if signalled else 0.0)
@@ -109,12 +110,13 @@ def test_interrupted_and_resumed_gives_the_same_bits(
         if (step, now) == (17, place):
             if not signalled:
                 raise KeyboardInterrupt
-            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(1 + (signalled == signal.SIGTERM)):  # whoever ends a job may say so twice
+                os.kill(os.getpid(), signalled)
 
-    first, handler = state(), signal.getsignal(signal.SIGINT)
+    first, handlers = state(), [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(KeyboardInterrupt):
         run(first, 35, stepper(first, interrupt), checkpoint)
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     second = loaded(checkpoint)
     assert second.step == (18 if signalled else 17)
     run(second, 35, stepper(second), checkpoint)
@@ -131,6 +133,18 @@ def test_ctrl_c_in_the_last_step_saves_and_interrupts(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(made, 1, stepper(made, interrupt), tmp_path / "c.pt")
     assert loaded(tmp_path / "c.pt").step == 1
+
+
+def test_a_process_that_follows_another_goes_on_until_that_one_is_gone() -> None:
+    made = state()
+
+    def stop(step: int, place: str) -> None:
+        if (step, place) == (2, "start"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(made, 9, stepper(made, stop), follows=True)
+    assert made.step == 9
 
 
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
@@ -309,7 +323,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, save_always: No
 
     def fill(step: int, place: str) -> None:
         if (step, place) == (7, "start"):
-            checkpoint.with_name(f".c.pt.{os.getpid()}.partial").symlink_to("/dev/full")
+            own_file(checkpoint.with_name(".c.pt."), ".partial").symlink_to("/dev/full")
 
     with pytest.raises(OSError, match=UNWRITABLE):
         run(made, 35, stepper(made, fill), checkpoint)
