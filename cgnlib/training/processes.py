@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from cgnlib.errors import TrainingStopped
+
 if TYPE_CHECKING:  # else imported where it is used: that takes seconds
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import ClusterEnvironment
@@ -38,15 +40,18 @@ def alone(device: str = "cpu", precision: str = "float32") -> "Fabric":
 def launched(device: str, precision: str) -> "Fabric":
     """The processes that torchrun or srun started, else this one alone. device: cpu, or cuda for each one's own GPU.
 
-    All of them have to call it, and wait for each other. Raises RuntimeError or ValueError for numbers of processes and
-    machines that do not go together.
+    All of them have to call it, and wait for each other. Raises TrainingStopped for numbers of processes and machines
+    that do not go together.
     """
     from lightning_fabric import Fabric
 
     from cgnlib.training.averaging import Averaging
 
     _quiet()
-    environment, each = _started()
+    try:
+        environment, each = _started()
+    except (RuntimeError, ValueError) as error:
+        raise TrainingStopped(f"not started as several processes can be: {' '.join(str(error).split())}") from None
     if environment is None or environment.world_size() == 1:
         return alone(device, precision)
     fabric = Fabric(
@@ -62,9 +67,9 @@ def launched(device: str, precision: str) -> "Fabric":
 
 
 def share(fabric: "Fabric", n: int) -> slice:
-    """This process's part of a batch of n. Raises ValueError where n cannot be shared evenly."""
+    """This process's part of a batch of n. Raises TrainingStopped where n cannot be shared evenly."""
     if n % fabric.world_size:
-        raise ValueError(f"a batch of {n} cannot be shared by {fabric.world_size} processes: take a multiple")
+        raise TrainingStopped(f"a batch of {n} cannot be shared by {fabric.world_size} processes: take a multiple")
     each = n // fabric.world_size
     return slice(fabric.global_rank * each, (fabric.global_rank + 1) * each)
 
@@ -82,6 +87,6 @@ def _started() -> tuple["ClusterEnvironment | None", int]:
 
     if TorchElasticEnvironment.detect():  # torchrun, inside SLURM too
         return TorchElasticEnvironment(), int(os.environ["LOCAL_WORLD_SIZE"])
-    if SLURMEnvironment.detect():
+    if "SLURM_NTASKS" in os.environ and SLURMEnvironment.detect():  # elsewhere it warns of an srun that is not used
         return SLURMEnvironment(), int(os.environ.get("SLURM_NTASKS_PER_NODE", "1"))
     return None, 1

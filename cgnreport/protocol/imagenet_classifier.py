@@ -144,6 +144,8 @@ def main(arguments: list[str] | None = None) -> int:
         study.train(given.method or METHODS, STUDY_CLASSIFIER.precision)
     except (AssetError, ParameterError, TrainingStopped) as error:
         parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "stopped; run the same command again to go on from the last checkpoint\n")
     return 0
 
 

@@ -216,6 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
         study.train(given.method or study.imagenet.methods, TOY_CLASSIFIER.precision)
     except (ParameterError, AssetError, TrainingStopped) as error:
         parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "stopped; run the same command again to go on from the last checkpoint\n")
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from cgnlib.errors import TrainingStopped
 from cgnlib.paths import project_root
 from cgnlib.training.processes import alone, launched, share
 
@@ -40,7 +41,7 @@ def place(rank: int, size: int) -> Any:
 def test_a_share_of_a_batch() -> None:
     assert [list(range(6))[share(place(rank, 3), 6)] for rank in range(3)] == [[0, 1], [2, 3], [4, 5]]
     assert list(range(5))[share(alone(), 5)] == list(range(5))
-    with pytest.raises(ValueError, match="a batch of 5 cannot be shared by 2"):
+    with pytest.raises(TrainingStopped, match="a batch of 5 cannot be shared by 2"):
         share(place(0, 2), 5)
 
 
@@ -61,17 +62,21 @@ def test_alone_is_one_process_whatever_started_it(
 
 
 @pytest.mark.parametrize("started_by", [{}, TORCHRUN, SLURM | {"SLURM_NTASKS": "1"}])
-def test_one_launched_process_is_alone(started_by: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in started_by.items():
+def test_one_launched_process_is_alone(
+    started_by: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ({"PATH": cluster(tmp_path)} | started_by).items():
         monkeypatch.setenv(name, value)
-    assert launched("cpu", "float32").world_size == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert launched("cpu", "float32").world_size == 1
     assert not torch.distributed.is_initialized()
 
 
 def test_processes_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SLURM.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(RuntimeError, match="--ntasks-per-node=4"):
+    with pytest.raises(TrainingStopped, match="--ntasks-per-node=4"):
         launched("cpu", "float32")
 
 
