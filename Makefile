@@ -39,7 +39,7 @@ help:  ## this list
 	@echo "make TARGET [PROFILE=smoke|quick|paper] [CORES=2] [SEED=n] [FRESH=1: compute rows that are there, too]"
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-10s %s\n", $$1, $$2 }'
 
-env: $(STAMP)  ## the environment in .venv (pip, versions from constraints.txt); continues where it was interrupted
+env: $(STAMP)  ## the environment in .venv, versions from constraints.txt; continues where it was interrupted (TORCH=cpu: no CUDA)
 
 $(STAMP): pyproject.toml constraints.txt
 	@bash .ci/environment $(VENV) "$(PYTHON)"
