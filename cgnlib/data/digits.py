@@ -5,6 +5,7 @@ The stand-in is never silent: `source` says what was used and stands in every re
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,11 @@ def read_idx(path: Path) -> Tensor:
     size = 4 + 4 * content[3]
     shape = struct.unpack(f">{content[3]}I", content[4:size])
     return torch.frombuffer(content, dtype=torch.uint8, offset=size).view(shape)
+
+
+def pixel_hashes(images: Tensor) -> list[str]:
+    """SHA-256 of the pixels of each image, uint8 (N, ...): what tells whether two sets share one."""
+    return [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in images]
 
 
 def embedded_digits() -> Digits:
