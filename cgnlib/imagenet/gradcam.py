@@ -4,25 +4,22 @@ A head that goes by shape or texture finds its evidence on the object, the backg
 are known, the toy world, that is one number per head.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from matplotlib import colormaps
 from torch import Tensor, nn
 
+from cgnlib.gradcam import grad_cam
 from cgnlib.imagenet.invariant import InvariantEnsemble
 from cgnlib.imagenet.names import CATEGORY_INDICES
-
-BATCH = 50
 
 
 @dataclass(frozen=True)
 class HeadMaps:
     """Heat maps of one head for the class that it decides for."""
 
-    maps: Tensor  # (N, H, W) float in [0, 1], each with maximum 1 unless it is empty
+    maps: Tensor  # (N, H, W) float in [0, 1]
     decided: Tensor  # (N,) int64
 
     @property
@@ -55,13 +52,12 @@ class _Output(nn.Module):
 def head_maps(network: InvariantEnsemble, images: Tensor, output: str) -> HeadMaps:
     """GradCAM of one output (`names.OUTPUTS`) for images (N, 3, H, W), float in [-1, 1]; sets eval mode.
 
-    Maps are enlarged to the images (bilinear), and scaled to [0, 1], each on its own, by the package.
     Raises ValueError for an unknown output.
     """
     images = images.to(next(network.parameters()).device)
     decided = network.read(images).output(output).argmax(dim=1)
-    targets = [lambda logits, label=label: logits[label] for label in decided.tolist()]
-    return HeadMaps(_maps(_Output(network, output), network.backbone, images, targets), decided)
+    scores = [lambda logits, label=label: logits[label] for label in decided.tolist()]
+    return HeadMaps(grad_cam(_Output(network, output), _layer(network.backbone), images, scores), decided)
 
 
 def category_maps(network: nn.Module, images: Tensor, categories: Tensor) -> Tensor:
@@ -70,23 +66,15 @@ def category_maps(network: nn.Module, images: Tensor, categories: Tensor) -> Ten
     images: (N, 3, H, W), normalised; categories: (N,) in 0..15, those of the cue-conflict stimuli.
     """
     indices = [list(each) for each in CATEGORY_INDICES.values()]
-    targets = [lambda logits, of=indices[category]: logits[of].mean() for category in categories.tolist()]
-    return _maps(network, network, images, targets)
+    scores = [lambda logits, of=indices[category]: logits[of].mean() for category in categories.tolist()]
+    return grad_cam(network, _layer(network), images, scores)
 
 
-def _maps(network: nn.Module, backbone: nn.Module, images: Tensor, targets: Sequence[Callable]) -> Tensor:
-    """Maps (N, H, W) of the backbone's last batch norm: of the convolution before it each channel would bring an offset
-    of its own into the map, and what is evidence against a class would depend on it.
+def _layer(backbone: nn.Module) -> nn.Module:
+    """The backbone's last batch norm: of the convolution before it each channel would bring an offset of its own into
+    the map, and what is evidence against a class would depend on it.
     """
-    from pytorch_grad_cam import GradCAM  # here: to import it takes seconds
-
-    layer = [layer for layer in backbone.modules() if isinstance(layer, nn.BatchNorm2d)][-1]
-    maps = []
-    with GradCAM(model=network.eval(), target_layers=[layer]) as cam:
-        for start in range(0, len(images), BATCH):
-            part = images[start : start + BATCH].clone().requires_grad_()
-            maps.append(np.asarray(cam(input_tensor=part, targets=list(targets[start : start + BATCH]))))  # type: ignore[arg-type]
-    return torch.from_numpy(np.concatenate(maps))
+    return [layer for layer in backbone.modules() if isinstance(layer, nn.BatchNorm2d)][-1]
 
 
 def overlay(images: Tensor, maps: Tensor, strength: float = 0.6) -> Tensor:

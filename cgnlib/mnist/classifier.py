@@ -74,6 +74,11 @@ class Classifier(nn.Sequential):
         """The layer that GradCAM looks at (the study's Figure 3)."""
         return self[7]
 
+    @property
+    def logits(self) -> nn.Sequential:
+        """The network before its last layer, with the same weights: images -> logits (B, 10)."""
+        return nn.Sequential(*list(self)[:-1])
+
 
 def train_classifier(
     training: LabelledImages,

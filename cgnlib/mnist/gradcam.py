@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from cgnlib.data.digits import Digits
+from cgnlib.gradcam import grad_cam, package_maps
 from cgnlib.images import LabelledImages, to_float
-from cgnlib.mnist.classifier import Classifier
+from cgnlib.mnist.classifier import Classifier, predict
 from cgnlib.mnist.names import N_CLASSES
 from cgnlib.mnist.variants import DIGIT_SHIFT, DOUBLE_COLORED_PALETTE, paint
 
@@ -59,15 +60,13 @@ def theme_grid(digits: Digits) -> LabelledImages:
     return LabelledImages(pixels, shape, theme, theme, "double-colored/themes", digits.source)
 
 
-def heat_maps(classifier: Classifier, grid: LabelledImages) -> HeatMaps:
-    """GradCAM of the last convolution for the predicted class of each of the 100 images of a `theme_grid`."""
-    from pytorch_grad_cam import GradCAM  # here: to import it takes seconds
+def heat_maps(classifier: Classifier, grid: LabelledImages, *, package: bool = False) -> HeatMaps:
+    """GradCAM of the last convolution for the predicted class of each of the 100 images of a `theme_grid`.
 
-    classifier.eval()
-    images = to_float(grid.images)
-    with GradCAM(model=classifier, target_layers=[classifier.last_convolution]) as cam:
-        maps = cam(input_tensor=images, targets=None)
-        predicted = cam.outputs.argmax(1).cpu().numpy()
-    return HeatMaps(
-        np.asarray(maps).reshape(N_CLASSES, N_CLASSES, *maps.shape[1:]), predicted.reshape(N_CLASSES, N_CLASSES)
-    )
+    Of its logit; package: of its log-probability and scaled as the package `grad-cam` does it, for comparison.
+    """
+    images, predicted = to_float(grid.images), predict(classifier, grid)
+    scores = [lambda outputs, label=label: outputs[label] for label in predicted.tolist()]
+    how, network = (package_maps, classifier) if package else (grad_cam, classifier.logits)
+    maps = how(network, classifier.last_convolution, images, scores).numpy()
+    return HeatMaps(maps.reshape(N_CLASSES, N_CLASSES, *maps.shape[1:]), predicted.view(N_CLASSES, N_CLASSES).numpy())

@@ -125,7 +125,7 @@ def heat_map_rows(study: MnistStudy, method: str, recipe: str | None = None) -> 
     """GradCAM of classifiers of double-colored MNIST (experiment mnist-gradcam).
 
     The maps of the first seed are kept beside the rows, see `heat_map_tiles`. The ratio of sensitivities has no row
-    where the maps do not change with the digit.
+    where the maps do not change with the digit. "package/...": the same as the package `grad-cam` scales its maps.
     """
     variant = "double-colored"
     setting = study.settings.accuracy("mnist-gradcam", variant, method, recipe)
@@ -145,8 +145,12 @@ def heat_map_rows(study: MnistStudy, method: str, recipe: str | None = None) -> 
             Number("sensitivity/colour", seen.colour_effect, n, "variance"),
             Number("sensitivity/digit", seen.digit_effect, n, "variance"),
         ]
-        if seen.digit_effect > 0:
-            numbers.append(Number("sensitivity/colour-over-digit", seen.colour_over_digit, n, "ratio"))
+        theirs = heat_maps(classifier, grid, package=True)
+        numbers.append(Number("package/maps/empty", 100 * float(theirs.empty.mean()), n))
+        for prefix, each in {"": seen, "package/": theirs}.items():
+            if each.digit_effect > 0:
+                name = f"{prefix}sensitivity/colour-over-digit"
+                numbers.append(Number(name, each.colour_over_digit, n, "ratio"))
         return Measured(numbers, seconds)
 
     return study.rows(setting, measure, study.settings.classifier_seeds)

@@ -13,6 +13,7 @@ from cgnlib.data.digits import digits_source
 from cgnlib.data.finding import find
 from cgnlib.data.textures import textures_source
 from cgnlib.errors import AssetError, Blocked, known, needed
+from cgnlib.gradcam import GRADCAM_VERSION
 from cgnlib.mnist.names import N_CLASSES, VARIANTS
 from cgnlib.mnist.recipes import (
     CLASSIFIER_VERSION,
@@ -146,6 +147,8 @@ class MnistSettings:
     def accuracy(self, experiment: str, variant: str, method: str, recipe: str | None = None) -> Setting | Blocked:
         """Rows of `mnist-ood` (Tables 2 and 6), `mnist-indomain` (Table 1) or `mnist-gradcam` (Figure 3)."""
         params = self._method_params(method)
+        if experiment == "mnist-gradcam":
+            params["gradcam"] = GRADCAM_VERSION
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         return self._setting(experiment, variant, method, cgn, params)
 

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from cgnlib.errors import known
+from cgnlib.gradcam import GRADCAM_VERSION
 from cgnlib.imagenet.recipes import (
     AUTHORS_CGN,
     STUDY_CGN,
@@ -107,6 +108,8 @@ class ToySettings:
             "test_images": self.imagenet.test_images,
             "data_seed": seed,  # of the training images; a row's own seed is its classifier's
         }
+        if experiment == "imagenet-gradcam":
+            params["gradcam"] = GRADCAM_VERSION
         if method != "original":
             params |= {"sample_seed": seed, "generated": self.imagenet.counterfactuals}
         if method == "original+gan":

@@ -68,3 +68,17 @@ def test_a_classifier_without_positive_evidence_has_empty_maps(classifier, digit
         last.bias.zero_()
         last.bias[3] = 100
     assert heat_maps(classifier, theme_grid(digits)).empty.all()
+
+
+@pytest.mark.parametrize("factor", [100, 1e6])
+def test_a_classifier_that_is_surer_has_the_same_maps(classifier, digits, factor: float) -> None:
+    """Its last layer times a factor: log-probabilities vanish where it is sure, and with them the package's maps."""
+    grid = theme_grid(digits)
+    before = heat_maps(classifier, grid)
+    with torch.no_grad():
+        classifier[-2].weight *= factor
+        classifier[-2].bias *= factor
+    after = heat_maps(classifier, grid)
+    assert after.empty.sum() == before.empty.sum() == 0
+    np.testing.assert_allclose(after.maps, before.maps, atol=1e-5)
+    assert (heat_maps(classifier, grid, package=True).empty.sum() > 50) == (factor > 100)

@@ -214,7 +214,7 @@ def test_maps_that_are_all_empty_are_a_result(make: Make, monkeypatch) -> None:
     from cgnlib.mnist.gradcam import HeatMaps
 
     blank = HeatMaps(torch.zeros(10, 10, 32, 32).numpy(), torch.zeros(10, 10).long().numpy())
-    monkeypatch.setattr(mnist_experiments, "heat_maps", lambda classifier, grid: blank)
+    monkeypatch.setattr(mnist_experiments, "heat_maps", lambda classifier, grid, package=False: blank)
     rows = needed(heat_map_rows(make(train_images=70), "original"))
     assert select(rows, metric="maps/empty")["value"].tolist() == [100]
     assert "sensitivity/colour-over-digit" not in set(rows["metric"])

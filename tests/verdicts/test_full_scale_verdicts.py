@@ -23,7 +23,6 @@ claim1-mnist          wildlife            reproduced      92.7000  92.1736  93.1
 claim2-mnist          colored             reproduced      62.4247  59.3287  65.5206  CGNs
 claim2-mnist          double-colored      reproduced      79.5430  79.1616  79.9244  CGNs
 claim2-mnist          wildlife            reproduced      80.1697  79.7768  80.5625  CGNs
-gradcam-mnist         double-colored      reproduced      -1.8055  -2.3016  -1.3094  CGNs
 claim3-mnist          colored             reproduced      -0.1533  -0.1916  -0.1150  CGNs
 claim3-mnist          double-colored      reproduced      -0.2867  -0.3154  -0.2580  classifiers
 claim3-mnist          wildlife            reproduced      -0.7433  -0.8058  -0.6808  classifiers
@@ -46,7 +45,7 @@ CHOSEN = {
     "mnist-ood": (303, 240, 153),  # 303: one method was trained for 30 epochs, too
     "mnist-indomain": (303, 240, 153),
     "mnist-control": (726, 660, 66),
-    "mnist-gradcam": (125, 125, 100),
+    "mnist-gradcam": (125, 0, 0),  # of an earlier definition
     "mnist-cf-ratio": (88, 44, 44),
     "mnist-own-colours": (22, 0, 22),
     "mnist-training": (1728, 1728, 1728),
@@ -78,7 +77,9 @@ def test_verdicts_of_full_scale() -> None:
     verdicts = claim_verdicts(full_scale(), own=False)
     assert list(verdicts) == list(CLAIMS)
     assert lines(list(verdicts.values())) == table(OURS)
-    assert {verdict.status for claim, verdict in verdicts.items() if "mnist" in claim} == {"reproduced"}
+    of_mnist = {verdict.status for claim, verdict in verdicts.items() if "mnist" in claim and claim != "gradcam-mnist"}
+    assert of_mnist == {"reproduced"}
+    assert verdicts["gradcam-mnist"].status == "not tested"
 
 
 def test_published_verdicts_stand_beside_those_of_another_scale() -> None:
