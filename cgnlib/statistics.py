@@ -110,6 +110,29 @@ def paired_bootstrap(
     return Interval(float(differences.mean()), float(low), float(high), Unit.IMAGES)
 
 
+def crossed_bootstrap(
+    hits: np.ndarray, draw: np.random.Generator, *, resamples: int = 10_000, confidence: float = 0.95
+) -> Interval:
+    """Percentile bootstrap of a share of trials that cross two kinds of items, in [0, 1] (Owen, 2007).
+
+    hits: (2, R, C) counts of trials that show item r of the first kind and item c of the second: those that count for
+    the share, and all that it is a share of. A resample draws R and C items with replacement, and a trial counts as
+    often as its two items together; resamples without any trial are left out. Trials that share an item are no
+    independent draws, so this is wider than Wilson's interval. Raises ValueError without trials, and for fewer than
+    1000 resamples.
+    """
+    _check_confidence(confidence)
+    if hits.ndim != 3 or len(hits) != 2 or hits[1].sum() == 0:
+        raise ValueError(f"a crossed bootstrap needs counts (2, R, C) of at least one trial, not {hits.shape}")
+    if resamples < 1000:
+        raise ValueError(f"a crossed bootstrap needs at least 1000 resamples, not {resamples}")
+    rows, columns = (draw.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float) for n in hits.shape[1:])
+    found, of = (((rows @ each) * columns).sum(axis=1) for each in hits.astype(float))
+    shares = found[of > 0] / of[of > 0]
+    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(hits[0].sum() / hits[1].sum()), float(low), float(high), Unit.CROSSED)
+
+
 def mean_interval(values: Sequence[float], confidence: float = 0.95, unit: Unit = Unit.CGNS) -> Interval:
     """Student t interval of the mean over independent runs: CGNs, or classifiers.
 

@@ -95,6 +95,7 @@ GOOGLE_DRIVE = "https://drive.usercontent.google.com/download?id={}&export=downl
 IMAGENET_9 = "https://github.com/MadryLab/backgrounds_challenge"
 IMAGENET_TERMS = "ImageNet terms (non-commercial research)"
 STIMULI, STIMULI_COMMIT = "https://github.com/rgeirhos/texture-vs-shape", "7a3d6e97c4d2088f068bdf390f5e51cfbd8ff765"
+TRIALS = "https://github.com/bethgelab/model-vs-human"
 NO_AUTHORS = "results of the authors' weights are not tested"
 
 
@@ -234,6 +235,29 @@ CATALOGUE = (
         count=1_280,
         licence="CC BY 4.0",
         without="shape bias on photographs is not tested",
+    ),
+    Asset(
+        name="cue-conflict-trials",
+        what="records of decisions on cue-conflict stimuli",
+        source=TRIALS,
+        by_hand=f"copy raw-data/cue-conflict/*.csv of {TRIALS}; further records in the same columns, if you have any, "
+        "go into folders beside it",
+        size=5_500_000,
+        files=tuple(f"cue-conflict-trials/model-vs-human/cue-conflict_subject-{n}_session_1.csv" for n in ("01", "10")),
+        licence="MIT (code), unpublished where from forks",
+        without="shape bias of people and of other networks is shown from the published rows",
+    ),
+    Asset(
+        name="squeezenet",
+        what="SqueezeNet 1.1 weights",
+        source="https://github.com/Tencent/ncnn",
+        by_hand="take squeezenet_v1.1.bin of ncnn, with weights in 16 bits (`ncnnoptimize` of the published file, with "
+        "flag 65536)",
+        size=2_478_984,
+        files=("networks/squeezenet_v1.1.bin",),
+        checksums=("sha256:928c82c485a16064df88794d83c333025055e60c08f73217222244ab0ed2dbc6",),
+        licence="BSD-2-Clause, trained on ImageNet",
+        without="one network fewer is measured on photographs",
     ),
 )
 

@@ -1,5 +1,6 @@
 """The 1,280 cue-conflict stimuli (Geirhos et al. 2019), and the shape bias of a classifier of ImageNet-1k on them."""
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from cgnlib.errors import AssetError
+from cgnlib.errors import AssetError, known
 from cgnlib.imagenet.names import CATEGORIES
-from cgnlib.imagenet.normalisation import Normalisation
-from cgnlib.imagenet.shape_bias import ShapeBias, decisions, shape_bias
+from cgnlib.imagenet.networks import Pretrained
+from cgnlib.imagenet.shape_bias import NO_ANSWER, Trials, decisions
 from cgnlib.progress import tqdm
 from cgnlib.randomness import generator
 
@@ -24,6 +25,8 @@ PER_PAIR = 5  # images of each shape in each texture: 16 * 16 * 5 = 1,280
 TOTAL = PER_PAIR * len(CATEGORIES) ** 2
 NAMED = 5  # files that an error names; the rest are only counted
 NAME = re.compile(r"([a-z]+)[1-9]\d*-([a-z]+)[1-9]\d*\.png")
+COLUMNS = ("object_response", "imagename")  # of a record of decisions, as published; there may be others
+NO_RESPONSE = ("na", "NaN", "")  # what a record has where nobody answered in time
 
 
 class Stimulus(NamedTuple):
@@ -119,30 +122,46 @@ def _pixels(path: Path, enlarge: bool) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
 
 
-@torch.no_grad()
 def evaluate(
-    network: nn.Module,
-    folder: str | Path,
-    normalisation: Normalisation,
-    *,
-    enlarge: bool = False,
-    limit: int | None = None,
-    seed: int = 0,
-    batch: int = 64,
-    device: str | torch.device = "cpu",
-) -> ShapeBias:
-    """Shape bias of a network, (B, 3, 224, 224) -> logits (B, 1000), over the 1,200 stimuli whose cues conflict, or
-    `limit` of them, as `conflicting` draws them.
+    network: Pretrained, folder: str | Path, *, enlarge: bool = False, limit: int | None = None, seed: int = 0
+) -> Trials:
+    """Decisions of a network on the 1,200 stimuli whose cues conflict, or `limit` of them, as `conflicting` draws them.
 
-    The network is moved to `device` and set to eval mode. Raises AssetError as `stimuli` and `batches`, ValueError for
-    logits that are no predictions of ImageNet-1k.
+    Raises AssetError as `stimuli` and `batches`, ValueError for logits that are no predictions of ImageNet-1k.
     """
-    layout = torch.channels_last  # a quarter faster on a CPU
-    network.to(device, memory_format=layout).eval()  # pyright: ignore[reportCallIssue]
     chosen = conflicting(stimuli(folder), limit, seed)
-    shown = batches(chosen, batch, enlarge)
-    found = []
-    for images, shapes, textures in tqdm(shown, total=-(-len(chosen) // batch), desc="cue-conflict stimuli"):
-        normalised = normalisation(images.to(device)).contiguous(memory_format=layout)
-        found.append((decisions(network(normalised)).cpu(), shapes, textures))
-    return shape_bias(*(torch.cat(each) for each in zip(*found, strict=True)))
+    shown = tqdm(batches(chosen, enlarge=enlarge), total=-(-len(chosen) // 64), desc="cue-conflict stimuli")
+    decided = [decisions(network(batch.images)) for batch in shown]
+    return _trials(torch.cat(decided), [stimulus.path.name for stimulus in chosen])
+
+
+def read_record(file: Path) -> Trials:
+    """Decisions of a person or a network, from a CSV file of one trial a line, as published by Geirhos et al.
+
+    Columns "object_response", a category or nothing, and "imagename", which ends in the stimulus's name. Raises
+    AssetError for a file that cannot be read so, or shows a stimulus twice.
+    """
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            lines = [tuple(line[column].strip() for column in COLUMNS) for line in csv.DictReader(stream)]
+        names = [image.rpartition("_")[2] for _, image in lines]
+        answers = [
+            NO_ANSWER if said in NO_RESPONSE else CATEGORIES.index(known("answer", said, CATEGORIES))
+            for said, _ in lines
+        ]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"{len(names)} trials of {len(set(names))} stimuli")
+        return _trials(torch.tensor(answers), names)
+    except (OSError, AttributeError, KeyError, ValueError) as error:
+        wanted = f"lines with {' and '.join(COLUMNS)}, each of a stimulus of its own"
+        raise AssetError(f"record {file} cannot be used: {error}; {wanted} are expected. Get it again.") from error
+
+
+def _trials(decided: Tensor, names: Sequence[str]) -> Trials:
+    """Raises ValueError for a name that is no stimulus's."""
+    cues = [NAME.fullmatch(name) for name in names]
+    if None in cues:
+        raise ValueError(f"{names[cues.index(None)]!r} names no stimulus")
+    shapes, textures = (torch.tensor([CATEGORIES.index(match[group]) for match in cues if match]) for group in (1, 2))
+    shape_images, texture_images = zip(*(name.removesuffix(".png").split("-") for name in names), strict=True)
+    return Trials(decided, shapes, textures, shape_images, texture_images)

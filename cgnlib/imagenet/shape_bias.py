@@ -4,15 +4,19 @@ A cue-conflict image shows the shape of one category in the texture of another. 
 shape bias is the share of those for the shape. Both counts are always reported: a share of few decisions says little.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cgnlib.imagenet.imagenet9 import check_logits
 from cgnlib.imagenet.names import CATEGORIES, CATEGORY_INDICES
-from cgnlib.statistics import Interval, wilson_interval
+from cgnlib.randomness import derive_seed
+from cgnlib.statistics import Interval, crossed_bootstrap, wilson_interval
+
+NO_ANSWER = -1  # a decision that was not made: people have two seconds
 
 
 def decisions(logits: Tensor) -> Tensor:
@@ -71,13 +75,14 @@ class ShapeBias(CueCounts):
 def shape_bias(decided: Tensor, shapes: Tensor, textures: Tensor) -> ShapeBias:
     """Count decisions (N,) for the shapes (N,) and the textures (N,) of images, all category indices in 0..15.
 
-    Images whose shape and texture are of one category do not conflict and are left out. Raises ValueError for no
-    images, for lengths that differ, for an unknown category, and where no decision is for a shape or a texture.
+    A decision may be NO_ANSWER, which is for neither. Images whose shape and texture are of one category do not
+    conflict and are left out. Raises ValueError for no images, for lengths that differ, for an unknown category, and
+    where no decision is for a shape or a texture.
     """
     if decided.ndim != 1 or decided.shape != shapes.shape or decided.shape != textures.shape:
         found = ", ".join(str(tuple(part.shape)) for part in (decided, shapes, textures))
         raise ValueError(f"shape bias: decisions, shapes and textures must be (N,) each, not {found}")
-    for what, values in (("decision", decided), ("shape", shapes), ("texture", textures)):
+    for what, values in (("decision", decided[decided != NO_ANSWER]), ("shape", shapes), ("texture", textures)):
         wrong = values[(values < 0) | (values >= len(CATEGORIES))]
         if len(wrong):
             raise ValueError(f"shape bias: {what} {wrong[0].item()} is no category (0 to {len(CATEGORIES) - 1})")
@@ -95,3 +100,45 @@ def shape_bias(decided: Tensor, shapes: Tensor, textures: Tensor) -> ShapeBias:
     found = ShapeBias(*counts(torch.ones_like(for_shape)), by_category=categories)
     _ = found.value  # no decision at all is an error here, not where the number is used
     return found
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Decisions on cue-conflict images, each made of the shape of one image and the texture of another.
+
+    decided: (N,) category in 0..15, or NO_ANSWER; shapes, textures: (N,) categories; shape_images, texture_images: (N,)
+    names of the two images, "airplane1". Trials whose cues do not conflict count for nothing.
+    """
+
+    decided: Tensor
+    shapes: Tensor
+    textures: Tensor
+    shape_images: Sequence[str]
+    texture_images: Sequence[str]
+
+    @property
+    def bias(self) -> ShapeBias:
+        """Counts of decisions. Raises ValueError as `shape_bias`."""
+        return shape_bias(self.decided, self.shapes, self.textures)
+
+    def interval(self, category: int | None = None, seed: int = 0) -> Interval:
+        """Shape bias with its 95 % interval over shape images and texture images, crossed, in [0, 1]; of the trials
+        with the shape of a category, or of all. Raises ValueError where neither cue was decided for.
+        """
+        chosen = self.shapes != self.textures
+        if category is not None:
+            chosen = chosen & (self.shapes == category)
+        index = chosen.nonzero()[:, 0].tolist()
+        _, rows = np.unique([self.shape_images[i] for i in index], return_inverse=True)
+        _, columns = np.unique([self.texture_images[i] for i in index], return_inverse=True)
+        for_shape, for_texture = ((self.decided == cue)[chosen].numpy() for cue in (self.shapes, self.textures))
+        hits = np.zeros((2, rows.max(initial=0) + 1, columns.max(initial=0) + 1))
+        np.add.at(hits[0], (rows, columns), for_shape)
+        np.add.at(hits[1], (rows, columns), for_shape | for_texture)
+        return crossed_bootstrap(
+            hits, np.random.default_rng(derive_seed(seed, "shape-bias", "all" if category is None else category))
+        )
+
+    def answers(self, category: int) -> float:
+        """Share of the conflicting trials in which a category was the decision, in [0, 1]."""
+        return float((self.decided == category)[self.shapes != self.textures].double().mean())

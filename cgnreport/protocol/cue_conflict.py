@@ -1,68 +1,111 @@
-"""Shape bias of EfficientNet-Lite0 on the cue-conflict stimuli, in rows.
+"""Shape bias on the cue-conflict stimuli, in rows: of networks at hand, and of people and networks from records.
 
-`python -m cgnreport.protocol.cue_conflict` measures it and keeps the rows: the whole measurement on real images. Its
-weights come with a package.
+`python -m cgnreport.protocol.cue_conflict` makes all rows and keeps them. Intervals are over shape images and texture
+images, crossed.
 """
 
 import argparse
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
-from cgnlib.data.finding import missing, require
-from cgnlib.errors import AssetError, Blocked, needed
-from cgnlib.features import efficientnet_lite0
-from cgnlib.imagenet.cue_conflict import evaluate
+from cgnlib.data.finding import find, missing, require
+from cgnlib.errors import AssetError, needed
+from cgnlib.imagenet.cue_conflict import evaluate, read_record
+from cgnlib.imagenet.names import CATEGORIES
+from cgnlib.imagenet.networks import NEEDED, NORMALISATIONS, pretrained
 from cgnlib.imagenet.normalisation import IMAGENET, LITE, Normalisation
-from cgnlib.imagenet.shape_bias import ShapeBias
-from cgnreport.protocol.experiments import Measured, Rows, Study
-from cgnreport.protocol.imagenet_settings import stimuli
+from cgnlib.imagenet.shape_bias import Trials
+from cgnreport.protocol.experiments import Measured, Rows, Study, collected
+from cgnreport.protocol.imagenet_settings import LITE0, record, stimuli
 from cgnreport.protocol.parameters import PROFILES, ParameterError, Parameters
 from cgnreport.protocol.rows import Number, ResultsError
 
 
-def bias_numbers(found: ShapeBias) -> list[Number]:
-    """Shape bias in percent (n: decisions for a cue), and both counts (n: images), of all images and of each category.
+def bias_numbers(trials: Trials) -> list[Number]:
+    """Shape bias in percent (n: decisions for a cue), both counts (n: images), of all images and of each category; and
+    how often each category is the answer, whatever is shown.
 
     A category without a decision has no shape bias, only counts.
     """
-    numbers = []
-    for name, counts in {"": found, **{f"/category/{name}": each for name, each in found.by_category.items()}}.items():
+    numbers, bias = [], trials.bias
+    for name, counts in {"": bias, **{f"/category/{name}": each for name, each in bias.by_category.items()}}.items():
         if counts.decided:
-            numbers.append(Number(f"shape-bias{name}", 100 * counts.value, counts.decided))
+            found = trials.interval(CATEGORIES.index(name.rpartition("/")[2]) if name else None).scaled(100)
+            metric = f"shape-bias{name}"
+            numbers.append(Number(metric, found.value, counts.decided, low=found.low, high=found.high))
         numbers.append(Number(f"decisions/shape{name}", counts.shape, counts.n, "images"))
         numbers.append(Number(f"decisions/texture{name}", counts.texture, counts.n, "images"))
-    return numbers
+    answers = {name: 100 * trials.answers(category) for category, name in enumerate(CATEGORIES)}
+    return numbers + [Number(f"answers/{name}", value, bias.n) for name, value in answers.items()]
 
 
-def lite0_rows(parameters: Parameters, normalisation: Normalisation = LITE, *, enlarge: bool = False) -> Rows:
-    """Rows of EfficientNet-Lite0 with one preprocessing on `imagenet_stimuli` stimuli (imagenet-shape-bias)."""
-    limit, folder = parameters.imagenet.stimuli, parameters.data_folder
+def network_rows(
+    parameters: Parameters, name: str = LITE0, normalisation: Normalisation | None = None, *, enlarge: bool = False
+) -> Rows:
+    """Rows of a network of NETWORKS on `imagenet_stimuli` stimuli (imagenet-shape-bias).
+
+    normalisation: in place of its own.
+    """
+    limit, folder, how = parameters.imagenet.stimuli, parameters.data_folder, normalisation or NORMALISATIONS[name]
 
     def measure(_: int) -> Measured:
-        needed(missing(["cue-conflict"], folder))
-        place = require("cue-conflict", folder)
-        start, network = time.perf_counter(), efficientnet_lite0()
-        found = evaluate(network, place, normalisation, enlarge=enlarge, limit=limit, seed=parameters.seed)
-        return Measured(bias_numbers(found), time.perf_counter() - start)
+        needed(missing(["cue-conflict", *NEEDED.get(name, ())], folder))
+        start, network = time.perf_counter(), replace(pretrained(name, folder), normalisation=how)
+        trials = evaluate(network, require("cue-conflict", folder), enlarge=enlarge, limit=limit, seed=parameters.seed)
+        return Measured(bias_numbers(trials), time.perf_counter() - start)
 
-    setting = stimuli(parameters, normalisation.name, enlarge)
+    setting = stimuli(parameters, how.name, enlarge, name)
     return Study(parameters, "cpu").rows(setting, measure, [0])  # nothing is trained
 
 
+def records(folder: str | Path | None = None) -> Iterator[tuple[str, str, Path]]:
+    """Source, name and file of each record of decisions, "subject-01" or "resnet50"; none where there are none.
+
+    Where a source has the same decisions under two names, the first is taken. Raises AssetError as `read_record`.
+    """
+    place, seen = find("cue-conflict-trials", folder), set()
+    for file in sorted(place.parent.glob("*/*.csv")) if place else ():
+        trials = read_record(file)
+        key = tuple(sorted(zip(trials.shape_images, trials.texture_images, trials.decided.tolist(), strict=True)))
+        if key not in seen:
+            seen.add(key)
+            yield file.parent.name, file.stem.split("session")[0].strip("_").rpartition("_")[2], file
+
+
+def record_rows(parameters: Parameters) -> Rows:
+    """Rows of people and networks from records of their decisions (imagenet-shape-records); nothing is computed again.
+
+    Without the records those that were published, or what is missing.
+    """
+    blocked, parts = missing(["cue-conflict-trials"], parameters.data_folder), list[Rows]()
+    for source, name, file in records(parameters.data_folder):
+        setting = record(parameters, source, name)
+        parts.append(
+            Study(parameters, "cpu").rows(setting, lambda _, of=file: Measured(bias_numbers(read_record(of))), [0])
+        )
+    return blocked or collected(parts)[0]
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Measure EfficientNet-Lite0 with both normalisations, as they are and enlarged, and keep the rows."""
+    """Measure all networks, EfficientNet-Lite0 with another normalisation and enlarged images too, and all records."""
     parser = argparse.ArgumentParser(prog="python -m cgnreport.protocol.cue_conflict", description=main.__doc__)
     parser.add_argument("--folder", help="a data folder to look into first (default: CGN_DATA)")
     parser.add_argument("--profile", choices=PROFILES, default="paper", help="scale of the rows (default: paper)")
     given = parser.parse_args(arguments)
     changes = {"data_folder": given.folder, "imagenet_stimuli": None, "reuse_rows": False}
     try:
-        for normalisation, enlarge in product((LITE, IMAGENET), (False, True)):
-            rows = lite0_rows(Parameters.load(given.profile, changes), normalisation, enlarge=enlarge)
-            if isinstance(rows, Blocked):
-                parser.exit(1, f"not tested: {rows}\n")
-            for line in rows.loc[~rows["metric"].str.contains("/category/")].to_dict("records"):
-                print("{setting} {metric}: {value:.4g} {unit} (n = {n:,})".format(**line))
+        parameters = Parameters.load(given.profile, changes)
+        ways = [*product([LITE0], (LITE, IMAGENET), (False, True))]
+        ways += [(name, how, False) for name, how in NORMALISATIONS.items() if name != LITE0]
+        parts = [network_rows(parameters, name, how, enlarge=enlarge) for name, how, enlarge in ways]
+        rows, lacking = collected([*parts, record_rows(parameters)])
+        for line in rows.loc[rows["metric"] == "shape-bias"].to_dict("records"):
+            print("{method} {setting}: {value:.1f} % [{low:.1f}, {high:.1f}] (n = {n:,})".format(**line))
+        if lacking:
+            parser.exit(1, "".join(f"not tested: {why}\n" for why in lacking))
     except (AssetError, ParameterError, ResultsError) as error:
         parser.exit(1, f"{error}\n")
     return 0

@@ -15,6 +15,7 @@ from cgnreport.protocol.rows import Setting
 METHODS = ("original", "original+cgn")  # of the classifiers
 COUNTERFACTUALS = 100_000  # in their training set, as published
 LITE0 = "efficientnet-lite0"  # a method of imagenet-shape-bias: ImageNet's classes as they are, without training
+CROSSED = {"crossed": True}  # of rows whose own intervals are over two kinds of images, crossed
 CLASSIFIERS = ("imagenet-mini", "imagenet-9", "resnet50", "authors-imagenet")
 NEEDED = {
     "samples": ("authors-imagenet",),
@@ -81,9 +82,15 @@ def classifier(parameters: Parameters, experiment: str, method: str) -> Setting:
     return Setting(experiment, dataset, method, origin, parameters.profile, data, params)
 
 
-def stimuli(parameters: Parameters, normalisation: str, enlarge: bool) -> Setting:
-    """Rows of EfficientNet-Lite0 on `imagenet_stimuli` cue-conflict stimuli (imagenet-shape-bias)."""
+def stimuli(parameters: Parameters, normalisation: str, enlarge: bool, network: str = LITE0) -> Setting:
+    """Rows of a network on `imagenet_stimuli` cue-conflict stimuli (imagenet-shape-bias)."""
     n = parameters.imagenet.stimuli
     params: dict[str, Any] = {"normalisation": normalisation, "enlarge": enlarge, "stimuli": n or "all"}
-    params |= {} if n is None else {"sample_seed": parameters.seed}
-    return Setting("imagenet-shape-bias", "cue-conflict", LITE0, "-", parameters.profile, "cue-conflict", params)
+    params |= CROSSED | ({} if n is None else {"sample_seed": parameters.seed})
+    return Setting("imagenet-shape-bias", "cue-conflict", network, "-", parameters.profile, "cue-conflict", params)
+
+
+def record(parameters: Parameters, source: str, name: str) -> Setting:
+    """Rows of a person or a network from a record of decisions (imagenet-shape-records). source: where it is from."""
+    params = {"source": source} | CROSSED
+    return Setting("imagenet-shape-records", "cue-conflict", name, "-", parameters.profile, "cue-conflict", params)

@@ -44,7 +44,8 @@ def interval_of(rows: pd.DataFrame) -> Interval:
         return mean_interval(values, unit=Unit.CLASSIFIERS).cut(*limits)
     mean, low, high = (fmean(_numbers(rows, column)) for column in ("value", "low", "high"))
     if not math.isnan(low):  # every row has an interval of its own
-        return Interval(mean, low, high, Unit.IMAGES)
+        crossed = "crossed" in rows and bool(rows["crossed"].fillna(False).all())
+        return Interval(mean, low, high, Unit.CROSSED if crossed else Unit.IMAGES)
     if limits[1] == math.inf:
         return Interval.point(mean)
     n = smallest_n(rows)

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from cgnlib.errors import known
-from cgnlib.statistics import Interval, mean_interval, wilson_interval
+from cgnlib.statistics import Interval, mean_interval
 from cgnreport.protocol.rows import one_setting, select
 from cgnreport.protocol.store import published
 from cgnreport.protocol.summary import difference, interval_of, mean_of
@@ -63,14 +63,23 @@ def baseline(rows: pd.DataFrame) -> Verdict:
         bias = select(rows, dataset="cue-conflict", method=network, metric="shape-bias", stimuli="all")
         own = there(select(bias, normalisation="lite", enlarge=False), "shape bias on all stimuli")
         number, study = interval_of(own), mean_of(select(theirs, source="RS22", method="original"))
-        shares = zip(bias["value"], bias["n"], strict=True)
-        highest = max(wilson_interval(value / 100 * n, int(n)).scaled(100).high for value, n in shares)
-        others = [*select(theirs, source="Geirhos")["value"], *select(bias, normalisation="lite")["value"]]
-        low, high, margin = min(others), max(others), IMAGENET_RULES.baseline_margin
+        by_way = {str(way): interval_of(rows) for way, rows in bias.groupby("params")}
+        highest = max(each.high for each in by_way.values())
+        ways = set(select(bias, normalisation="lite")["params"])
+        others = [Interval.point(float(value)) for value in select(theirs, source="Geirhos")["value"]]
+        others += [each for way, each in by_way.items() if way in ways]
+        low, high = (pick(each.value for each in others) for pick in (min, max))
+        margin = IMAGENET_RULES.baseline_margin
         status = Status.NOT_REPRODUCED
-        if max(highest, number.high) < IMAGENET_RULES.texture_most:
+        if highest < IMAGENET_RULES.texture_most:
             status = Status.REPRODUCED if low - margin <= study <= high + margin else Status.PARTLY
-        place = "above all of them" if study > high else "below all of them" if study < low else "among them"
+        place = "among them"
+        if study > max(each.high for each in others):
+            place = "above all of them, intervals included"
+        elif study < min(each.low for each in others):
+            place = "below all of them, intervals included"
+        elif not low <= study <= high:
+            place = "beside their values and within the interval of one of them"
         facts = {"bias": number, "low": low, "high": high, "study": study, "place": place}
         needs, printed = IMAGENET_RULES.texture_most, {"RS22 Table 4": study}
         return found("shape-bias-baseline", network, status, number, needs, own, printed, **facts)

@@ -129,7 +129,8 @@ def found(
     **facts: Any,
 ) -> Finding:
     """A finding whose number comes from these rows: the runs or images that its interval is over are counted there."""
-    n = {Unit.IMAGES: min(rows["n"].tolist()), Unit.CGNS: rows["run"].nunique()}.get(number.unit, len(rows))
+    of_images = dict.fromkeys((Unit.IMAGES, Unit.CROSSED), min(rows["n"].tolist()))
+    n = (of_images | {Unit.CGNS: rows["run"].nunique()}).get(number.unit, len(rows))
     return Finding(claim, variant, status, number, needs, n, published or {}, facts)
 
 

@@ -69,7 +69,7 @@ def replication(units: Sequence[tuple[str, Unit]], images: str, spread: str, see
         Unit.CLASSIFIERS: f"intervals are over classifiers, with fewer than {seeds_needed} CGNs, on the same test "
         "images: the spread between CGNs and of test images is left out",
         Unit.IMAGES: f"intervals are over {images}{few}",
-        Unit.CROSSED: "intervals are over CGNs and test images, crossed",
+        Unit.CROSSED: "intervals are over images of shapes and images of textures, crossed",
         Unit.NONE: f"there is no interval{few}",
     }
     variants = {unit: " and ".join(world_name(name) for name, of in units if of is unit) for _, unit in units}

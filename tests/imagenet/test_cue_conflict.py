@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from cgnlib.errors import AssetError
 from cgnlib.imagenet import cue_conflict
-from cgnlib.imagenet.cue_conflict import Stimulus, batches, conflicting, evaluate, stimuli
+from cgnlib.imagenet.cue_conflict import Stimulus, batches, conflicting, evaluate, read_record, stimuli
 from cgnlib.imagenet.names import CATEGORIES, CATEGORY_INDICES
+from cgnlib.imagenet.networks import Pretrained
 from cgnlib.imagenet.normalisation import LITE
 
 
@@ -172,10 +173,46 @@ def test_enlarging_zooms_in_on_the_centre(tmp_path: Path) -> None:
 @pytest.mark.parametrize("enlarge", [False, True])
 def test_shape_bias_of_a_network_that_reads_the_cues(enlarge: bool, made: Path) -> None:
     """Four categories by shape, with three conflicting images each here; twelve by texture, with four each."""
-    reader = Reader(by_shape=4).train()
-    found = evaluate(reader, made, LITE, enlarge=enlarge, batch=25)
+    reader = Reader(by_shape=4)
+    trials = evaluate(Pretrained("reader", reader, 224, LITE), made, enlarge=enlarge)
+    found = trials.bias
     assert (found.shape, found.texture, found.other) == (12, 48, 0)
     assert found.value == 0.2
     assert [counts.value for counts in found.by_category.values()] == [1] * 4 + [0] * 12
-    assert not reader.training
-    assert [tuple(images.shape) for images in reader.seen] == [(n, 3, 224, 224) for n in (25, 25, 10)]
+    assert trials.shape_images[0] == "airplane1" and trials.texture_images[0] == "bear1"
+    assert [tuple(images.shape) for images in reader.seen] == [(n, 3, 224, 224) for n in (*[8] * 7, 4)]
+
+
+# --- Records --------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_of_decisions_is_read_whatever_else_stands_in_it(tmp_path: Path) -> None:
+    """One decision for the shape, one for the texture, one not made in time."""
+    file = tmp_path / "record.csv"
+    file.write_text(
+        "subj,object_response,category,imagename\n"
+        "s,cat,cat,cat1-dog2.png\n"
+        "s,dog,cat,0002_s5n_dnn_0_cat_00_cat2-dog2.png\n"
+        "s,na,bear,bear1-dog1.png\n"
+    )
+    trials = read_record(file)
+    assert (trials.bias.shape, trials.bias.texture, trials.bias.other) == (1, 1, 1)
+    assert (trials.shape_images, trials.texture_images) == (("cat1", "cat2", "bear1"), ("dog2", "dog2", "dog1"))
+    assert trials.answers(CATEGORIES.index("dog")) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("object_response,imagename\nzebra,cat1-dog2.png\n", "zebra"),
+        ("object_response,imagename\ncat,cat1.png\n", "'cat1.png' names no stimulus"),
+        ("object_response,imagename\ncat,cat1-dog2.png\ncat,cat1-dog2.png\n", "2 trials of 1 stimuli"),
+        ("answer,imagename\ncat,cat1-dog2.png\n", "object_response"),
+        ("object_response,imagename\n", "0 trials"),
+    ],
+)
+def test_a_file_that_is_no_record_is_named(content: str, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "record.csv"
+    file.write_text(content)
+    with pytest.raises(AssetError, match=f"record .*record.csv cannot be used: .*{reason}"):
+        read_record(file)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cgnlib.features import efficientnet_lite0
+from cgnlib.features import efficientnet_lite
 from cgnlib.imagenet.gradcam import HeadMaps, category_maps, head_maps, overlay
 from cgnlib.imagenet.invariant import InvariantEnsemble, ensemble
 from cgnlib.imagenet.normalisation import PLAIN
@@ -82,7 +82,7 @@ def test_maps_of_a_real_backbone_leave_the_network_as_it_was() -> None:
 
 def test_maps_of_a_category_differ_by_category() -> None:
     images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    maps = category_maps(efficientnet_lite0(), images[[0, 0]], torch.tensor([3, 10]))
+    maps = category_maps(efficientnet_lite(), images[[0, 0]], torch.tensor([3, 10]))
     assert maps.shape == (2, 224, 224)
     assert maps.min() >= 0 and maps.max() <= 1
     assert not torch.equal(maps[0], maps[1])

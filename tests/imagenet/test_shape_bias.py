@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from cgnlib.imagenet.names import CATEGORIES, CATEGORY_INDICES
-from cgnlib.imagenet.shape_bias import CueCounts, decisions, shape_bias
+from cgnlib.imagenet.shape_bias import NO_ANSWER, CueCounts, Trials, decisions, shape_bias
 from cgnlib.statistics import wilson_interval
 
 AIRPLANE, BEAR, BICYCLE, DOG = (CATEGORIES.index(name) for name in ("airplane", "bear", "bicycle", "dog"))
@@ -104,3 +104,23 @@ def test_a_category_without_decisions_keeps_its_counts_and_has_no_value() -> Non
 def test_wrong_counts_are_refused(decided: Tensor, shapes: Tensor, textures: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         shape_bias(decided, shapes, textures)
+
+
+# --- Crossed intervals ----------------------------------------------------------------------------------------------
+
+
+def test_an_interval_over_images_is_wider_than_one_over_decisions_where_one_image_decides() -> None:
+    """Ten bears in ten textures; the texture images of five are always named, of the other five never."""
+    shapes, textures = labels(*[BEAR] * 100), labels(*[DOG] * 100)
+    names = [(f"bear{i}", f"dog{j}") for i in range(10) for j in range(10)]
+    decided = labels(*(DOG if j < 5 else BEAR for _ in range(10) for j in range(10)))
+    first, second = zip(*names, strict=True)
+    found, over_decisions = Trials(decided, shapes, textures, first, second).interval(), wilson_interval(50, 100)
+    assert found.value == 0.5
+    assert (found.low, found.high) == pytest.approx((0.2, 0.8)), "ten texture images, half of them for the shape"
+    assert found.high - found.low > 3 * (over_decisions.high - over_decisions.low)
+    assert Trials(decided, shapes, textures, first, second).interval() == found, "seeded"
+
+
+def test_a_decision_that_nobody_made_is_for_neither_cue() -> None:
+    assert shape_bias(labels(AIRPLANE, NO_ANSWER), labels(AIRPLANE, AIRPLANE), labels(BEAR, BEAR)).other == 1

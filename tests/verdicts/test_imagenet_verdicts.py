@@ -289,9 +289,12 @@ def test_realism_is_a_distance_beside_that_of_the_same_cgn_with_tied_labels(
         failure("claim1-imagenet", frame())
 
 
-def lite0(value: float, normalisation: str = "lite", enlarge: bool = False, stimuli: object = "all") -> Line:
-    params = {"normalisation": normalisation, "enlarge": enlarge, "stimuli": stimuli}
+def lite0(
+    value: float, normalisation: str = "lite", enlarge: bool = False, stimuli: object = "all", width: float = 3.0
+) -> Line:
+    params = {"normalisation": normalisation, "enlarge": enlarge, "stimuli": stimuli, "crossed": True}
     about = {"dataset": "cue-conflict", "n": 800, "profile": "paper", "data": "cue-conflict", "params": params}
+    about |= {"low": value - width, "high": value + width}
     return toy("imagenet-shape-bias", "efficientnet-lite0", {"shape-bias": value}, **about)[0]
 
 
@@ -301,6 +304,7 @@ def lite0(value: float, normalisation: str = "lite", enlarge: bool = False, stim
         ([lite0(24.0)], "reproduced", "span 9.2 to 25.3 %"),  # as published; the study's 29.1 lies within 5 points
         ([lite0(24.0), lite0(31.0, enlarge=True)], "reproduced", "span 9.2 to 31.0 %"),
         ([lite0(24.0), lite0(31.0, "imagenet")], "reproduced", "lies above all of them"),  # not its own normalisation
+        ([lite0(24.0, width=9.0)], "reproduced", "lies beside their values and within the interval of one of them"),
         ([lite0(24.0), lite0(49.0, "imagenet")], "not reproduced", ""),  # one preprocessing reaches 50
         ([lite0(60.0)], "not reproduced", ""),
         ([lite0(27.0, stimuli=160)], "not tested", "no rows with the shape bias on all stimuli"),
