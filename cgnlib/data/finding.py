@@ -8,6 +8,7 @@ SHA-256 lies in a lock file beside it (NAME.sha256), and every later use checks 
 import gzip
 import hashlib
 import os
+import warnings
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,13 @@ from typing import IO
 
 import platformdirs
 
+from cgnlib.data import catalogue
 from cgnlib.data.catalogue import AUTHORS_WEIGHTS, COMMAND, Asset, named
+from cgnlib.data.pictures import files_below
 from cgnlib.errors import AssetError, Blocked, known
-from cgnlib.paths import file_sha256, in_project
+from cgnlib.paths import build_folder, file_sha256, has_home, in_project
 
+FEATURES = ("auto", "vgg16", "efficientnet-lite0")  # networks of the style loss
 SIZE_FACTOR = 2  # sizes are approximate; a file smaller or larger than this is a web page or another file
 
 
@@ -26,13 +30,17 @@ SIZE_FACTOR = 2  # sizes are approximate; a file smaller or larger than this is 
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: CGN_CACHE, else the user's cache folder. It need not exist yet."""
-    return in_project(os.environ.get("CGN_CACHE") or platformdirs.user_cache_path("cgn-report"))
+    """Where downloads are kept: CGN_CACHE, else the user's cache folder, or the build folder for a user without a home.
+
+    It need not exist yet.
+    """
+    usual = platformdirs.user_cache_path("cgn-report") if has_home() else build_folder() / "cache"
+    return in_project(os.environ.get("CGN_CACHE") or usual)
 
 
 def torch_folder() -> Path:
-    """Where torch keeps its downloads: `torch.hub.get_dir()` without importing torch."""
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    """Where torch keeps its downloads: `torch.hub.get_dir()` without torch; with no home, as `cache_folder`."""
+    cache = os.environ.get("XDG_CACHE_HOME") or ("~/.cache" if has_home() else build_folder() / "cache")
     return Path(os.environ.get("TORCH_HOME", os.path.join(cache, "torch")), "hub").expanduser()
 
 
@@ -42,16 +50,21 @@ def shared_folder() -> Path:
 
 
 def search_folders(folder: str | Path | None = None) -> list[Path]:
-    """Folders to look into, in order. A folder that the user names must exist, or it is an AssetError.
-
-    A relative one begins at the project's root.
+    """Folders to look into, in order. A folder that the user names must exist and hold something of the catalogue, or
+    it is an AssetError. A relative one begins at the project's root.
     """
     given = folder or os.environ.get("CGN_DATA")
     named_folders = [in_project(given)] if given else []
     for path in named_folders:
+        origin = "data folder" if folder else "CGN_DATA folder"
         if not (exists(path) and path.is_dir()):
-            origin = "data folder" if folder else "CGN_DATA folder"
             raise AssetError(f"The {origin} {path} does not exist. Correct the path, or leave it out.")
+        if not any(_lies_in(asset, path) for asset in catalogue.CATALOGUE):
+            wanted = ", ".join(dict.fromkeys(asset.path for asset in catalogue.CATALOGUE))
+            raise AssetError(
+                f"The {origin} {path} holds nothing that is known here, and other data would take its place. Looked "
+                f"for {wanted}, and for the files of MNIST and DTD themselves. Name the folder that holds one of these."
+            )
     return [*named_folders, *filter(Path.is_dir, [shared_folder()]), cache_folder()]
 
 
@@ -61,8 +74,8 @@ def home(asset: Asset) -> Path:
 
 
 def places(asset: Asset, folder: str | Path | None = None) -> list[Path]:
-    """Folders in which the asset may lie, in order."""
-    return [home(asset)] if asset.torch_hub else search_folders(folder)
+    """Folders in which the asset may lie, in order: torch's weights in a data folder, too."""
+    return search_folders(folder) + [home(asset)] * asset.torch_hub
 
 
 def exists(path: Path) -> bool:
@@ -76,6 +89,11 @@ def exists(path: Path) -> bool:
     return True
 
 
+def _lies_in(asset: Asset, place: Path) -> bool:
+    """Whether anything of the asset is there, in any layout."""
+    return any(exists(place / file) for layout in (*asset.other_files, asset.files) for file in layout)
+
+
 # --- Find ------------------------------------------------------------------------------------------------------------
 
 
@@ -87,7 +105,8 @@ def files_at(asset: Asset, place: Path) -> list[Path] | None:
     fault = ""
     for layout in (*asset.other_files, asset.files):
         files = [place / file for file in layout]
-        lost = [file for file in files if not exists(file)]
+        # Kaggle's copy of MNIST has folders by the names of its files.
+        lost = [file for file in files if not exists(file) or (len(asset.checksums) > 1 and file.is_dir())]
         if not lost:
             return files
         if len(lost) < len(files) and not fault:
@@ -134,6 +153,21 @@ def find_authors_weights(variant: str, folder: str | Path | None = None) -> Path
     return find(f"authors-{known('variant', variant, AUTHORS_WEIGHTS)}", folder)
 
 
+def features_name(name: str = "auto") -> str:
+    """Name of the network that `perceptual_features` gives, without loading it.
+
+    A file of VGG16 that is not the published one is warned of, and `auto` does without it.
+    """
+    known("features", name, FEATURES)
+    if name != "auto":
+        return name
+    try:
+        return "vgg16" if find("vgg16") else "efficientnet-lite0"
+    except AssetError as error:
+        warnings.warn(f"VGG16 is left out, EfficientNet-Lite0 taken instead: {error}", stacklevel=2)
+        return "efficientnet-lite0"
+
+
 def missing(names: Sequence[str], folder: str | Path | None = None) -> Blocked | None:
     """Which of these assets are nowhere, and the commands that get them; None if all are there.
 
@@ -151,8 +185,8 @@ def missing(names: Sequence[str], folder: str | Path | None = None) -> Blocked |
 def remedy(asset: Asset) -> str:
     """What a person can do to get it."""
     way = asset.by_hand or f"download {' '.join(asset.urls)}" + (f" and unpack {asset.unpack}" if asset.unpack else "")
-    other = "" if asset.torch_hub else f", or as {asset.path} below the folder that CGN_DATA names"
-    words = f"by hand: {way}. Place it at {home(asset) / asset.path}{other}."
+    other = f"or as {asset.path} below the folder that CGN_DATA names"
+    words = f"by hand: {way}. Place it at {home(asset) / asset.path}, {other}."
     words = f"run `{COMMAND} --fetch {asset.name}`, or {words}" if asset.urls else words
     return words[0].upper() + words[1:]
 
@@ -178,7 +212,7 @@ def opened(path: Path) -> IO[bytes]:
 def digest(path: Path, kind: str = "sha256") -> str:
     """Checksum of a file's content; SHA-256 of a folder: that of a list of SHA-256 and path of each file, sorted."""
     if kind == "sha256" and path.is_dir():
-        files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+        files = sorted((file.relative_to(path).as_posix(), file) for file in files_below(path))
         return hashlib.sha256("".join(f"{file_sha256(file)}  {name}\n" for name, file in files).encode()).hexdigest()
     with opened(path) as stream:
         return hashlib.file_digest(stream, kind).hexdigest()  # pyright: ignore[reportArgumentType]
@@ -200,10 +234,12 @@ def verify(asset: Asset, files: Sequence[Path], lock: Path | None = None) -> Non
         if asset.is_file and not asset.size / SIZE_FACTOR <= size <= asset.size * SIZE_FACTOR:
             found = f"{size:,} bytes, where about {asset.size:,} are expected"
             raise AssetError(f"{path} is truncated or another file: {found}. {again}")
-        count = sum(each.is_file() for each in path.rglob("*")) if asset.count else None
+        count = len(files_below(path)) if asset.count else None
         if count != asset.count:
             raise AssetError(f"{path} has {count:,} files, not {asset.count:,}. {again}")
         checksums, origin = dict(zip(files, asset.checksums, strict=False)), "the published file"
+        if asset.torch_hub and path.name != Path(asset.path).name:  # an older one, which names its checksum
+            checksums = {path: f"sha256:{path.stem.rpartition('-')[2]}"}
         file = lock = lock or lock_file(path)
         if not checksums and exists(lock):
             checksums, origin = {path: f"sha256:{lock.read_text().split()[0]}"}, "what was downloaded first"

@@ -1,13 +1,14 @@
 """Photographs in class folders: ImageNet-mini, ImageNet-9, and any other of the same layout.
 
 A folder is checked when it is opened: class folders, number of images, the head of each file. What is wrong is counted,
-named, and an error.
+named, and an error; what systems leave there (.DS_Store) is no matter.
 """
 
 import functools
 import hashlib
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +21,14 @@ from PIL import Image
 from torch import Tensor
 
 from cgnlib.data.finding import require
+from cgnlib.data.pictures import entries, opened_picture
 from cgnlib.errors import AssetError, known
 from cgnlib.images import to_float
 
 SIZE, SHORTER = 224, 256  # pixels: of what the network sees, and of the shorter side that it is cut from
 N_CLASSES = 1_000  # of ImageNet-1k
 IMAGENET_9_CLASSES, IMAGENET_9_IMAGES = 9, 4_050  # in each set of ImageNet-9
+MINI_IMAGES = {"train": 34_745, "val": 3_923}  # of ImageNet-mini
 # The toy world's names for the sets of ImageNet-9 (only_bg_t: the object's box is filled with tiles of what is around).
 IMAGENET_9_SETS = {
     "original": "original",
@@ -35,6 +38,7 @@ IMAGENET_9_SETS = {
     "only-foreground": "only_fg",
 }
 SUFFIXES = (".jpg", ".jpeg", ".png")
+OTHER_SUFFIXES = (*SUFFIXES, ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jp2", ".avif", ".heic", ".part")
 WORDNET_ID = re.compile(r"n\d{8}")
 NAMED = 5  # wrong files that an error names; the rest are only counted
 DRAWS = 23  # random numbers behind a random crop: ten tries of area and aspect, place, mirror
@@ -128,40 +132,51 @@ class FolderSet:
 
     def _pixels(self, view: View, index: int, draws: Tensor) -> Tensor:
         """(3, 224, 224) uint8."""
-        path = self.paths[index]
-        try:
-            with Image.open(path) as picture:
-                return torch.from_numpy(np.array(view(picture, draws))).permute(2, 0, 1)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise AssetError(f"{self.name}: {path} cannot be read: {error}. Get it again, or remove it.") from error
+        with opened_picture(self.paths[index]) as picture:
+            return torch.from_numpy(np.array(view(picture, draws))).permute(2, 0, 1)
 
 
 def folder_set(
-    folder: Path, name: str, source: str, classes: Sequence[str], *, images: int | None = None, view: View = central
+    folder: Path,
+    name: str,
+    source: str,
+    classes: Sequence[str],
+    *,
+    images: int | None = None,
+    view: View = central,
+    partial: bool = False,
 ) -> FolderSet:
     """The images of `folder/<class>/*`, label = place of the class in `classes`, opened and checked.
 
-    images: how many there must be. Raises AssetError for class folders that are missing, empty or unknown, for another
-    number of images, for files that are no images or damaged at the head.
+    images: how many there must be. partial: another number will do, and other files and folders are left out; both are
+    warned of. Raises AssetError for class folders that are missing, empty or unknown, for files that are no images or
+    damaged at the head, and, unless `partial`, for another number of images and for whatever else lies there.
     """
     if not folder.is_dir():
         raise AssetError(f"{name}: there is no folder {folder}")
 
-    def refuse(what: str, wrong: Iterable[str]) -> None:
+    def refuse(what: str, wrong: Iterable[str], allowed: bool = False) -> None:
         if found := list(wrong):
             shown = ", ".join(found[:NAMED]) + ", ..." * (len(found) > NAMED)
-            raise AssetError(f"{name}, {folder}: {len(found):,} {what}: {shown}. Get the data again.")
+            words = f"{name}, {folder}: {len(found):,} {what}: {shown}"
+            if not allowed:
+                raise AssetError(f"{words}. Get the data again.")
+            warnings.warn(f"{words}. They are left out.", stacklevel=3)
 
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    refuse(f"class folders that are not among the {len(classes):,}", sorted(set(there) - set(classes)))
-    inside = {c: sorted(p for p in (folder / c).iterdir() if p.suffix.lower() in SUFFIXES) for c in there}
-    refuse(f"of {len(classes):,} class folders missing or without images", [c for c in classes if not inside.get(c)])
+    there = {path.name: entries(path) for path in entries(folder) if path.is_dir()}
+    refuse(f"class folders that are not among the {len(classes):,}", sorted(set(there) - set(classes)), partial)
+    inside = {c: [path for path in there.get(c, ()) if path.suffix.lower() in SUFFIXES] for c in classes}
+    beside = [path for path in entries(folder) if not path.is_dir() and path.suffix.lower() in OTHER_SUFFIXES]
+    beside += [path for c in classes for path in there.get(c, ()) if path not in set(inside[c])]
+    kinds = f"files or folders in a class that are no {', '.join(SUFFIXES)}, or images beside the classes"
+    refuse(kinds, (str(path.relative_to(folder)) for path in beside), partial)
+    refuse(f"of {len(classes):,} class folders missing or without images", [c for c in classes if not inside[c]])
     paths = tuple(path for c in classes for path in inside[c])
     labels = torch.tensor([label for label, c in enumerate(classes) for _ in inside[c]])
     if images is not None and len(paths) != images:
         smallest = Counter({c: -len(inside[c]) for c in classes}).most_common()
         what = f"classes with together {len(paths):,} images, where {images:,} are expected"
-        refuse(what, (f"{c} has {-n:,}" for c, n in smallest))
+        refuse(what, (f"{c} has {-n:,}" for c, n in smallest), partial)
     with ThreadPoolExecutor(WORKERS) as pool:
         faults = zip(paths, pool.map(_fault, paths), strict=True)
         refuse("files that cannot be read", (f"{path.relative_to(folder)} ({why})" for path, why in faults if why))
@@ -171,17 +186,18 @@ def folder_set(
 def _fault(path: Path) -> str:
     """What is wrong with the head of an image, "" for nothing. Damage further in shows when it is decoded."""
     try:
-        with Image.open(path) as picture:
+        with opened_picture(path) as picture:
             return "" if min(picture.size) >= 1 else "empty"
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"{type(error).__name__}, {path.stat().st_size:,} bytes"
+    except AssetError as error:
+        why = str(error).partition(" cannot be read as an image: ")[2].partition(". Get it")[0]
+        return f"{why.removesuffix('.')}, {path.stat().st_size:,} bytes"
 
 
-def imagenet_mini(split: str, data_folder: str | Path | None = None) -> FolderSet:
+def imagenet_mini(split: str, data_folder: str | Path | None = None, *, partial: bool = False) -> FolderSet:
     """ImageNet-mini, "train" or "val": class folders by WordNet id, whose sorted order is that of ImageNet-1k.
 
-    The ids are those of the train folder, which must hold all 1000: without the full list no place is sure. Raises
-    AssetError as `folder_set`, and saying how to get the data where they are missing.
+    The ids are those of the train folder, which must hold all 1000: without the full list no place is sure. partial:
+    see `folder_set`. Raises AssetError as that, and saying how to get the data where they are missing.
     """
     known("split of ImageNet-mini", split, ("train", "val"))
     folder = require("imagenet-mini", data_folder)
@@ -191,15 +207,17 @@ def imagenet_mini(split: str, data_folder: str | Path | None = None) -> FolderSe
             f"ImageNet-mini, {folder / 'train'}: {len(classes):,} class folders by WordNet id, where {N_CLASSES:,} are "
             "expected; labels are places among all of them, so none may be missing. Get the data again."
         )
-    return folder_set(folder / split, f"imagenet-mini/{split}", "imagenet-mini", classes)
+    name, images = f"imagenet-mini/{split}", MINI_IMAGES[split]
+    return folder_set(folder / split, name, "imagenet-mini", classes, images=images, partial=partial)
 
 
-def imagenet_9(name: str, data_folder: str | Path | None = None) -> FolderSet:
+def imagenet_9(name: str, data_folder: str | Path | None = None, *, partial: bool = False) -> FolderSet:
     """A set of ImageNet-9 by the toy world's name, a key of IMAGENET_9_SETS; labels in 0..8 ("00_dog" to "08_fish").
 
-    Raises AssetError as `folder_set`, and saying how to get the data where they are missing.
+    partial: see `folder_set`. Raises AssetError as `folder_set`, and saying how to get the data where they are missing.
     """
     folder = require("imagenet-9", data_folder) / IMAGENET_9_SETS[known("set of ImageNet-9", name, IMAGENET_9_SETS)]
     numbered = {path.name[:3]: path.name for path in (folder / "val").glob("0[0-8]_*")}
     classes = [numbered.get(f"{label:02}_", f"{label:02}_*") for label in range(IMAGENET_9_CLASSES)]
-    return folder_set(folder / "val", f"imagenet-9/{name}", "imagenet-9", classes, images=IMAGENET_9_IMAGES, view=whole)
+    place, about = folder / "val", (f"imagenet-9/{name}", "imagenet-9")
+    return folder_set(place, *about, classes, images=IMAGENET_9_IMAGES, view=whole, partial=partial)

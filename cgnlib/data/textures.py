@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cgnlib.data.finding import find_files
-from cgnlib.errors import AssetError
+from cgnlib.data.pictures import opened_picture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,9 +63,6 @@ def _read_texture(path: Path) -> Tensor:
     import torch
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            small = image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.NEAREST)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise AssetError(f"{path} cannot be read as an image: {error}. Replace it, or remove its folder.") from error
+    with opened_picture(path) as image:
+        small = image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.NEAREST)
     return torch.from_numpy(np.array(small))

@@ -124,5 +124,5 @@ def load_published(path: Path | str, cgn: ImageNetCGN) -> ImageNetCGN:
 
     Raises AssetError when the file is missing, corrupt or of another architecture; never executes code.
     """
-    load_state(cgn, path, "the ImageNet CGN", drop_prefix="module.")
+    load_state(cgn, path, "the ImageNet CGN")
     return cgn.eval()

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cgnlib.finite import decided, finite, shares
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.evaluation import MASK_LEVEL, intersection_over_union
 from cgnlib.imagenet.names import FACTOR_OF_METRIC, FACTORS
@@ -108,12 +109,13 @@ def control_matrix(read: Mapping[str, Tensor], labels: Tensor) -> dict[str, dict
     """matrix[requested][recovered]: percent of images in which the recovered factor has the requested one's label.
 
     read: logits (N, classes) by head of the factor reader; labels: (N, 3) int64, ordered as FACTORS. Keys of the matrix
-    are those of FACTOR_OF_METRIC. Raises ValueError for no images, and for numbers of them that differ.
+    are those of FACTOR_OF_METRIC. Raises ValueError for no images, for numbers of them that differ, and for logits that
+    are not finite.
     """
     if len(labels) != len(read["shape"]) or not len(labels):
         raise ValueError(f"control: {len(labels)} labels for {len(read['shape'])} images")
     asked = dict(zip(FACTOR_OF_METRIC, labels.T, strict=True))
-    seen = {name: read[factor].argmax(dim=1) for name, factor in FACTOR_OF_METRIC.items()}
+    seen = {name: decided(read[factor]) for name, factor in FACTOR_OF_METRIC.items()}
     return {a: {b: 100 * (seen[b] == asked[a]).float().mean().item() for b in seen} for a in asked}
 
 
@@ -122,7 +124,7 @@ def entangled(foregrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor:
 
     foregrounds: (N, 3, R, R) uint8; classes: (N,) int64. By chance 1 in 10.
     """
-    return reader.read(foregrounds)[0]["background"].argmax(dim=1) == classes
+    return decided(reader.read(foregrounds)[0]["background"]) == classes
 
 
 def entanglement(foregrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor:
@@ -132,7 +134,7 @@ def entanglement(foregrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor
 
 def legible(backgrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor:
     """(N,) bool: the background alone still shows the silhouette of its class to the reader. By chance 1 in 10."""
-    return reader.read(backgrounds)[0]["shape"].argmax(dim=1) == classes
+    return decided(reader.read(backgrounds)[0]["shape"]) == classes
 
 
 def legibility(backgrounds: Tensor, classes: Tensor, reader: Reader) -> Tensor:
@@ -149,7 +151,7 @@ def realism(images: Tensor, labels: Tensor, reader: Reader) -> Tensor:
 
 def most(values: Tensor, count: int) -> Tensor:
     """Indices of the `count` largest values, the largest first; equal ones in their order."""
-    return values.double().argsort(descending=True, stable=True)[:count]
+    return finite(values, "what is ranked").double().argsort(descending=True, stable=True)[:count]
 
 
 def unpainted(backgrounds: Tensor, scenes: Scenes) -> Tensor:
@@ -158,7 +160,7 @@ def unpainted(backgrounds: Tensor, scenes: Scenes) -> Tensor:
     1 where the object's place is as good as the rest, more where something of the object is left, seen by a U2-Net or
     not. backgrounds: (N, 3, R, R) in [-1, 1].
     """
-    error = (backgrounds - scenes.background).abs().mean(dim=1, keepdim=True)
+    error = (finite(backgrounds, "backgrounds") - scenes.background).abs().mean(dim=1, keepdim=True)
     inside = scenes.mask > MASK_LEVEL
     means = [(error * where).sum(dim=(1, 2, 3)) / where.sum(dim=(1, 2, 3)).clamp(min=1) for where in (inside, ~inside)]
     return means[0] / means[1].clamp(min=1e-6)
@@ -177,6 +179,7 @@ def by_area(area: Tensor, hits: Tensor, bounds: Sequence[float] = AREAS) -> pd.D
 
     area: (N,) in [0, 1]; hits: (N,) bool. A bin holds its lower bound; the last one its upper bound too.
     """
+    shares(area, "mask area")
     lines = []
     for low, high in zip(bounds[:-1], bounds[1:], strict=True):
         inside = (area >= low) & ((area < high) | ((high == bounds[-1]) & (area <= high)))

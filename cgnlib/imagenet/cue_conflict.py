@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cgnlib.data.pictures import files_below, opened_picture
 from cgnlib.errors import AssetError, known
 from cgnlib.imagenet.names import CATEGORIES
 from cgnlib.imagenet.networks import Pretrained
@@ -52,7 +53,7 @@ def stimuli(folder: str | Path) -> tuple[Stimulus, ...]:
     categories that have not 5 images.
     """
     folder = Path(folder)
-    files = sorted(path for path in folder.rglob("*") if not path.is_dir())
+    files = files_below(folder)
     found, others = [], []
     for path in files:
         match = NAME.fullmatch(path.name)
@@ -108,13 +109,10 @@ def batches(chosen: Sequence[Stimulus], size: int = 64, enlarge: bool = False) -
 
 def _pixels(path: Path, enlarge: bool) -> Tensor:
     """(3, 224, 224) uint8."""
-    try:
-        with Image.open(path) as image:
-            picture = image.convert("RGB")
+    with opened_picture(path) as image:
+        picture = image.convert("RGB")
         if picture.size != (SIZE, SIZE):
-            raise ValueError(f"{picture.width} x {picture.height} pixels")
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for broken chunks of a PNG
-        raise AssetError(f"cue-conflict stimulus {path} cannot be used: {error}. Get the folder again.") from error
+            raise ValueError(f"{picture.width} x {picture.height} pixels, where {SIZE} x {SIZE} are expected")
     if enlarge:
         border = (ENLARGED - SIZE) // 2
         box = (border, border, border + SIZE, border + SIZE)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cgnlib.finite import finite, shares
 from cgnlib.randomness import derive_seed
 
 LOG_FLOOR = -80.0  # of log-probabilities, in nats: exp underflows in float32 below -87, and 0 * log 0 would be NaN
@@ -32,7 +33,7 @@ def inception_score(logits: Tensor, splits: int = 1, seed: int = 0) -> Inception
     they are split (the study: 50,000 images, one split).
 
     Raises ValueError when a split would hold fewer than IMAGES_PER_CLASS images per class, since p(y) is estimated from
-    them; when the splits differ in size; and for logits that give no probabilities.
+    them; when the splits differ in size; and for logits that are not finite.
     """
     n, classes = _matrix(logits, "logits")
     least = IMAGES_PER_CLASS * classes
@@ -41,10 +42,7 @@ def inception_score(logits: Tensor, splits: int = 1, seed: int = 0) -> Inception
             f"Inception Score: {n} images do not make {splits} equal splits of at least {least}, {IMAGES_PER_CLASS} "
             f"for each of {classes} classes; it needs {max(splits, 1) * least} images or more, divisible by {splits}"
         )
-    logits = logits.detach().cpu().float().log_softmax(dim=1)
-    if logits.isnan().any():
-        image = int(logits.isnan().any(dim=1).nonzero()[0])
-        raise ValueError(f"Inception Score: the logits for image {image} are no prediction (NaN or inf)")
+    logits = finite(logits.detach().cpu().float(), "Inception Score: logits").log_softmax(dim=1)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(derive_seed(seed, "inception-score")))
     scores = []
     for part in logits.clamp(min=LOG_FLOOR)[order].chunk(splits):
@@ -67,21 +65,20 @@ def mask_statistics(masks: Tensor) -> MaskStatistics:
     _check_masks(masks)
     if len(masks) < 2:
         raise ValueError(f"mask statistics need at least 2 masks, got {len(masks)}")
-    if not (masks.min() >= 0 and masks.max() <= 1):
-        raise ValueError("mask statistics: values must lie in [0, 1]")
-    areas = masks.double().mean(dim=(1, 2, 3))
+    areas = shares(masks, "mask statistics").double().mean(dim=(1, 2, 3))
     return MaskStatistics(areas.mean().item(), areas.std().item())
 
 
 def intersection_over_union(masks: Tensor, true_masks: Tensor) -> Tensor:
     """Overlap of the objects (mask > 0.5) of each pair of masks: (N,) in [0, 1]; 1 where both are empty.
 
-    masks, true_masks: (N, 1, H, W) in [0, 1] or bool. Raises ValueError for shapes that do not match.
+    masks, true_masks: (N, 1, H, W) in [0, 1] or bool. Raises ValueError for shapes that do not match and for
+    other values.
     """
     _check_masks(masks)
     if masks.shape != true_masks.shape:
         raise ValueError(f"IoU: masks are {tuple(masks.shape)}, true masks {tuple(true_masks.shape)}")
-    found, true = masks > MASK_LEVEL, true_masks > MASK_LEVEL
+    found, true = shares(masks, "IoU: masks") > MASK_LEVEL, shares(true_masks, "IoU: true masks") > MASK_LEVEL
     both, either = ((found & true).sum(dim=(1, 2, 3)), (found | true).sum(dim=(1, 2, 3)))
     return torch.where(either == 0, 1.0, both / either.clamp(min=1))
 
@@ -101,16 +98,14 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
         raise ValueError(
             f"Frechet distance: {min(n_a, n_b)} images are too few for {width} features; it needs {2 * width} or more"
         )
-    a, b = features_a.detach().cpu().double(), features_b.detach().cpu().double()
-    if not (a.isfinite().all() and b.isfinite().all()):
-        raise ValueError("Frechet distance: features are not finite")
+    a, b = (finite(each.detach().cpu(), "Frechet distance: features").double() for each in (features_a, features_b))
     centre = a.mean(dim=0)  # squares of means are subtracted below: far from 0, features would lose their digits
     (mean_a, covariance_a), (mean_b, covariance_b) = _normal(a - centre), _normal(b - centre)
     # The trace of the square root of the product is the sum of the square roots of its eigenvalues.
     shared = torch.linalg.eigvals(covariance_a @ covariance_b).sqrt().real.sum()
     spread = covariance_a.trace() + covariance_b.trace()
     distance = (mean_a - mean_b).square().sum() + spread - 2 * shared
-    return max(0.0, distance.item())
+    return max(0.0, finite(distance, "Frechet distance").item())  # max(0.0, NaN) would be 0.0, the best
 
 
 def _normal(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,9 +118,10 @@ def pairwise_diversity(features: Tensor, labels: Tensor) -> float:
     """Mean Euclidean distance between features of two images of one class: over pairs, then over classes.
 
     features: (N, D); labels: (N,) integers; in units of the features, 0 where each class shows one image only (mode
-    collapse). Raises ValueError for a class of fewer than 2 images and for lengths that do not match.
+    collapse). Raises ValueError for a class of fewer than 2 images, for lengths that do not match, and for what is not
+    finite.
     """
-    n, _ = _matrix(features, "features")
+    n, _ = _matrix(finite(features, "pairwise diversity: features"), "features")
     if labels.shape != (n,):
         raise ValueError(f"pairwise diversity: {n} features and labels of shape {tuple(labels.shape)}")
     classes, counts = labels.unique(return_counts=True)

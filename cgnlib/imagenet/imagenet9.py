@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cgnlib.finite import decided, finite
 from cgnlib.imagenet.names import N_CLASSES, NINE
 from cgnlib.randomness import derive_seed
 from cgnlib.statistics import Interval, difference_interval, paired_bootstrap, wilson_interval
@@ -16,30 +17,29 @@ UNMAPPED = -1
 
 
 def check_logits(logits: Tensor) -> None:
-    """Raises ValueError unless logits are (N, 1000), without NaN."""
+    """Raises ValueError unless logits are (N, 1000) and finite."""
     if logits.ndim != 2 or logits.shape[1] != N_CLASSES:
         raise ValueError(f"logits must be (N, {N_CLASSES}), not {tuple(logits.shape)}")
-    if logits.isnan().any():
-        raise ValueError(f"logits: {int(logits.isnan().any(dim=1).sum())} of {len(logits)} images have NaN")
+    finite(logits, "logits")
 
 
 def predict(logits: Tensor) -> Tensor:
     """Class (N,) int64 in 0..8 of the arg-max over all 1000 classes, -1 where that class is in none of the nine.
 
-    logits: (N, 1000). Raises ValueError for another shape and for NaN.
+    logits: (N, 1000). Raises ValueError for another shape and for what is not finite.
     """
     check_logits(logits)
     to_nine = torch.full((N_CLASSES,), UNMAPPED)
     for label, indices in enumerate(NINE.values()):
         to_nine[list(indices)] = label
-    return to_nine.to(logits.device)[logits.argmax(dim=1)]
+    return to_nine.to(logits.device)[decided(logits)]
 
 
 def top_k(logits: Tensor, labels: Tensor, k: int) -> Interval:
     """Share of images whose label is among the k largest logits, in [0, 1], with a Wilson interval.
 
-    logits: (N, 1000); labels: (N,) in 0..999. Raises ValueError for no images, other shapes or labels, NaN, and k
-    outside 1..1000.
+    logits: (N, 1000); labels: (N,) in 0..999. Raises ValueError for no images, other shapes or labels, what
+    is not finite, and k outside 1..1000.
     """
     check_logits(logits)
     if labels.shape != (len(logits),):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cgnlib.data.finding import require
 from cgnlib.errors import known
+from cgnlib.finite import finite
 from cgnlib.imagenet.names import FACTORS, N_CLASSES, OUTPUTS
 from cgnlib.imagenet.normalisation import IMAGENET, PLAIN, Normalisation
 from cgnlib.imagenet.toy.parts import CLASSIFIER, toy_parts
@@ -74,14 +75,17 @@ class InvariantEnsemble(nn.Module):
 
     @torch.inference_mode()
     def read(self, images: Tensor, normalisation: Normalisation | None = None) -> Logits:
-        """Logits on the CPU of many images, float in [-1, 1] or uint8, in eval mode."""
+        """Logits on the CPU of many images, float in [-1, 1] or uint8, in eval mode.
+
+        Raises ValueError for logits that are not finite.
+        """
         self.eval()
         device = next(self.parameters()).device
         found = []
         for part in images.split(EVALUATION_BATCH):
             part = part.to(device)
             found.append(self(to_float(part) if part.dtype == torch.uint8 else part, normalisation))
-        return Logits(*(torch.cat(each).float().cpu() for each in zip(*found, strict=True)))
+        return Logits(*(finite(torch.cat(each).float().cpu(), "logits") for each in zip(*found, strict=True)))
 
 
 def real_loss(logits: Logits, labels: Tensor) -> Tensor:

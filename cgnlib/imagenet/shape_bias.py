@@ -23,7 +23,8 @@ def decisions(logits: Tensor) -> Tensor:
     """Category (N,) int64 in 0..15 that a classifier of ImageNet-1k decides for.
 
     logits: (N, 1000). The probability of a category is the *mean* over its classes, as published: so a category of many
-    classes (dog) is at no advantage. Raises ValueError for another shape and for NaN.
+    classes (dog) is at no advantage. Raises ValueError for another shape and for what is
+    not finite.
     """
     check_logits(logits)
     probabilities = logits.double().softmax(dim=1)

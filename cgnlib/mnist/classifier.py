@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cgnlib.finite import decided
 from cgnlib.images import LabelledImages, to_float
 from cgnlib.mnist.names import N_CLASSES
 from cgnlib.mnist.recipes import CLASSIFIER_VERSION, ClassifierConfig
@@ -171,11 +172,11 @@ def _as_input(pixels: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def predict(classifier: nn.Module, images: LabelledImages) -> Tensor:
-    """Predicted class of each image, int64 (N,) on the CPU."""
+    """Predicted class of each image, int64 (N,) on the CPU. Raises ValueError for scores that are not finite."""
     classifier.eval()
     device = next(classifier.parameters()).device
     chunks = images.images.split(EVALUATION_BATCH)
-    return torch.cat([classifier(_as_input(chunk.to(device))).argmax(1).cpu() for chunk in chunks])
+    return torch.cat([decided(classifier(_as_input(chunk.to(device)))).cpu() for chunk in chunks])
 
 
 def correct(classifier: nn.Module, images: LabelledImages, target: str = "shape") -> Tensor:

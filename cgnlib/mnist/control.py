@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cgnlib.composition import compose
 from cgnlib.data.digits import Digits
+from cgnlib.finite import shares
 from cgnlib.images import LabelledImages, to_uint8
 from cgnlib.mnist.cgn import CGN, draw_noise, shuffle_texture
 from cgnlib.mnist.classifier import Classifier, predict, train_classifier
@@ -130,7 +131,7 @@ def painted_colours(parts: CounterfactualParts) -> Tensor:
 
     Returns (10, 3) float in [0, 255]. Raises ValueError where a label has no such pixel.
     """
-    solid = (parts.masks > 0.9).double()
+    solid = (shares(parts.masks, "masks") > 0.9).double()
     totals, pixels = torch.zeros(N_CLASSES, 3, dtype=torch.float64), torch.zeros(N_CLASSES, dtype=torch.float64)
     totals.index_add_(0, parts.images.foreground, (parts.images.images * solid).sum(dim=(2, 3)))
     pixels.index_add_(0, parts.images.foreground, solid.sum(dim=(1, 2, 3)))
@@ -154,12 +155,12 @@ class Control:
 def measure_control(parts: CounterfactualParts, readers: Mapping[str, Classifier]) -> Control:
     """Read every factor of every image: shape from mask > 0.5, foreground and background from the composed image.
 
-    Raises ValueError for fewer than 100 images.
+    Raises ValueError for fewer than 100 images, and for masks outside [0, 1].
     """
     images = parts.images
     if len(images) < 10 * N_CLASSES:
         raise ValueError(f"control needs at least {10 * N_CLASSES} images, not {len(images)}")
-    shapes = binarised(parts.masks[:, 0] > 0.5, images.shape, "masks", images.source)
+    shapes = binarised(shares(parts.masks, "masks")[:, 0] > 0.5, images.shape, "masks", images.source)
     read = {factor: predict(reader, shapes if factor == "shape" else images) for factor, reader in readers.items()}
     hit = (read["shape"] == images.shape).float()
     return Control(
@@ -183,6 +184,7 @@ def mask_diversity(masks: Tensor, labels: Tensor) -> float:
 
     Raises ValueError when a digit has fewer than two masks.
     """
+    shares(masks, "masks")
     differences = []
     for digit in range(N_CLASSES):
         own = masks[labels == digit]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from cgnlib.finite import finite
 from cgnlib.images import to_float
 from cgnlib.toyworld.world import N_CLASSES
 
@@ -33,8 +34,12 @@ class Reader(nn.Module):
 
     @torch.inference_mode()
     def read(self, images: Tensor, batch: int = 500) -> tuple[Mapping[str, Tensor], Tensor]:
-        """Logits by head and features of many images, float in [-1, 1] or uint8, in eval mode."""
+        """Logits by head and features of many images, float in [-1, 1] or uint8, in eval mode.
+
+        Raises ValueError for features that are not finite.
+        """
         self.eval()
         uint8 = images.dtype == torch.uint8
         features = torch.cat([self.features(to_float(part) if uint8 else part) for part in images.split(batch)])
+        finite(features, "features of the reader")
         return {name: head(features) for name, head in self.heads.items()}, features

@@ -1,6 +1,7 @@
 """Weights in files: saved atomically, loaded strictly and without executing code, told apart by their fingerprint."""
 
 import hashlib
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from torch import Tensor, nn
 
 from cgnlib.errors import AssetError
 from cgnlib.paths import atomic_file
+
+WRAPPERS = ("module", "_orig_mod")  # parts of keys: of networks trained in parallel, and of compiled ones
+VARIANCES = ("running_var", "running_vars")  # ends of keys: of PyTorch's batch norm, and of BigGAN's
+COUNT = "num_batches_tracked"
+ROUNDING = 1e-6  # below zero, of a variance taken as the mean of squares less the squared mean
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+INTEGERS = (torch.int64, torch.int32)
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -33,38 +41,74 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
 
 
-def load_state(module: nn.Module, path: Path | str, what: str, drop_prefix: str = "") -> None:
+def load_state(module: nn.Module, path: Path | str, what: str, part: str = "") -> None:
     """Load a `.safetensors` or PyTorch state dict into `module`, strictly and without executing code.
 
-    Batch norms keep their own count of batches where an old file has none (PyTorch 0.4.0 did not count).
-    drop_prefix: taken off the keys that have it ("module." of a network that was trained in parallel).
+    Batch norms keep their own count of batches where an old file has none (PyTorch 0.4.0 did not count). What wrappers
+    put into keys is taken out (WRAPPERS). part: load what lies below this prefix alone ("features." of a VGG).
 
-    Raises AssetError naming the file and what is wrong: missing, unreadable, wrong keys, wrong shapes, not finite.
+    Raises AssetError naming the file and what is wrong: missing, unreadable, wrong keys, or a tensor that `_fault`
+    finds unfit.
     """
-    path = Path(path)
+    path, expected = Path(path), module.state_dict()
     refused = f"weights of {what}: {path}"
-    if not path.exists():
-        raise AssetError(f"{refused} does not exist. Check the path, or train it anew.")
-    try:
-        if path.suffix == ".safetensors":
-            tensors = load_file(path)
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise AssetError(f"{refused} is truncated or corrupt ({error}). Fetch it again.") from error
-    except Exception as error:  # pickle.UnpicklingError: the file holds more than tensors
-        raise AssetError(f"{refused} is not a plain state dict ({error}).") from error
-    if not isinstance(tensors, Mapping):
-        raise AssetError(f"{refused} holds a {type(tensors).__name__}, not a state dict.")
-    tensors = {name.removeprefix(drop_prefix): tensor for name, tensor in tensors.items()}
-    expected = module.state_dict()
-    tensors = {name: count for name, count in expected.items() if name.endswith("num_batches_tracked")} | tensors
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in _read(path, refused).items():
+        key = name if name in expected else ".".join(each for each in name.split(".") if each not in WRAPPERS)
+        if key.startswith(part):
+            if key.removeprefix(part) in tensors:
+                raise AssetError(f"{refused} holds {key} twice, with and without a wrapper's name. Save one network.")
+            tensors[key.removeprefix(part)] = tensor
+    tensors = {name: count for name, count in expected.items() if name.endswith(COUNT)} | tensors
     if set(tensors) != set(expected):
         missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
         raise AssetError(f"{refused} is of another architecture (missing {missing[:3]}, extra {extra[:3]}).")
     for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise AssetError(f"{refused}: {name} is {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}.")
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise AssetError(f"{refused}: {name} holds values that are not finite.")
+        if fault := _fault(name, tensor, expected[name]):
+            raise AssetError(f"{refused}: {name} {fault}.")
     module.load_state_dict(tensors)
+
+
+def _read(path: Path, refused: str) -> dict[str, Tensor]:
+    """Tensors by name from a file. Raises AssetError for anything else."""
+    if not path.exists():
+        raise AssetError(f"{refused} does not exist. Check the path, or train it anew.")
+    try:
+        if path.suffix == ".safetensors":
+            found = load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # its own words advise to load it without care
+        code = "Unsupported" in str(error)
+        why = "to read it would execute code. Save its tensors alone" if code else "it is another kind of file"
+        raise AssetError(f"{refused} is not a plain state dict: {why}.") from error
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise AssetError(f"{refused} is truncated or corrupt ({why}). Fetch it again.") from error
+    except Exception as error:  # torch.load raises nearly anything for a file of another kind
+        raise AssetError(f"{refused} is not a plain state dict ({type(error).__name__}). Fetch it again.") from error
+    if not isinstance(found, Mapping):
+        raise AssetError(f"{refused} holds a {type(found).__name__}, not a state dict.")
+    for name, tensor in found.items():
+        if not (isinstance(name, str) and isinstance(tensor, Tensor)):
+            inside = ": save that alone" if isinstance(tensor, Mapping) else ""
+            raise AssetError(f"{refused} holds {name!r}, a {type(tensor).__name__}, not a named tensor{inside}.")
+    return dict(found)
+
+
+def _fault(name: str, tensor: Tensor, expected: Tensor) -> str:
+    """What makes a tensor unfit to take the place of `expected`; "" for nothing.
+
+    A cast that loses what it means is refused: only real floating point becomes floating point, only integers a count.
+    """
+    if tensor.shape != expected.shape:
+        return f"is {tuple(tensor.shape)}, expected {tuple(expected.shape)}"
+    fits = FLOATS if expected.is_floating_point() else INTEGERS
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.dtype not in fits:
+        found = f"{tensor.dtype} {tensor.layout}".replace("torch.", "").removesuffix(" strided")
+        return f"is {found}, expected {' or '.join(str(each).removeprefix('torch.') for each in fits)}"
+    if not tensor.to(expected.dtype).isfinite().all():
+        return f"holds values that are not finite in {str(expected.dtype).removeprefix('torch.')}"
+    if name.endswith((*VARIANCES, COUNT)) and (tensor < -ROUNDING).any():
+        return f"holds negative values, down to {tensor.min().item():g}; of a variance or a count none can be"
+    return ""

@@ -26,7 +26,7 @@ from cgnlib.imagenet.u2net import U2Net
 from cgnlib.paths import build_folder
 from cgnlib.progress import tqdm
 from cgnlib.training.artefact import Artefact
-from cgnlib.training.weights import fingerprint, save_tensors
+from cgnlib.training.weights import fingerprint, load_state, save_tensors
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.parameters import Parameters
@@ -88,7 +88,7 @@ def inception_network(path: Path, device: str = "cpu") -> nn.Module:
     from torchvision.models import inception_v3
 
     network = inception_v3(weights=None, init_weights=False, transform_input=False)
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    load_state(network, path, "Inception-v3")
     return network.eval().requires_grad_(False).to(device)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cgnlib.data.catalogue import AUTHORS_WEIGHTS
 from cgnlib.data.digits import digits_source
-from cgnlib.data.finding import find
+from cgnlib.data.finding import features_name
 from cgnlib.data.textures import textures_source
 from cgnlib.errors import AssetError, Blocked, known, needed
 from cgnlib.gradcam import GRADCAM_VERSION
@@ -138,9 +138,7 @@ class MnistSettings:
     @functools.cached_property
     def features(self) -> str:
         """Network of the style loss, by name."""
-        if self.mnist.features != "auto":
-            return self.mnist.features
-        return "vgg16" if find("vgg16", verified=False) else "efficientnet-lite0"
+        return features_name(self.mnist.features)
 
     # --- Experiments ------------------------------------------------------------------------------------------------
 

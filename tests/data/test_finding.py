@@ -37,7 +37,7 @@ def place_u2net(folder: Path, content: bytes = bytes(300_000)) -> Path:
 
 
 def test_places_are_looked_into_in_order(u2net, tmp_path, monkeypatch):
-    (tmp_path / "environment").mkdir()
+    (tmp_path / "environment" / "cue-conflict").mkdir(parents=True)
     monkeypatch.setenv("CGN_DATA", str(tmp_path / "environment"))
     monkeypatch.setattr("cgnlib.data.finding.shared_folder", lambda: tmp_path / "shared")
     assert find("u2net") is None
@@ -53,7 +53,7 @@ def test_relative_places_begin_at_the_project(tmp_path, monkeypatch):
     """Notebooks run in notebooks/, the commands that fetch for them elsewhere."""
     monkeypatch.setattr("cgnlib.paths.project_root", lambda: tmp_path / "project")
     for name in ("environment", "argument"):
-        (tmp_path / "project" / name).mkdir(parents=True)
+        (tmp_path / "project" / name / "cue-conflict").mkdir(parents=True)
     monkeypatch.setenv("CGN_CACHE", "the cache")
     monkeypatch.setenv("CGN_DATA", "environment")
     monkeypatch.setenv("HOME", str(tmp_path / "project"))
@@ -84,6 +84,7 @@ def test_torch_keeps_its_weights_where_it_does(monkeypatch, tmp_path):
 
 
 def test_finding_needs_no_torch(tmp_path):
+    (tmp_path / "cue-conflict").mkdir()
     program = (
         "import sys, cgnlib.data.__main__; from cgnlib.data import digits, finding, textures; "
         "finding.missing(['resnet50']); print(digits._mnist_files(None, download=False, verified=False), "
@@ -98,7 +99,8 @@ def test_finding_needs_no_torch(tmp_path):
 
 
 def test_what_is_nowhere_is_named_with_places_and_remedy(tmp_path):
-    (tmp_path / "named").mkdir()
+    (tmp_path / "named" / "weights").mkdir(parents=True)
+    (tmp_path / "named" / "weights" / "cgn.pth").touch()
     places = f"no weights/u2net.pth in {tmp_path}/named or {tmp_path}/cache"
     with pytest.raises(
         AssetError, match=f"{places}. Run `python -m cgnlib.data --fetch u2net`, or by hand: .*CGN_DATA"
@@ -171,7 +173,7 @@ def test_missing_things_are_said_with_the_commands(u2net):
 def test_a_remedy_names_one_place_for_one_thing(tmp_path):
     assert remedy(named("dtd")).count("dtd/dtd/images") == 2  # in the cache, or where CGN_DATA says
     assert f"Place it at {tmp_path}/cache/mnist/MNIST/raw, or as mnist/MNIST/raw below" in remedy(named("mnist"))
-    assert f"Place it at {tmp_path}/torch/hub/checkpoints/vgg16-397923af.pth." in remedy(named("vgg16"))
+    assert f"Place it at {tmp_path}/torch/hub/checkpoints/vgg16-397923af.pth, or as" in remedy(named("vgg16"))
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

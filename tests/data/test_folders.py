@@ -186,6 +186,7 @@ def test_imagenet_9_by_number_of_its_folders(placed: Path, monkeypatch: pytest.M
 
 def test_imagenet_mini_needs_the_full_list_of_classes(placed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folders, "N_CLASSES", 3)
+    monkeypatch.setattr(folders, "MINI_IMAGES", {"train": 3, "val": 3})
     for name in CLASSES:
         save(placed / "imagenet-mini" / "train" / name / "1.JPEG", photograph(64, 64))
     save(placed / "imagenet-mini" / "val" / CLASSES[2] / "1.JPEG", photograph(64, 64))

@@ -121,7 +121,7 @@ def test_batches_are_the_pixels_in_order(made: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"<html>not found</html>", "identify"), (None, "512 x 512"), ("", "No")]
+    ("content", "reason"), [(b"<html>not found</html>", "no image"), (None, "512 x 512"), ("", "No")]
 )
 def test_a_file_that_is_no_stimulus_is_named_with_the_reason(
     content: bytes | str | None, reason: str, tmp_path: Path
@@ -131,7 +131,7 @@ def test_a_file_that_is_no_stimulus_is_named_with_the_reason(
         write(path, (0, 0, 0), (512, 512))
     elif isinstance(content, bytes):
         path.write_bytes(content)
-    with pytest.raises(AssetError, match=f"cat1-dog1.png cannot be used: .*{reason}"):
+    with pytest.raises(AssetError, match=f"cat1-dog1.png cannot be read as an image: .*{reason}"):
         list(batches([Stimulus(path, 0, 1)]))
 
 

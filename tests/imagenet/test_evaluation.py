@@ -26,7 +26,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 # --- Inception Score ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scale", [50.0, 1000.0, float("inf")])
+@pytest.mark.parametrize("scale", [50.0, 1000.0])
 @pytest.mark.parametrize(("classes", "splits"), [(10, 1), (4, 5)])
 def test_certain_and_uniform_predictions_score_the_number_of_classes(classes: int, splits: int, scale: float) -> None:
     logits = torch.zeros(classes * 300, classes)
@@ -67,7 +67,7 @@ def test_too_few_images_or_unequal_splits_are_refused(n: int, splits: int) -> No
 def test_logits_that_are_no_prediction_are_refused(row: list[float]) -> None:
     logits = torch.zeros(20, 3)
     logits[4] = torch.tensor(row)
-    with pytest.raises(ValueError, match="image 4"):
+    with pytest.raises(ValueError, match="logits: . of 60 values are not finite"):
         inception_score(logits)
 
 
@@ -88,7 +88,7 @@ def test_mask_statistics_are_over_images() -> None:
         (torch.zeros(1, 1, 4, 4), "at least 2"),
         (torch.zeros(2, 3, 4, 4), "must be"),
         (torch.full((2, 1, 4, 4), 1.1), r"\[0, 1\]"),
-        (torch.full((2, 1, 4, 4), float("nan")), r"\[0, 1\]"),
+        (torch.full((2, 1, 4, 4), float("nan")), "32 of 32 values are not finite"),
     ],
 )
 def test_masks_that_cannot_be_measured_are_refused(masks: Tensor, message: str) -> None:
