@@ -23,10 +23,11 @@ STUDY += ["07-claim1-imagenet", "08-claim2-imagenet", "09-claim3-imagenet"]
 LONG = ["02-claim1-mnist", "03-claim2-mnist", "06-cf-ratio", "07-claim1-imagenet", "08-claim2-imagenet"]
 SUMMARIES = {
     "11-recipe-mnist": ["02-claim1-mnist", "03-claim2-mnist"],  # it trains, too, at scales smoke and paper
-    "10-scorecard": STUDY,
+    "12-without-cgn": ["03-claim2-mnist"],  # so does this
+    "10-scorecard": [*STUDY, "12-without-cgn"],
     "00-overview": [*STUDY, "10-scorecard", "11-recipe-mnist"],
 }
-SWEPT = [*STUDY[1:], "11-recipe-mnist"]
+SWEPT = [*STUDY[1:], "11-recipe-mnist", "12-without-cgn"]
 
 SHIPPED = sorted(str(path) for path in Path("weights").rglob("*") if path.is_file())
 PUBLISHED = sorted(str(path) for path in Path("results").rglob("*.csv"))

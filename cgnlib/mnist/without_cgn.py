@@ -102,14 +102,14 @@ def preprocessed(images: LabelledImages, name: str) -> LabelledImages:
 
 
 def recolour(images: LabelledImages, n: int, seed: int) -> LabelledImages:
-    """Colours mixed by a random matrix per image: each new channel is a random signed sum of the three, about grey.
+    """Colours mixed by a random matrix per image: each new channel is the absolute value of a random sum of the three.
 
-    Turns of the hue, exchanged and inverted channels, more and less contrast are such matrices.
+    Turns of the hue, exchanged channels, more and less contrast are such matrices; black stays black.
     """
     chosen = images.subset(torch.arange(n) % len(images))
     mixing = torch.randn(n, 3, 3, generator=generator(seed, "recolour")) / 3**0.5
     mixed = [
-        to_uint8(torch.einsum("nij,njhw->nihw", matrix, to_float(pixels)))
+        torch.einsum("nij,njhw->nihw", matrix, pixels.float()).abs().clamp(max=255).round().to(torch.uint8)
         for matrix, pixels in zip(mixing.split(CHUNK), chosen.images.split(CHUNK), strict=True)
     ]
     return replace(chosen, images=torch.cat(mixed), name=f"{images.name}/recolour")

@@ -26,6 +26,8 @@ from cgnreport.protocol.store import SOURCES, published
 from cgnreport.protocol.summary import beside_published, interval_of, mean_of
 from cgnreport.verdicts.model import Verdict
 from cgnreport.verdicts.rules import RULES
+from cgnreport.verdicts.without_cgn import METHODS as WITHOUT_CGN
+from cgnreport.verdicts.without_cgn import Discrimination
 
 QUALITY_METRICS = ("control/shape/shape", "accuracy/dev")  # of masks, and of what is learnt from the images
 PERCENT = (-3, 103)  # limits of an axis
@@ -151,6 +153,30 @@ def dot_plot(
         estimates.append(Estimate(panel, label, colour, between, _seeds(found), theirs, needs.get(key)))
     references = {"chance": 10.0} | ({ceiling: ceilings} if ceilings else {})
     return forest(estimates, xlabel, references=references, limits=PERCENT, smoke=_smoke(rows))
+
+
+def without_cgn_plot(ood: pd.DataFrame, others: pd.DataFrame, judged: Sequence[Discrimination]) -> Figures:
+    """Accuracies of methods without a CGN, of counterfactuals and of original data: a panel per variant.
+
+    ood, others: rows of mnist-ood and mnist-without-cgn, accuracy/test at the last epoch. judged: what the CGN that
+    decides needs is the upper end of the best method without one.
+    """
+    shown = select(others, method=[*WITHOUT_CGN, "oracle-stretched"])
+    rows = pd.concat([select(ood, method=["original", "cgn", "original+cgn"]), shown])
+    needs = {(each.variant, each.method, each.recipe): each.without.high for each in judged if each.without}
+    keys, estimates = ["method", "recipe", "dataset"], []
+    for (method, recipe, variant), found in style.groups(style.in_order(rows, keys), keys):
+        label = ", ".join(filter(None, (METHOD_LABELS[method], RECIPE_LABELS.get(recipe))))
+        about = (style.dataset_label(variant), label, style.METHOD_COLOURS.get(method, INK))
+        limit = needs.get((variant, method, recipe))
+        estimates.append(Estimate(*about, interval_of(found), _seeds(found), needs=limit))
+    oracle = style.groups(select(ood, method="oracle"), ["dataset"])
+    references = {
+        "chance": 10.0,
+        "oracle (free factors)": {style.dataset_label(v): mean_of(own) for (v,), own in oracle},
+    }
+    xlabel = "accuracy on free-factor test images (%)"
+    return forest(estimates, xlabel, references=references, limits=PERCENT, row=24, smoke=_smoke(rows))
 
 
 def control_plot(rows: pd.DataFrame) -> Figures:

@@ -46,6 +46,10 @@ METHOD_LABELS |= {  # without a CGN
 }
 METHOD_COLOURS = {"original": NEUTRAL, "cgn": ACCENT, "original+cgn": ACCENT, "oracle": INK, "original+oracle": INK}
 METHOD_COLOURS |= dict.fromkeys(["gan", "original+gan"], "#8C7A5B")
+METHOD_COLOURS |= dict.fromkeys(["border-colour", "border-grey", "border-cut", "border-stretched"], "#0072B2")
+METHOD_COLOURS |= dict.fromkeys(["grey", "edges"], "#56B4E9") | dict.fromkeys(
+    ["recolour", "paste", "augmix"], "#009E73"
+)
 METHOD_COLOURS |= dict.fromkeys(["cgn-tied", "original+cgn-tied", "original+cgn-short"], "#C99BB5")
 RECIPE_LABELS = {
     "authors": "authors' weights",

@@ -35,7 +35,7 @@ def uncounted(rows: pd.DataFrame) -> list[str]:
         if seconds is None
     ]
     mnist = rows.loc[rows["experiment"].str.startswith("mnist-")]
-    parts = {part for method in mnist["method"].unique() for part in METHOD_PARTS[method]}
+    parts = {part for method in mnist["method"].unique() for part in METHOD_PARTS.get(method, ())}
     if parts & {"cgn", "cgn-tied"} and not {"mnist-control", "mnist-training"} & set(mnist["experiment"]):
         words.append("MNIST's CGNs")
     return words + ["MNIST's GANs"] * ("gan" in parts)

@@ -95,6 +95,8 @@ def test_recolour_keeps_what_is_flat_flat(train: LabelledImages) -> None:
     for before, after in zip(train.images[:20], images.images[:20], strict=True):
         assert len(after.flatten(1).unique(dim=1).T) <= len(before.flatten(1).unique(dim=1).T)
     assert torch.equal(images.shape, train.shape)
+    black = replace(train, images=torch.zeros_like(train.images))
+    assert recolour(black, 200, 0).images.max() == 0
 
 
 @pytest.mark.parametrize("variant", ["double-colored", "wildlife"])

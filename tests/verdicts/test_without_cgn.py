@@ -61,10 +61,10 @@ def test_a_cgn_cut_short_and_missing_rows_are_not_tested() -> None:
 def test_the_first_line_says_where_it_takes_none() -> None:
     ties = discriminations(counterfactuals(70.0), others(80.0), "authors", ["wildlife"])
     holds = discriminations(counterfactuals(90.0), others(80.0), "authors", ["wildlife"])
-    assert first_line(ties).startswith("It does not take a CGN on 1 of 1 variant: wildlife (CGN 70.0 [")
-    assert first_line([*ties, *holds]).endswith("It does on wildlife.")
-    assert first_line(holds).startswith("It takes a CGN")
-    assert first_line([]) == "Whether it takes a CGN is not tested."
+    assert first_line(ties, "authors").startswith("It does not take a CGN on 1 of 1 variant: wildlife (CGN 70.0 [")
+    assert first_line([*ties, *holds], "authors").endswith("It does on wildlife.")
+    assert first_line(holds, "authors").startswith("It takes a CGN")
+    assert first_line(holds, "robust") == "Whether it takes a CGN is not tested."
 
 
 def test_it_says_what_every_method_is_told() -> None:
