@@ -32,7 +32,7 @@ SWEPT = [*STUDY[1:], "11-recipe-mnist", "12-without-cgn"]
 SHIPPED = sorted(str(path) for path in Path("weights").rglob("*") if path.is_file())
 PUBLISHED = sorted(str(path) for path in Path("results").rglob("*.csv"))
 LIBRARY = sorted(str(path) for package in ("cgnlib", "cgnreport") for path in Path(package).rglob("*")
-                 if path.suffix in (".py", ".yaml", ".png") and "build" not in path.parts)
+                 if path.suffix in (".py", ".yaml", ".png", ".html", ".js") and "build" not in path.parts)
 RUN = (
     f"OMP_NUM_THREADS={{threads}} {sys.executable} -m cgnreport.build run {{params.name}}"
     " --profile {params.profile} {params.overrides} --output {output} --log {log}"
