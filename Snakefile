@@ -43,6 +43,15 @@ def overrides(**values):
     return " ".join(f"-p {name} {value}" for name, value in values.items())
 
 
+onstart:
+    # Nothing long starts unannounced: what of ImageNet itself this run computes, and for how long.
+    from cgnreport.protocol.imagenet_settings import announcement
+    from cgnreport.protocol.parameters import Parameters
+
+    for line in announcement(Parameters.load(PROFILE, OVERRIDES)):
+        print(f"ImageNet: {line}", file=sys.stderr)
+
+
 rule book:
     input:
         expand(EXECUTED / "{name}.ipynb", name=[*STUDY, *SUMMARIES]),

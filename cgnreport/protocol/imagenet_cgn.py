@@ -19,7 +19,6 @@ from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN
 from cgnlib.imagenet.cgn import ImageNetCGN, load_published
 from cgnlib.imagenet.evaluation import Inception, MaskStatistics, inception_score, mask_statistics
-from cgnlib.imagenet.recipes import STUDY_CGN
 from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.imagenet.training import train_imagenet_cgn
 from cgnlib.imagenet.u2net import U2Net
@@ -32,7 +31,6 @@ from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
 
-IMAGES = 50_000  # of Table 3, as published; one split
 INCEPTION_SIZE = 299
 # Classes of Figures 8 to 12; the study's "boat" is not a class of ImageNet.
 CLASSES = ("speedboat", "lemon", "cauliflower", "spider web", "bee", "dragonfly")
@@ -74,13 +72,13 @@ def authors_cgn(parameters: Parameters, device: str = "cpu") -> ImageNetCGN:
 def study_cgn(parameters: Parameters, device: str = "cuda") -> tuple[ImageNetCGN, Artefact]:
     """The CGN trained on ImageNet's networks as in the study (trained, resumed or loaded), in eval mode.
 
-    It starts from three copies of the published BigGAN; the study's took 30 hours on a GPU. Raises AssetError where a
-    file is missing or damaged.
+    Its length is that of the parameters. It starts from three copies of the published BigGAN; the study's took 30 hours
+    on a GPU. Raises AssetError where a file is missing or damaged.
     """
     teacher = biggan.load_published(require("biggan", parameters.data_folder))
     cgn = ImageNetCGN(teacher, u2net.load_published(require("u2net", parameters.data_folder)), recompute=True)
-    features = perceptual_features("vgg16")
-    return train_imagenet_cgn(cgn, STUDY_CGN, features, parameters.seed, world="imagenet", device=device)
+    features, recipe = perceptual_features("vgg16"), imagenet_settings.cgn_recipe(parameters)
+    return train_imagenet_cgn(cgn, recipe, features, parameters.seed, world="imagenet", device=device)
 
 
 def inception_network(path: Path, device: str = "cpu") -> nn.Module:
@@ -97,7 +95,7 @@ def table_3(
     network: nn.Module,
     folder: Path,
     *,
-    n: int = IMAGES,
+    n: int = 50_000,
     seed: int = 0,
     size: int | None = INCEPTION_SIZE,
 ) -> tuple[Inception, Inception, MaskStatistics]:
@@ -135,23 +133,29 @@ def _logits(
     return dict(zip(("cgn", "teacher", "area"), map(torch.cat, zip(*found, strict=True)), strict=True))
 
 
-def table_3_rows(parameters: Parameters, origin: str, device: str = "cuda") -> list[Rows]:
-    """Rows of Table 3 on ImageNet (experiment imagenet-is): of the CGN, and of BigGAN.
+def table_3_rows(parameters: Parameters, origin: str) -> list[Rows]:
+    """Rows of Table 3 on ImageNet (experiment imagenet-is): of the CGN and of BigGAN.
 
     origin: of the CGN, "authors" or "paper", which is `study_cgn`.
     """
+    device = imagenet_settings.device(parameters) or "cpu"
 
     @functools.cache
     def measured() -> dict[str, Measured]:
         needed(imagenet_settings.blocked("table 3" if origin == "authors" else "training", parameters))
-        network = inception_network(require("inception-v3", parameters.data_folder), device)
-        cgn = authors_cgn(parameters, device) if origin == "authors" else study_cgn(parameters, device)[0]
-        folder = build_folder() / "artefacts" / "table-3" / f"{fingerprint(cgn)}-{IMAGES}-{parameters.seed}"
-        *scores, masks = table_3(cgn, network, folder, seed=parameters.seed)
+        network, seconds = inception_network(require("inception-v3", parameters.data_folder), device), None
+        if origin == "authors":
+            cgn = authors_cgn(parameters, device)
+        else:
+            cgn, artefact = study_cgn(parameters, device)
+            seconds = artefact.seconds
+        n, seed = parameters.imagenet.real_samples, parameters.seed
+        folder = build_folder() / "artefacts" / "table-3" / f"{fingerprint(cgn)}-{n}-{seed}"
+        *scores, masks = table_3(cgn, network, folder, n=n, seed=seed)
         ours, theirs = (Number("inception-score", score.value, score.n, "score") for score in scores)
         shares = {"mask/mean": masks.mean, "mask/deviation": masks.deviation}
         areas = [Number(metric, value, ours.n, "fraction") for metric, value in shares.items()]
-        return {"cgn": Measured([ours, *areas]), "biggan": Measured([theirs])}
+        return {"cgn": Measured([ours, *areas], seconds), "biggan": Measured([theirs])}
 
     settings = [imagenet_settings.table_3(parameters, method, origin) for method in ("cgn", "biggan")]
     return [Study(parameters, device).rows(each, lambda _, of=each.method: measured()[of]) for each in settings]

@@ -7,6 +7,7 @@ Settings are the study's. `imagenet_settings.blocked` says what is missing. Unde
 import argparse
 import functools
 import json
+from typing import get_args
 
 import torch
 from PIL import Image
@@ -19,9 +20,10 @@ from cgnlib.errors import AssetError, Blocked, TrainingStopped
 from cgnlib.imagenet import imagenet9
 from cgnlib.imagenet.cue_conflict import batches, conflicting, stimuli
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits
+from cgnlib.imagenet.invariant_training import TrainedEnsemble
 from cgnlib.imagenet.names import FACTORS
 from cgnlib.imagenet.normalisation import IMAGENET_9
-from cgnlib.imagenet.recipes import STUDY_CLASSIFIER
+from cgnlib.imagenet.recipes import STUDY_CLASSIFIER, EnsembleRecipe
 from cgnlib.imagenet.sampling import Sampling, Store
 from cgnlib.imagenet.shape_bias import decisions
 from cgnlib.images import to_float
@@ -31,8 +33,8 @@ from cgnlib.training.weights import fingerprint
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.ensembles import EnsembleStudy, Right
 from cgnreport.protocol.imagenet_cgn import authors_cgn
-from cgnreport.protocol.imagenet_settings import COUNTERFACTUALS, METHODS, recipe_for
-from cgnreport.protocol.parameters import ParameterError, Parameters
+from cgnreport.protocol.imagenet_settings import METHODS, recipe_for
+from cgnreport.protocol.parameters import Device, ParameterError, Parameters
 
 GAP_SETS = ("original", "mixed-same", "mixed-rand")
 
@@ -67,9 +69,12 @@ class StoredImages(Store):
 class PublishedStudy(EnsembleStudy):
     """The published experiment at one set of parameters. Raises AssetError where something is damaged."""
 
-    def __init__(self, parameters: Parameters, device: str = "cuda", launch: Launch = alone) -> None:
+    def __init__(self, parameters: Parameters, device: str | None = None, launch: Launch = alone) -> None:
         setting = functools.partial(imagenet_settings.classifier, parameters)
-        super().__init__(parameters, device, launch, setting, recipe_for)
+        recipe = functools.partial(recipe_for, parameters=parameters)
+        device = device or imagenet_settings.device(parameters) or "cpu"
+        super().__init__(parameters, device, launch, setting, recipe)
+        self.seeds = range(parameters.seed, parameters.seed + parameters.imagenet.real_seeds)
         self.folder = parameters.data_folder
 
     def blocked(self, experiment: str) -> Blocked | None:
@@ -77,14 +82,14 @@ class PublishedStudy(EnsembleStudy):
 
     @functools.cached_property
     def counterfactuals(self) -> StoredImages:
-        """Counterfactuals of the authors' CGN: 20 GB in the build folder, made once."""
-        cgn = authors_cgn(self.parameters, self.device)
-        store = StoredImages(build_folder() / "artefacts" / "counterfactuals" / fingerprint(cgn))
-        store.make(cgn, Sampling(COUNTERFACTUALS, seed=0))
+        """Counterfactuals of the authors' CGN: 26 GB in the build folder for 100,000, made once."""
+        cgn, n = authors_cgn(self.parameters, self.device), self.parameters.imagenet.real_counterfactuals
+        store = StoredImages(build_folder() / "artefacts" / "counterfactuals" / f"{fingerprint(cgn)}-{n}")
+        store.make(cgn, Sampling(n, seed=0))
         return store
 
     def generated(self, method: str) -> StoredImages | None:
-        return self.counterfactuals if recipe_for(method).cf_ratio else None
+        return self.counterfactuals if self.recipe(method).cf_ratio else None
 
     @functools.cached_property
     def real(self) -> FolderSet:
@@ -96,13 +101,23 @@ class PublishedStudy(EnsembleStudy):
         """Validation images of ImageNet-mini."""
         return imagenet_mini("val", self.folder)
 
+    @functools.cached_property
+    def gap_sets(self) -> dict[str, FolderSet]:
+        """The sets of ImageNet-9 that BG-gap takes."""
+        return {name: imagenet_9(name, self.folder) for name in GAP_SETS}
+
+    def trained(self, method: str, seed: int, recipe: EnsembleRecipe | None = None) -> TrainedEnsemble:
+        """As in `EnsembleStudy`; all images are opened and counted before the first training, which takes hours."""
+        _ = self.real, self.validation, self.gap_sets
+        return super().trained(method, seed, recipe)
+
     def score(self, network: InvariantEnsemble) -> float:
         """Top-1 accuracy, as published."""
         logits, labels = self.in_domain(network)
         return imagenet9.top_k(logits.avg, labels, 1).value
 
     def right(self, network: InvariantEnsemble, outputs: tuple[str, ...]) -> dict[str, Right]:
-        sets = {name: read(network, imagenet_9(name, self.folder), nine=True) for name in GAP_SETS}
+        sets = {name: read(network, images, nine=True) for name, images in self.gap_sets.items()}
         return {
             output: {name: imagenet9.predict(logits.output(output)) == y for name, (logits, y) in sets.items()}
             for output in outputs
@@ -136,9 +151,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cgnreport.protocol.imagenet_classifier", description=__doc__)
     parser.add_argument("--method", action="append", choices=METHODS, help="default: all")
     parser.add_argument("--data-folder", help="your own copies of the data and weights")
+    parser.add_argument("--device", choices=get_args(Device), default="auto")
     given = parser.parse_args(arguments)
     try:
-        study = PublishedStudy(Parameters.load("paper", {"data_folder": given.data_folder}), launch=launched)
+        asked = {"data_folder": given.data_folder, "imagenet_device": given.device, "imagenet_real": "all"}
+        study = PublishedStudy(Parameters.load("paper", asked), launch=launched)
         if reason := study.blocked("imagenet-background"):
             parser.exit(1, f"not tested: {reason}\n")
         study.train(given.method or METHODS, STUDY_CLASSIFIER.precision)

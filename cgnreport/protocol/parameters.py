@@ -44,6 +44,8 @@ WithoutCGN = Literal[
 ]
 ImageNetMethod = Literal["original", "original+gan", "original+cgn-short", "original+cgn", "original+oracle"]
 Ablation = Literal["shape", "text", "bg", "rec", "fill"]
+Real = Literal["none", "authors", "all"]
+Device = Literal["auto", "cuda", "mps", "cpu"]
 
 PROFILES: tuple[str, ...] = get_args(Profile)
 METHODS: tuple[str, ...] = get_args(Method)
@@ -148,6 +150,19 @@ class ImageNetParameters(_Half):
     stimuli: Annotated[int, Field(ge=16)] | None = _field(
         160, "cue-conflict stimuli shown to EfficientNet-Lite0; null: all 1,200 that conflict"
     )
+    real: Real = _field(
+        "none",
+        "of ImageNet itself, where its files are at hand: nothing; authors: what their CGN gives without a training; "
+        "all: the study's trainings, too (GPU days)",
+    )
+    device: Device = _field("auto", "device of ImageNet itself; auto: a CUDA device")
+    real_updates: Count | None = _field(None, "updates of the study's CGN; null: its 200, of 2,500 images each")
+    real_samples: Annotated[int, Field(ge=100)] = _field(50_000, "images of Table 3")
+    real_counterfactuals: Annotated[int, Field(ge=32)] = _field(
+        100_000, "counterfactuals of the authors' CGN in a classifier's training set (260 kB each)"
+    )
+    real_epochs: Count | None = _field(None, "epochs of the ResNet-50 classifiers; null: the study's 30")
+    real_seeds: Count = _field(1, "ResNet-50 classifiers per method, with seeds from `seed` on")
 
 
 class Parameters(_Half):

@@ -16,7 +16,7 @@ from cgnreport.protocol.imagenet_cgn import CLASSES, TRIPLES, class_index, table
 from cgnreport.protocol.parameters import Parameters
 from tests.imagenet.conftest import small_cgn
 
-PAPER = Parameters.load("paper")
+PAPER = Parameters.load("paper").with_changes(imagenet_real_samples=100)
 WEIGHT = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)) * 20
 
 
@@ -66,16 +66,15 @@ def test_table_3_goes_on_where_it_was_interrupted(cgn: ImageNetCGN, tmp_path: Pa
 
 def test_rows_of_table_3(build: Path, cgn: ImageNetCGN, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, blocked = collected(table_3_rows(Parameters(), "authors"))
-    assert rows.empty and "not part of scale quick" in str(*blocked)
+    assert rows.empty and "set imagenet_real: authors" in str(*blocked)
 
     monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters: None)
     monkeypatch.setattr(module, "require", lambda name, folder: Path())
     monkeypatch.setattr(module, "inception_network", lambda path, device: Colours())
     monkeypatch.setattr(module, "authors_cgn", lambda parameters, device: cgn)
-    monkeypatch.setattr(module, "IMAGES", 40)
-    monkeypatch.setattr(module.table_3, "__kwdefaults__", {"n": 40, "seed": 0, "size": None})
-    rows, blocked = collected(table_3_rows(PAPER, "authors", "cpu"))
-    assert not blocked and set(rows["n"]) == {40}
+    monkeypatch.setattr(module.table_3, "__kwdefaults__", {"seed": 0, "size": None})
+    rows, blocked = collected(table_3_rows(PAPER, "authors"))
+    assert not blocked and set(rows["n"]) == {100}
     assert set(zip(rows["method"], rows["recipe"], rows["metric"], strict=True)) == {
         ("cgn", "authors", "inception-score"),
         ("cgn", "authors", "mask/mean"),
@@ -83,4 +82,4 @@ def test_rows_of_table_3(build: Path, cgn: ImageNetCGN, monkeypatch: pytest.Monk
         ("biggan", "-", "inception-score"),
     }
     monkeypatch.setattr(module, "authors_cgn", lambda *_: pytest.fail("loaded again"))
-    assert sorted(collected(table_3_rows(PAPER, "authors", "cpu"))[0]["value"]) == sorted(rows["value"])
+    assert sorted(collected(table_3_rows(PAPER, "authors"))[0]["value"]) == sorted(rows["value"])

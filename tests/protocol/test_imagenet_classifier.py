@@ -26,7 +26,7 @@ from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import select
 from tests.imagenet.conftest import small_cgn
 
-PAPER = Parameters.load("paper").with_changes(imagenet_classifier_seeds=1)
+PAPER = Parameters.load("paper").with_changes(imagenet_real_epochs=1)
 FIRST = torch.tensor([indices[0] for indices in NINE.values()])  # an ImageNet-1k class of each of the nine
 
 

@@ -7,10 +7,21 @@ import torch
 
 from cgnlib.errors import Blocked
 from cgnreport.protocol import imagenet_settings
-from cgnreport.protocol.imagenet_settings import DATASETS, NEEDED, blocked, classifier, recipe_for, table_3
+from cgnreport.protocol.imagenet_settings import (
+    DATASETS,
+    NEEDED,
+    UNTRAINED,
+    announcement,
+    blocked,
+    cgn_recipe,
+    classifier,
+    recipe_for,
+    table_3,
+)
 from cgnreport.protocol.parameters import Parameters
 
-PAPER, QUICK = Parameters.load("paper"), Parameters()
+PAPER = Parameters.load("paper")
+AUTHORS, ALL = (PAPER.with_changes(imagenet_real=real) for real in ("authors", "all"))
 
 
 @pytest.fixture
@@ -20,27 +31,51 @@ def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cgnlib.data.finding.shared_folder", lambda: tmp_path / "none")
 
 
-@pytest.mark.parametrize("what", NEEDED)
-def test_what_is_missing_is_named_with_its_command(what: str, nothing_there) -> None:
-    found, elsewhere = blocked(what, PAPER), blocked(what, QUICK)
-    assert found and elsewhere
-    assert found.reason.startswith("missing ") and "--fetch " in found.remedy
-    assert elsewhere.reason.endswith("; not part of scale quick")
-    assert "; run scale paper" in elsewhere.remedy
-
-
-def test_all_but_samples_ask_for_a_gpu_once_the_files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def everything_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imagenet_settings, "missing", lambda names, folder: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert blocked("samples", PAPER) is None
-    assert str(blocked("table 3", PAPER)).startswith("missing a CUDA device")
-    assert blocked("samples", QUICK) == Blocked("not part of scale quick", "run scale paper")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert blocked("imagenet-indomain", PAPER) is None
+
+
+@pytest.mark.parametrize("what", NEEDED)
+def test_what_is_missing_is_named_with_its_command(what: str, nothing_there) -> None:
+    found, unasked = blocked(what, ALL), blocked(what, PAPER)
+    assert found and unasked
+    assert found.reason.startswith("missing ") and "--fetch " in found.remedy
+    assert unasked.reason.endswith("; not asked for in this run")
+    assert unasked.remedy.endswith(f"; set imagenet_real: {'authors' if what in UNTRAINED else 'all'}")
+
+
+def test_all_but_samples_ask_for_a_device_once_the_files_are_there(everything_there) -> None:
+    assert blocked("samples", AUTHORS) is None
+    assert str(blocked("table 3", AUTHORS)).startswith("missing a CUDA device")
+    assert blocked("samples", PAPER) == Blocked("not asked for in this run", "set imagenet_real: authors")
+    assert blocked("training", ALL.with_changes(imagenet_device="cpu")) is None
+
+
+def test_nothing_is_trained_for_what_the_authors_weights_give(everything_there) -> None:
+    on_cpu = AUTHORS.with_changes(imagenet_device="cpu")
+    assert {what for what in NEEDED if not blocked(what, on_cpu)} == set(UNTRAINED)
+
+
+def test_what_a_run_computes_is_announced_with_its_hours(everything_there) -> None:
+    assert announcement(PAPER.with_changes(imagenet_device="cpu")) == []
+    one = announcement(AUTHORS.with_changes(imagenet_device="cpu", imagenet_real_samples=25_000))
+    assert one == ["Table 3 of the authors' CGN, 25,000 images: about 0.5 GPU hours"]
+    lines = announcement(ALL.with_changes(imagenet_device="cpu", imagenet_real_seeds=5))
+    assert lines[1].startswith("the study's CGN, 500,000 images") and "26 GB of disk" in lines[2]
+    assert lines[3] == "10 trainings of ResNet-50: about 40 to 80 GPU hours"
+
+
+def test_lengths_are_parameters() -> None:
+    short = PAPER.with_changes(imagenet_real_epochs=3, imagenet_real_updates=2, imagenet_real_counterfactuals=64)
+    assert (recipe_for("original", short).epochs, recipe_for("original", short).decay_epochs) == (3, 1)
+    assert classifier(short, "imagenet-indomain", "original+cgn").params["generated"] == 64
+    assert cgn_recipe(short).images == 5_000 and table_3(short, "cgn", "paper").params["cgn_updates"] == 2
 
 
 def test_settings_are_the_studys() -> None:
-    assert (recipe_for("original").cf_ratio, recipe_for("original+cgn").cf_ratio) == (0, 2)
+    assert (recipe_for("original", PAPER).cf_ratio, recipe_for("original+cgn", PAPER).cf_ratio) == (0, 2)
     rows = [classifier(PAPER, experiment, "original+cgn") for experiment in DATASETS]
     data = ["imagenet-mini+imagenet-9", "imagenet-mini", "imagenet-mini+cue-conflict"]
     assert [each.data for each in rows] == data
