@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtri, stdtrit  # scipy.stats takes a second to import
+from scipy.special import ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
 
 class Unit(Enum):
@@ -214,6 +214,32 @@ def nested_interval(
         inner_deviation = math.sqrt(inner_variance)
         outer_variance -= inner_variance * float(np.mean([1 / len(group) for group in groups]))
     return NestedInterval(interval, math.sqrt(max(0.0, outer_variance)), inner_deviation)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number (Holm 1979): where one is at most 0.05, so is the chance of any false finding.
+
+    The smallest of m is multiplied by m, the next by m - 1, and so on; none falls below the one before, or above 1.
+    Raises ValueError for a p-value outside [0, 1].
+    """
+    if not all(0 <= p <= 1 for p in p_values):
+        raise ValueError(f"p-values lie in [0, 1], not {list(p_values)}")
+    adjusted, least = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = least
+    return adjusted
+
+
+def welch_p(a: Sequence[float], b: Sequence[float]) -> float:
+    """Two-sided p-value of Welch's t test of mean(a) = mean(b), the samples independent. Raises ValueError below 2."""
+    first, second = _sample(a), _sample(b)
+    parts = [each.var(ddof=1) / len(each) for each in (first, second)]
+    if sum(parts) == 0:
+        return float(first.mean() == second.mean())
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(e) - 1) for part, e in zip(parts, (first, second), strict=True))
+    t = abs(float(first.mean() - second.mean())) / math.sqrt(sum(parts))
+    return 2 * float(stdtr(freedom, -t))
 
 
 def within_margin(difference: Interval, margin: float) -> Literal["within", "beyond", "undecided"]:

@@ -11,12 +11,14 @@ from cgnlib.statistics import (
     Interval,
     Unit,
     difference_interval,
+    holm,
     independent_difference,
     mean_difference_interval,
     mean_interval,
     nested_interval,
     paired_bootstrap,
     rank_correlation,
+    welch_p,
     wilson_interval,
     within_margin,
 )
@@ -152,3 +154,22 @@ def test_one_formatter_for_every_interval() -> None:
     assert change.text(2) == "\u22120.65 [\u22121.25, 0.04]"
     assert change.text(2, signed=True) == "\u22120.65 [\u22121.25, +0.04]"
     assert Interval.point(3.14159).text(2) == "3.14", "no interval, no brackets"
+
+
+def test_holm_by_hand() -> None:
+    """Holm's order: 4 times the smallest, 3 times the next, 2 times the third, which may not fall below it."""
+    assert holm([0.04, 0.01, 0.03, 0.005]) == pytest.approx([0.06, 0.03, 0.06, 0.02])
+    assert holm([0.9, 0.6]) == pytest.approx([1.0, 1.0])
+    assert holm([0.02]) == [0.02] and holm([]) == []
+    with pytest.raises(ValueError, match="p-values lie in"):
+        holm([1.2])
+
+
+def test_welch_p_is_that_of_scipy_and_goes_with_the_interval() -> None:
+    from scipy.stats import ttest_ind
+
+    a, b = [90.1, 90.9, 91.4, 89.8], [88.0, 90.2, 87.1]
+    assert welch_p(a, b) == pytest.approx(tuple(ttest_ind(a, b, equal_var=False))[1])
+    edge = mean_difference_interval(a, b, 1 - welch_p(a, b))
+    assert edge.low == pytest.approx(0, abs=1e-9)
+    assert welch_p([1.0, 1.0], [1.0, 1.0]) == 1.0 and welch_p([1.0, 1.0], [2.0, 2.0]) == 0.0

@@ -99,24 +99,25 @@ class StridedDiscriminator(nn.Module):
 
 
 class ShapeDiscriminator(nn.Module):
-    """Does this mask belong to a real digit of its class? Strided convolutions, an output for each class.
+    """Does this mask belong to a real digit of its class? Strided convolutions, an output for each class. With three
+    channels: does this image?
 
     How much the features of `GROUP` consecutive masks differ is an input of the last layers (Karras et al., 2018), so
     that masks of one class which look alike give themselves away.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, channels: int = 1) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
-        for channels, out in ((1, width), (width, 2 * width), (2 * width, 4 * width)):
-            blocks += [nn.Conv2d(channels, out, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for inputs, out in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
+            blocks += [nn.Conv2d(inputs, out, 4, 2, 1), nn.LeakyReLU(0.2)]
         self.features = nn.Sequential(*blocks)
         self.head = nn.Sequential(
             nn.Flatten(), nn.Linear((4 * width + 1) * 16, 256), nn.LeakyReLU(0.2), nn.Linear(256, N_CLASSES)
         )
 
     def forward(self, masks: Tensor, labels: Tensor) -> Tensor:
-        """(B, 1, 32, 32), (B,) -> (B,) score. B is a multiple of `GROUP`; the masks of a group have one label."""
+        """(B, channels, 32, 32), (B,) -> (B,) score. B is a multiple of `GROUP`, a group is of one class."""
         features = self.features(masks)
         groups = features.float().unflatten(0, (-1, GROUP))
         variance = (groups - groups.mean(1, keepdim=True)).square().mean(1)  # torch.var takes four times as long here

@@ -81,6 +81,9 @@ class MechanismRecipe(Recipe):
     Real masks are those that `segmentation.segment` finds; a texture is compared with the real image through the real
     mask. Non-saturating losses with a gradient penalty on real data (R1; Mescheder et al., 2018).
 
+    by_image: factors whose mechanism has no discriminator of its own, but learns from one of whole images, in which the
+    other mechanisms are held fixed. With all three, no found mask is used.
+
     Raises ValueError for batches that cannot be made of groups of one class.
     """
 
@@ -92,6 +95,7 @@ class MechanismRecipe(Recipe):
     r1_every: int = 8  # steps between two penalties, each of which counts for all of them
     texture_width: int  # channels of the texture discriminators' first strided layer
     soft_masks: bool = False  # digits fade into the background (colored MNIST)
+    by_image: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # Textures of two classes at least: the batch norm of one class takes away what its label gives.
@@ -100,6 +104,8 @@ class MechanismRecipe(Recipe):
                 f"recipe {self.name} needs batches of a multiple of {GROUP}, and a texture_batch of {2 * GROUP} (two "
                 f"classes) or more, at most the batch; not {self.batch_size} and {self.texture_batch}"
             )
+        for factor in self.by_image:
+            known("factor", factor, FACTORS)
 
 
 AnyRecipe = AdversarialRecipe | MechanismRecipe
@@ -166,6 +172,10 @@ def changes(variant: str) -> dict[str, dict[str, Any]]:
         },
         "published-rates": dict.fromkeys(rates, published.learning_rate) | {"betas": published.betas},
         "published-start": {"initialisation": published.initialisation, "gain": published.gain},
+        "shape-by-image": {"by_image": ("shape",)},
+        "texture-by-image": {"by_image": ("foreground",)},
+        "background-by-image": {"by_image": ("background",)},
+        "no-masks": {"by_image": FACTORS},
     }
 
 
@@ -178,7 +188,12 @@ def recipe_for(name: str, variant: str) -> AnyRecipe:
     return replace(ROBUST[variant], name=known("recipe", name, [*RECIPES, *changed]), **changed[name])
 
 
+def recipe_fields(recipe: AnyRecipe) -> dict[str, Any]:
+    """A recipe as data. A field that was added later is left out where it changes nothing: names of CGNs stay."""
+    return {name: value for name, value in asdict(recipe).items() if name != "by_image" or value}
+
+
 def recipe_hash(recipe: AnyRecipe) -> str:
     """First 8 hex digits of the SHA-256 of a recipe and of the version of the method: what tells its CGNs apart."""
-    text = json.dumps({"recipe": asdict(recipe), "version": CGN_VERSION}, sort_keys=True)
+    text = json.dumps({"recipe": recipe_fields(recipe), "version": CGN_VERSION}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -3,7 +3,7 @@
 import copy
 import functools
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cgnlib import losses
+from cgnlib.composition import compose
 from cgnlib.features import PerceptualFeatures
 from cgnlib.images import LabelledImages, to_float
 from cgnlib.mnist.cgn import CGN, Composition, draw_noise, initialise, shuffle_texture
@@ -23,7 +24,7 @@ from cgnlib.mnist.discriminators import (
     TextureDiscriminator,
 )
 from cgnlib.mnist.names import FACTORS, N_CLASSES
-from cgnlib.mnist.recipes import CGN_VERSION, GROUP, AdversarialRecipe, AnyRecipe, MechanismRecipe
+from cgnlib.mnist.recipes import CGN_VERSION, GROUP, AdversarialRecipe, AnyRecipe, MechanismRecipe, recipe_fields
 from cgnlib.mnist.segmentation import FRAME, segment
 from cgnlib.randomness import generator, seeded
 from cgnlib.training.artefact import Artefact
@@ -88,7 +89,7 @@ def cgn_artefact(
 ) -> Artefact:
     """Where `train_cgn` keeps what these settings give, finished or not."""
     config = {
-        "recipe": asdict(recipe),
+        "recipe": recipe_fields(recipe),
         "seed": seed,
         "images": images.sha256,
         "name": images.name,
@@ -255,7 +256,7 @@ class Mechanism:
 
 class MechanismTrainer(CGNTrainer[MechanismRecipe]):
     """Our training: one discriminator compares masks with those found in real images, two others compare foreground and
-    background with real images, seen through real masks.
+    background with real images, seen through real masks. Those of `recipe.by_image` share one of whole images instead.
     """
 
     def __init__(self, images: LabelledImages, recipe: MechanismRecipe, seed: int, device: str) -> None:
@@ -263,7 +264,10 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         with seeded(seed, "cgn", "discriminators"):
             shape = ShapeDiscriminator()
             textures = [TextureDiscriminator(recipe.texture_width) for _ in range(2)]
-        self.judges = nn.ModuleDict(dict(zip(FACTORS, [shape, *textures], strict=True)))
+            judges = dict[str, nn.Module](zip(FACTORS, [shape, *textures], strict=True))
+            if recipe.by_image:
+                judges["image"] = ShapeDiscriminator(channels=3)
+        self.judges = nn.ModuleDict({name: judge for name, judge in judges.items() if name not in recipe.by_image})
         self.penalty = torch.zeros((), device=device)  # the last one, for the log
         self.judges.register_buffer("penalty", self.penalty)  # so that a resumed training has it
         flatten_textures(cgn, FIRST_VARIATION)
@@ -288,7 +292,8 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         mechanisms, area = self._mechanisms()
         terms = {f"{name} discriminator": each.discrimination() for name, each in mechanisms.items()}
         if penalty:
-            penalties = [mechanisms[name].penalty() for name in ("foreground", "background", "shape")]
+            order = ("foreground", "background", "shape", "image")  # of the sum: another one rounds otherwise
+            penalties = [mechanisms[name].penalty() for name in order if name in mechanisms]
             terms["gradient penalty"] = sum(penalties, torch.zeros_like(self.penalty))
             self.penalty.copy_(terms["gradient penalty"].detach())
         update(self.optimizer_d, torch.stack(list(terms.values())).sum())
@@ -310,7 +315,9 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         of_shape, of_texture = (w / 2 * recipe.r1_every for w in (recipe.lambda_r1, recipe.lambda_r1_texture))
         with fast_autocast(self.device):
             mask = cgn.mask(self._noise(labels), labels)
-        mechanisms = {"shape": Mechanism(self.judges["shape"], mask.float(), true, (labels,), of_shape)}
+        mechanisms, parts = {}, {"shape": mask.float()}
+        if "shape" in self.judges:
+            mechanisms["shape"] = Mechanism(self.judges["shape"], parts["shape"], true, (labels,), of_shape)
         labels, true = labels[: recipe.texture_batch], true[: recipe.texture_batch]
         real = self._real(index[: recipe.texture_batch])
         for name, texture, region in (
@@ -319,8 +326,14 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         ):
             with fast_autocast(self.device):
                 drawn = shuffle_texture(texture(self._noise(labels), labels), self.noise)
-            fake = drawn.float() * region
-            mechanisms[name] = Mechanism(self.judges[name], fake, region * real, (region, labels), of_texture)
+            parts[name] = drawn.float()
+            if name in self.judges:
+                fake, seen = parts[name] * region, region * real
+                mechanisms[name] = Mechanism(self.judges[name], fake, seen, (region, labels), of_texture)
+        if recipe.by_image:
+            parts["shape"] = parts["shape"][: recipe.texture_batch]
+            image = compose(*(parts[name] if name in recipe.by_image else parts[name].detach() for name in FACTORS))
+            mechanisms["image"] = Mechanism(self.judges["image"], image, real, (labels,), of_shape)
         return mechanisms, mask.detach().mean()
 
     def _batch(self, step: int) -> Tensor:

@@ -61,6 +61,10 @@ RECIPE_LABELS = {
     "small-batch": "ours, batch of 16",
     "published-rates": "ours, published rates",
     "published-start": "ours, published start",
+    "shape-by-image": "ours, masks judged in images",
+    "texture-by-image": "ours, textures judged in images",
+    "background-by-image": "ours, backgrounds judged in images",
+    "no-masks": "ours, without found masks",
 }
 GENERATOR_LABELS = {  # rows of Table 3 and of its ablations
     "real": "real images",

@@ -28,6 +28,10 @@ Training = Literal[
     "small-batch",
     "published-rates",
     "published-start",
+    "shape-by-image",
+    "texture-by-image",
+    "background-by-image",
+    "no-masks",
 ]
 WithoutCGN = Literal[
     "border-colour",

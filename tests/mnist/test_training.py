@@ -126,6 +126,24 @@ def test_each_mechanism_learns_from_its_own_discriminator_alone(name: str, mecha
     assert moved == {mechanism, "label_emb"}
 
 
+@pytest.mark.parametrize("by_image", [*((factor,) for factor in FACTORS), FACTORS])
+def test_mechanisms_judged_in_images_learn_from_whole_images_alone(by_image: tuple[str, ...]) -> None:
+    """Without the score of the image they stand still; with all three, the found masks are not read."""
+    trainer = trainer_for(IMAGES, replace(RECIPE, warm_up=0, by_image=by_image), 0)
+    assert isinstance(trainer, MechanismTrainer)
+    assert set(trainer.judges) == {*FACTORS, "image"} - set(by_image)
+    if by_image == FACTORS:
+        trainer.masks.fill_(0)
+    mechanisms = dict(zip(FACTORS, ("f_shape", "f_text1", "f_text2"), strict=True))
+    before = copy.deepcopy(dict(trainer.cgn.named_parameters()))
+    for each in trainer.judges.values():
+        if each is not trainer.judges["image"]:
+            each.register_forward_hook(lambda *seen: seen[-1] * 0)
+    assert torch.isfinite(trainer.step(0)["image"])
+    moved = {n.split(".")[0] for n, p in trainer.cgn.named_parameters() if not torch.equal(before[n], p)}
+    assert moved == {"label_emb", *(mechanisms[factor] for factor in by_image)}
+
+
 def test_batches_of_our_recipe_come_in_groups_of_one_class() -> None:
     trainer = trainer_for(IMAGES, RECIPE, 0)
     trainer.step(0)
