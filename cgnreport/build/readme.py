@@ -14,9 +14,10 @@ from cgnreport.protocol.rows import joined, select
 from cgnreport.protocol.store import published_folder
 from cgnreport.protocol.summary import beside_published
 from cgnreport.verdicts.chosen import Chosen
-from cgnreport.verdicts.claims import CLAIMS, THREE_CLAIMS
-from cgnreport.verdicts.model import records
-from cgnreport.verdicts.scorecard import claim_verdicts, number_words
+from cgnreport.verdicts.claims import CLAIMS
+from cgnreport.verdicts.matrix import matrix
+from cgnreport.verdicts.scorecard import claim_records
+from cgnreport.verdicts.worlds import WHOSE
 
 ABOUT_PARAMETERS = """\
 # Parameters
@@ -26,31 +27,38 @@ at each scale. `null` leaves the choice to what the meaning says.
 
 """
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+VERDICT_WORDS = """\
+Scale `{}`. Each cell speaks of the method of its column in the world of its row, and says two things: whether SG21's
+claim holds, and whether the study's finding is found again by the same method. Made from `results/claims.json`."""
 TABLE_WORDS = """\
-Accuracy on MNIST test digits whose colours and textures are drawn at random, last epoch. *RS22*: the reproducibility
-study that this report checks; *SG21*: the original paper. CGN `robust`: our recipe, beside what was published for the
-paper's; `authors`: the published weights. Trained on `original` images; `cgn`: counterfactuals; `cgn-tied`: images of
-the CGN with one label for shape, texture and background; `gan`: images of a GAN; `oracle`: digits whose factors are as
-free as in the test set. In brackets 95 % intervals, over seeds where there are three or more, else over test images."""
+Accuracy on MNIST test digits whose colours and textures are drawn at random, last epoch: the rows that decide claim 2;
+all others are in the book. *RS22*: the reproducibility study that this report checks; *SG21*: the original paper. CGN
+`robust`: our recipe, beside what was published for the paper's; `authors`: the published weights. `oracle`: trained on
+digits whose factors are as free as in the test set. In brackets 95 % intervals, over seeds where there are three or
+more, else over test images."""
+DECIDING = ["original", "original+cgn", "oracle"]
 
 
 def verdict_table(profile: str) -> str:
-    """Markdown: the verdict on each claim from published rows, with the number that decides it."""
-    lines = ["| Claim | Tested on | Verdict | By |", "|---|---|---|---|"]
-    verdicts = claim_verdicts(Parameters.load(profile), own=False)
-    for key in THREE_CLAIMS:
-        claim, verdict = CLAIMS[key], verdicts[key]
-        title = claim.title.partition(":")[0]
-        world = "MNIST" if claim.half == "mnist" else "the toy world, not ImageNet"
-        lines.append(f"| {title} | {world} | **{verdict.badge}** | {claim.number}: {number_words(verdict)} |")
+    """Markdown: each claim in each world by every method: SG21's claim, its number, and the study's finding."""
+    lines = [f"| Claim | The study found | {' | '.join(WHOSE.values())} |", "|---|---|---|---|---|"]
+    for cells in matrix(claim_records(Parameters.load(profile), own=False)):
+        about = CLAIMS[cells[0].claim]
+        theirs = about.study_words if cells[0].world.study else "no such world"
+        name = f"{about.title.partition(':')[0]}: {cells[0].world.name}"
+        said = [
+            f"**{cell.status}**<br>{cell.number}" + f"<br>study: {cell.study}" * (cell.study != "no such test")
+            for cell in cells
+        ]
+        lines.append(f"| {name} | {theirs} | {' | '.join(said)} |")
     return "\n".join(lines)
 
 
 def headline_table(profile: str) -> str:
-    """Markdown: out-of-domain accuracy of each method on each variant, published value beside ours, and n and seeds."""
+    """Markdown: out-of-domain accuracies that decide, published values beside ours, and n and seeds."""
     chosen = Chosen(Parameters.load(profile), own=False)
-    rows = joined(chosen.rows("mnist-ood", recipe) for recipe in (None, "authors"))
-    wide = beside_published(select(rows, metric="accuracy/test", epoch="last"))
+    rows = joined(chosen.rows("mnist-ood", recipe) for recipe in WHOSE)
+    wide = beside_published(select(rows, metric="accuracy/test", epoch="last", method=DECIDING))
     lines = ["| Data | Trained on | CGN | RS22; SG21 | Ours, % | n × seeds |", "|---|---|---|--:|--:|--:|"]
     for line in wide.sort_values(["dataset", "method", "recipe"], kind="stable").to_dict("records"):
         theirs = "; ".join("-" if pd.isna(line[source]) else f"{line[source]:.1f}" for source in ("RS22", "SG21"))
@@ -71,7 +79,7 @@ def fill_readme(readme: Path) -> bool:
         raise ReportError(f"{readme} needs the lines {BEGIN} and {END}")
     scale, tables = published_scale(), "No published results yet."
     if scale:
-        tables = f"Scale `{scale}`.\n\n{verdict_table(scale)}\n\n{TABLE_WORDS}\n\n{headline_table(scale)}"
+        tables = f"{VERDICT_WORDS.format(scale)}\n\n{verdict_table(scale)}\n\n{TABLE_WORDS}\n\n{headline_table(scale)}"
     filled = f"{before}{BEGIN}\n{tables}\n{END}{after}"
     if filled == text:
         return False
@@ -90,12 +98,8 @@ def generated_files() -> dict[Path, str]:
     root, scale = project_root(), published_scale()
     found = {root / "params" / "schema.json": schema(), root / "book" / "parameters.md": ABOUT_PARAMETERS + reference()}
     if scale:
-        parameters = Parameters.load(scale)
-        verdicts = list(claim_verdicts(parameters, own=False).values())
-        for whose in ("authors", "paper"):  # of the toy world and ImageNet there is one CGN
-            judged = claim_verdicts(parameters, own=False, recipe=whose).items()
-            verdicts += [verdict for key, verdict in judged if CLAIMS[key].half == "mnist"]
-        found[root / "results" / "claims.json"] = json.dumps(records(verdicts), indent=1) + "\n"
+        records = claim_records(Parameters.load(scale), own=False)
+        found[root / "results" / "claims.json"] = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
     return found
 
 

@@ -1,6 +1,6 @@
 """The report's HTML pieces: badge, claim box, verdict box, tables, source line.
 
-The book's style sheet may refine the classes (cgn-badge, cgn-reproduced, cgn-box, cgn-table, cgn-source, ...); inline
+The book's style sheet may refine the classes (cgn-badge, cgn-holds, cgn-box, cgn-table, cgn-source, ...); inline
 styles make them readable without it, in light and dark mode, in JupyterLab and on a phone.
 """
 
@@ -15,14 +15,15 @@ from cgnreport.pages.style import dataset_label, in_order
 from cgnreport.pages.tables import LABELS, named
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.store import SOURCES
-from cgnreport.verdicts.claims import CLAIMS
-from cgnreport.verdicts.model import Verdict, badge_words
+from cgnreport.verdicts.claims import CLAIMS, THRESHOLDS
+from cgnreport.verdicts.model import Finding, Verdict, badge_words
+from cgnreport.verdicts.rules import THRESHOLD_SOURCES
 
 # White text on each of these has a contrast of at least 4.5; the mark says the same without colour.
 BADGES = {
-    "reproduced": ("#0B6E4F", "✓"),
+    "holds": ("#0B6E4F", "✓"),
     "partly": ("#8A5A00", "◐"),
-    "not reproduced": ("#B3261E", "✗"),
+    "does not hold": ("#B3261E", "✗"),
     "not tested": ("#5F6368", "–"),
     "failure found": ("#8A5A00", "!"),
     "failure not found": ("#1F5A96", "○"),
@@ -46,7 +47,7 @@ class Html(str):
 
 
 def badge(words: str) -> Html:
-    """A verdict mark: reproduced, partly, not reproduced or not tested; of failures, as in `Verdict.badge`."""
+    """A verdict mark: holds, partly, does not hold or not tested; of failures, as in `Verdict.badge`."""
     colour, mark = BADGES[words]
     look = (
         f"display:inline-block;padding:.1em .65em;border-radius:1em;background:{colour};color:#fff;"
@@ -57,11 +58,20 @@ def badge(words: str) -> Html:
 
 
 def claim_box(claim: str) -> Html:
-    """The claim in the study's words, where they stand, and what counts as reproduced."""
+    """The claim in the study's words, where they stand, what the study found, when it counts as holding, and where
+    each threshold of that rule comes from.
+    """
     found = CLAIMS[claim]
     words = f'<p style="margin:.1em 0 .4em;font-style:italic">“{html.escape(found.words)}”</p>'
-    where = _small(f"The study, {html.escape(found.where)}")
-    return _box("#6B7280", words, where, _headed("Rule.", found.rule), name="cgn-claim")
+    where = _small(f"The study, {html.escape(found.where)}. It found: {html.escape(found.study_words)}.")
+    sources = "".join(
+        f"<li><code>{name}</code> {html.escape(_value(THRESHOLDS[name]))}: {html.escape(THRESHOLD_SOURCES[name])}.</li>"
+        for name in found.thresholds
+    )
+    since = f"This rule stands since {found.frozen}. {found.changed} {found.stopping}".strip()
+    more = f"<summary>Where each threshold comes from, and since when</summary><ul>{sources}</ul>{_small(since)}"
+    rule = _headed("Rule.", found.rule)
+    return _box("#6B7280", words, where, rule, f"<details>{more}</details>", name="cgn-claim")
 
 
 def verdict_box(verdict: Verdict | None, not_shown: str = "", title: str = "") -> Html:
@@ -76,14 +86,17 @@ def verdict_box(verdict: Verdict | None, not_shown: str = "", title: str = "") -
         published = f' <span style="opacity:.75">(published: {html.escape(each.published_words)})</span>'
         name, mark = dataset_label(each.variant), badge(badge_words(verdict.claim, each.status))
         words = html.escape(each.sentence) + published * bool(each.published_words)
-        lines.append(f"<li><strong>{name}</strong> {mark}<br>{words}</li>")
+        more = "; ".join(filter(None, (each.margin_words, _study(each))))
+        lines.append(f"<li><strong>{name}</strong> {mark}<br>{words}{_small(html.escape(more)) * bool(more)}</li>")
     title = html.escape((title or CLAIMS[verdict.claim].title) + verdict.scope)
     parts = [f'<p style="margin:.1em 0 .5em;font-size:1.05em"><strong>{title}</strong> {badge(verdict.badge)}</p>']
     if len(lines) > 1:
         parts.append(f'<ul style="margin:.2em 0 .5em;padding-left:1.2em">{"".join(lines)}</ul>')
     else:
         parts.append(f'<p style="margin:.2em 0 .5em">{html.escape(verdict.sentence)}</p>')
-    parts.append(_small(html.escape(verdict.why)))
+        words = (part for each in verdict.findings for part in (each.margin_words, _study(each)))
+        parts.append(_small(html.escape("; ".join(filter(None, words)))))
+    parts.append(_small(html.escape(f"{verdict.why} {verdict.when}".strip())))
     parts += [_headed("What this does not show.", not_shown)] * bool(not_shown)
     return _box(BADGES[verdict.badge][0], *parts, name="cgn-verdict")
 
@@ -144,6 +157,16 @@ def source_line(parameters: Parameters, sources: Sequence[str], note: str = "") 
     nothing = " At this scale numbers mean nothing." * (parameters.profile == "smoke")
     text = f"Data: {words}. Scale: {parameters.profile}{scale}, seed {parameters.seed}.{nothing} {note}"
     return Html(f'<p class="cgn-source" style="font-size:.88em;opacity:.8">{html.escape(text.strip())}</p>')
+
+
+def _study(found: Finding) -> str:
+    """What is said of the study's finding; "" where it has no such test."""
+    return f"the study's finding ({found.study_found}): {found.replication}" if found.study_found else ""
+
+
+def _value(threshold: Any) -> str:
+    """A threshold as it stands in the rules."""
+    return " to ".join(f"{each:g}" for each in threshold) if isinstance(threshold, tuple) else f"{threshold:g}"
 
 
 def _box(colour: str, *parts: str, name: str) -> Html:

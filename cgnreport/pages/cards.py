@@ -2,61 +2,41 @@
 
 import html
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from cgnreport.pages.boxes import BADGES, Html, badge, table
-from cgnreport.verdicts.claims import CLAIMS, THREE_CLAIMS
+from cgnreport.verdicts.claims import CLAIMS
 from cgnreport.verdicts.cost import duration
-from cgnreport.verdicts.model import Finding, Status, Verdict
+from cgnreport.verdicts.matrix import Cell, Record, matrix
+from cgnreport.verdicts.model import Replication
 from cgnreport.verdicts.scorecard import ITEMS, Line
+from cgnreport.verdicts.worlds import WHOSE
 
-WORLDS = {"mnist": ("MNIST",), "imagenet": ("toy world", "ImageNet")}  # rows of a claim on the front page, by its half
 
+def claims_table(records: Iterable[Record], link: str = "{}.html") -> Html:
+    """The front page's table: each claim in each world, what the study found, and a cell for each method.
 
-def claims_table(columns: Mapping[str, Mapping[str, Verdict]], link: str = "{}.html") -> Html:
-    """The front page's table: each claim on MNIST, in the toy world and on ImageNet, beside what the study found.
-
-    columns: by heading, whose CGN ("authors' weights", "our recipe"), its verdicts by claim. A cell has a badge, the
-    deciding number and what it needed. link: the address of a notebook's page.
+    records: of `claim_records`, or `published_records`. A cell has a badge for SG21's claim, the number with what it
+    needed, and what is said of the study's finding. link: the address of a notebook's page.
     """
     lines = []
-    for claim in THREE_CLAIMS:
+    for cells in matrix(records):
+        claim, world = cells[0].claim, cells[0].world
         page = link.format(next(item.notebook for item in ITEMS if claim in item.claims))
         title = CLAIMS[claim].title.partition(":")[0]
-        for world in WORLDS[CLAIMS[claim].half]:
-            found = {name: _deciding(verdicts.get(claim), world) for name, verdicts in columns.items()}
-            theirs = next((each.published_words for each in found.values() if each and each.published_words), "–")
-            name = Html(f'<a href="{page}">Claim {claim[5]}, {world}</a><br>{_small(title)}')
-            line = {"claim": name, "the study found": _small(theirs)}
-            lines.append(line | {whose: _cell(each) for whose, each in found.items()})
+        name = Html(f'<a href="{page}">Claim {claim[5]}, {world.name}</a><br>{_small(title)}')
+        theirs = CLAIMS[claim].study_words if world.study else "the study has no such world"
+        line = {"claim": name, "the study found": _small(theirs, 120)}
+        lines.append(line | {WHOSE[cell.method]: _cell(cell) for cell in cells})
     return table(pd.DataFrame(lines))
 
 
-def _deciding(verdict: Verdict | None, world: str) -> Finding | None:
-    """The finding on the toy world or on photographs; of MNIST's variants the deciding one, with the whole status."""
-    if verdict is None:
-        return None
-    mnist, toy, not_tested = world == "MNIST", world == "toy world", verdict.status is Status.NOT_TESTED
-    there = [each for each in verdict.findings if mnist or (each.variant == "toy") == toy]
-    found = next((each for each in there if each.interval == verdict.interval), there[0] if there else None)
-    return replace(found, status=verdict.status) if found and (mnist or not_tested) else found
-
-
-def _cell(found: Finding | None) -> Html:
-    """Badge, deciding number and what it needed; of what is not tested, why."""
-    status, words = found.status if found else Status.NOT_TESTED, ""
-    if found and found.interval and status is not Status.NOT_TESTED:
-        needs = "" if found.needs is None else f", needs {found.needs:.1f}"
-        words = f"{found.interval.value:.1f} {found.unit}{needs}".replace("-", "−")
-        words += f"; failed: {found.facts['failed']}" if found.facts.get("failed") else ""
-    elif found and found.untested:
-        return Html(f"{badge(status)}<br>{_small(found.untested.reason, 30)}")
-    elif found is None:
-        words = "no such CGN"
-    return Html(f"{badge(status)}<br>{_small(words)}")
+def _cell(cell: Cell) -> Html:
+    """Whether SG21's claim holds, its number or why there is none, and whether the study's finding is replicated."""
+    study = "" if cell.study == "no such test" else f"<br>{_small(f'study’s finding: {cell.study}')}"
+    return Html(f"{badge(cell.status)}<br>{_small(cell.number)}{study}")
 
 
 def _small(words: str, most: int = 60) -> Html:
@@ -70,12 +50,13 @@ def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:
     """The scorecard as a table of HTML texts in order of the claims; an item opens for scale, seeds, cost, link."""
     found = []
     for line in sorted(lines, key=lambda line: (line.item.claims or ("other",))[0]):
+        study = "" if line.replication is Replication.NOT_TESTED else f"<br>study’s finding: {line.replication}"
         page = f'<a href="{link.format(line.item.notebook)}">page</a>'
         more = f"scale {line.scale or '–'}, seeds {line.seeds or '–'}, training {duration(line.seconds)}, {page}"
         item = f"<details><summary>{line.item.name}: {html.escape(line.item.shows)}</summary>{more}</details>"
         found.append(
-            {"item": item, "verdict": str(badge(line.badge)), "ours": html.escape(line.ours)}
-            | {"published": html.escape(line.published or "–"), "world": line.item.world}
+            {"item": item, "verdict": f"{badge(line.badge)}{study}", "ours": html.escape(line.ours)}
+            | {"published": html.escape(line.published or "–"), "world": line.world.name}
         )
     return pd.DataFrame(found)
 
@@ -94,11 +75,13 @@ def teaser(lines: Sequence[Line], link: str = "{}.html") -> Html:
     """A small mark for every measurement, which may decide several items, and links to its page."""
     measured: dict[object, list[Line]] = {}
     for line in lines:
-        key = (line.item.claims, line.item.experiments, line.item.recipe) if line.item.experiments else line.item.name
+        item, own = line.item, (line.item.name,)
+        key = (item.claims, item.experiments, item.recipe, line.world.key) if item.experiments else own
         measured.setdefault(key, []).append(line)
     marks = []
     for same in measured.values():
-        words = html.escape(f"{'; '.join(f'{each.item.name}, {each.item.shows}' for each in same)}: {same[0].badge}")
+        items = "; ".join(f"{each.item.name}, {each.item.shows}" for each in same)
+        words = html.escape(f"{items} ({same[0].world.name}): {same[0].badge}")
         names = (each.item.name.replace("Table ", "T").replace("Figure ", "F").partition(",") for each in same)
         short = " ".join(name + "*" * bool(comma) for name, comma, _ in names)
         colour, mark = BADGES[same[0].badge]

@@ -138,6 +138,8 @@ class MnistSettings:
     @functools.cached_property
     def features(self) -> str:
         """Network of the style loss, by name."""
+        if self.full_data and self.mnist.features == "auto":  # what published rows were computed with
+            return "efficientnet-lite0"
         return features_name(self.mnist.features)
 
     # --- Experiments ------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from cgnlib import __version__
@@ -39,11 +40,37 @@ def code_version() -> str:
     return f"cgnlib {__version__}"
 
 
+@functools.cache
+def committed(commit: str) -> str:
+    """The day of a commit, "2026-11-24"; "" where git does not know it."""
+    git = ["git", "-C", str(project_root()), "log", "-1", "--format=%cs", commit.removesuffix("-dirty")]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+@functools.cache
+def _days() -> dict[str, str]:
+    """The day of every commit that published rows name, as kept beside them."""
+    records = (project_root() / "results").glob("*/provenance.json")
+    runs = [run for record in records for run in _runs(record.read_text(encoding="utf-8", errors="replace"))]
+    return {run["code"]: run["committed"] for run in runs if run.get("committed")}
+
+
+def made_between(codes: Iterable[str]) -> list[str]:
+    """The first and the last day of the code that computed rows, from their column `code`; [] where none is known."""
+    days = [_days().get(code) or committed(code.split()[-1]) for code in dict.fromkeys(codes) if code]
+    found = sorted(day for day in days if day)
+    return [found[0], found[-1]] if found else []
+
+
 def provenance() -> dict[str, Any]:
     """Code version, processor, cores, threads, system and library versions (and GPU where torch sees one)."""
     model, flags = processor()
     found: dict[str, Any] = {
         "code": code_version(),
+        "committed": committed("HEAD"),
         "cpu": model,
         "instruction_sets": [name for name in INSTRUCTION_SETS if name in flags],
         "cores": os.cpu_count(),

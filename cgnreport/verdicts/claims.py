@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import yaml
@@ -15,7 +16,7 @@ THRESHOLDS = asdict(RULES) | asdict(IMAGENET_RULES)
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and what counts as reproduced; fields are explained at the top of claims.yaml."""
+    """A claim and when it holds; fields are explained at the top of claims.yaml."""
 
     key: str
     title: str
@@ -30,6 +31,13 @@ class Claim:
     published: str = "{values}"
     published_format: str = "g"
     by_eye: str = ""
+    published_as: Mapping[float, str] = field(default_factory=dict, hash=False)
+    study: Mapping[str, str] = field(default_factory=dict, hash=False)
+    study_words: str = ""
+    frozen: str = ""
+    changed: str = ""
+    stopping: str = ""
+    thresholds: Sequence[str] = ()
     lower_is_better: bool = False
     failure: bool = False
     needs: str = ""
@@ -41,7 +49,14 @@ class Claim:
 
 
 _GIVEN = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
-CLAIMS = {key: Claim(key, **given | {"rule": given["rule"].format(**THRESHOLDS)}) for key, given in _GIVEN.items()}
+CLAIMS = {
+    key: Claim(
+        key,
+        **given | {name: str(given.get(name, "")).format(**THRESHOLDS) for name in ("rule", "frozen", "changed")},
+        thresholds=[name for name in THRESHOLDS if re.search(rf"\{{{name}\b", given["rule"])],
+    )
+    for key, given in _GIVEN.items()
+}
 THREE_CLAIMS = tuple(f"claim{number}-{half}" for number in (1, 2, 3) for half in ("mnist", "imagenet"))
 FAILURES = tuple(key for key, claim in CLAIMS.items() if claim.failure)
 

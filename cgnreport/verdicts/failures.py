@@ -29,7 +29,7 @@ def failure(claim: str, rows: pd.DataFrame) -> Verdict:
     def judge(world: str) -> Finding:
         ours = there(select(test, method="cgn"), "measurements of a trained CGN")
         number, needs, facts = _ratio(test) if claim not in READINGS else _readings(test, *READINGS[claim])
-        status = Status.REPRODUCED if number.low > needs else Status.NOT_REPRODUCED
+        status = Status.HOLDS if number.low > needs else Status.FAILS
         finding = found(claim, world, status, number, needs, ours.drop_duplicates("run"), **facts)
         return finding.against(cut_short(ours))
 
@@ -70,9 +70,9 @@ def baseline(rows: pd.DataFrame) -> Verdict:
         others += [each for way, each in by_way.items() if way in ways]
         low, high = (pick(each.value for each in others) for pick in (min, max))
         margin = IMAGENET_RULES.baseline_margin
-        status = Status.NOT_REPRODUCED
+        status = Status.FAILS
         if highest < IMAGENET_RULES.texture_most:
-            status = Status.REPRODUCED if low - margin <= study <= high + margin else Status.PARTLY
+            status = Status.HOLDS if low - margin <= study <= high + margin else Status.PARTLY
         place = "among them"
         if study > max(each.high for each in others):
             place = "above all of them, intervals included"

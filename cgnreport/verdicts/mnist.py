@@ -15,6 +15,7 @@ from cgnreport.verdicts.model import Finding, Status, Verdict, found, there
 from cgnreport.verdicts.rules import RULES
 
 COUNTERFACTUAL_METHODS = ("cgn", "original+cgn")
+_STUDY_TABLES = {"paper": "RS22 Table 2", "authors": "RS22 Table 6"}  # of claim 2, by method
 
 
 def claim1(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS) -> Verdict:
@@ -33,23 +34,32 @@ def claim1(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] =
     return verdict if background else replace(verdict, cap="Control over the background is not tested.")
 
 
-def claim2(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS) -> Verdict:
-    """Claim 2 from rows of experiment mnist-ood, accuracy/test at the last epoch."""
+def claim2(
+    rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] = VARIANTS, method: str = "original+cgn"
+) -> Verdict:
+    """Claim 2 from rows of experiment mnist-ood, accuracy/test at the last epoch.
+
+    method: as in `claim3`, so that both claims are judged on the same classifiers.
+    """
 
     def judge(variant: str) -> Finding:
         test = select(rows, dataset=variant, metric="accuracy/test", epoch="last")
         base = there(select(test, method="original"), "accuracies of 'original'")
-        ours = there(_counterfactual(test, recipe), "accuracies of a counterfactual method")
-        best = max(ours, key=lambda each: interval_of(each).value)
-        method, accuracy, gain = best["method"].iloc[0], interval_of(best), difference(best, base)
-        theirs = published_values("mnist-ood", variant, method, "accuracy/test")
-        least = theirs["RS22 Table 6" if recipe == "authors" else "SG21"] - RULES.published_margin
-        status = Status.NOT_REPRODUCED
-        if gain.low > 0:
-            status = Status.REPRODUCED if accuracy.high >= least else Status.PARTLY
+        ours = there(select(test, method=method, recipe=recipe), f"accuracies of '{method}'")
+        accuracy, gain = interval_of(ours), difference(ours, base)
+        theirs, margin = published_values("mnist-ood", variant, method, "accuracy/test"), RULES.published_margin
+        least = theirs["SG21"] - margin
+        study = theirs.get(_STUDY_TABLES.get(recipe, ""))
+        again = study is not None and accuracy.low - margin <= study <= accuracy.high + margin
+        reached = {"status": accuracy.high >= least, "as_study": again}
+        said = {
+            name: Status.FAILS if gain.low <= 0 else Status.HOLDS if near else Status.PARTLY
+            for name, near in reached.items()
+        }
         facts = {"method": method, "change": gain, "accuracy": accuracy, "least": least}
-        finding = found("claim2-mnist", variant, status, gain, 0.0, best, theirs, **facts)
-        return finding.against(failed_control(test) or cut_short(best))
+        facts |= {"because": f"accuracy {accuracy.value:.1f} %, upper end {accuracy.high:.1f}, needs {least:.1f}"}
+        finding = found("claim2-mnist", variant, said["status"], gain, 0.0, ours, theirs, **facts)
+        return replace(finding, as_study=said["as_study"]).against(failed_control(test) or cut_short(ours))
 
     return Verdict.of("claim2-mnist", rows, variants, judge, recipe)
 
@@ -82,9 +92,9 @@ def gradcam(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] 
         ours = there(_counterfactual(maps, recipe), "heat-map sensitivities of a counterfactual method")[0]
         before, after, change = interval_of(base).value, interval_of(ours).value, difference_over_runs(ours, base)
         needed = -RULES.colour_drop_least / 100 * before
-        status = Status.NOT_REPRODUCED
+        status = Status.FAILS
         if after <= before + needed and (change is None or change.high < 0):
-            status = Status.REPRODUCED if after < 1 else Status.PARTLY
+            status = Status.HOLDS if after < 1 else Status.PARTLY
         facts = {"method": ours["method"].iloc[0], "before": before, "after": after, "change": change}
         number = change or Interval.point(after - before)
         finding = found("gradcam-mnist", variant, status, number, needed, ours, **facts)

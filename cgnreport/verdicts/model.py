@@ -1,7 +1,8 @@
 """Verdicts as data: a status and the number that decides it, per variant or world, and over all of them.
 
-What readers see, sentences and badges, is made here from these data and the words of claims.yaml; nothing decides on
-words.
+A verdict says two things: whether SG21's claim holds, and whether what the study found by the same method is found
+again. What readers see, sentences and badges, is made here from these data and the words of claims.yaml; nothing
+decides on words.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sized
@@ -13,36 +14,55 @@ import pandas as pd
 
 from cgnlib.errors import Blocked, Unavailable
 from cgnlib.statistics import Interval, Unit
+from cgnreport.protocol.provenance import made_between
 from cgnreport.verdicts.claims import CLAIMS, rules_hash
 from cgnreport.verdicts.rules import RULES
-from cgnreport.verdicts.sentences import fill, numbers, plural, replication, world_name
+from cgnreport.verdicts.sentences import MINUS, fill, numbers, plural, replication, world_name
+from cgnreport.verdicts.worlds import World, world_of
 
 Rows = TypeVar("Rows", bound=Sized)
 
 
 class Status(StrEnum):
-    """What is said of a claim."""
+    """What is said of a claim of SG21."""
 
-    REPRODUCED = "reproduced"
+    HOLDS = "holds"
     PARTLY = "partly"
-    NOT_REPRODUCED = "not reproduced"
+    FAILS = "does not hold"
     NOT_TESTED = "not tested"
 
 
-STRENGTH = (Status.NOT_REPRODUCED, Status.PARTLY, Status.REPRODUCED)  # of those tested, the weakest first
+STRENGTH = (Status.FAILS, Status.PARTLY, Status.HOLDS)  # of those tested, the weakest first
+
+
+class Replication(StrEnum):
+    """What is said of the study's finding on a claim, by the same method."""
+
+    REPLICATED = "replicated"
+    IN_PART = "in part"
+    NOT_REPLICATED = "not replicated"
+    NOT_TESTED = "not tested"
 
 
 def combine(statuses: Iterable[Status]) -> Status:
-    """One status from several: all, some or none reproduced; those not tested do not count."""
+    """One status from several: it holds for all, some or none; those not tested do not count."""
     tested = {status for status in statuses if status is not Status.NOT_TESTED}
     if not tested:
         return Status.NOT_TESTED
     return tested.pop() if len(tested) == 1 else Status.PARTLY
 
 
+def replicated(findings: Iterable[Replication]) -> Replication:
+    """As `combine`, of what is said of the study's findings."""
+    tested = {each for each in findings if each is not Replication.NOT_TESTED}
+    if not tested:
+        return Replication.NOT_TESTED
+    return tested.pop() if len(tested) == 1 else Replication.IN_PART
+
+
 def badge_words(claim: str, status: Status) -> str:
     """What a badge says of a claim with this status: the status or, of a failure, whether it was found."""
-    found = {Status.REPRODUCED: "failure found", Status.NOT_REPRODUCED: "failure not found"}
+    found = {Status.HOLDS: "failure found", Status.FAILS: "failure not found"}
     return found.get(status, status.value) if CLAIMS[claim].failure else status.value
 
 
@@ -73,7 +93,9 @@ class Finding:
 
     interval: the deciding number; needs: what its `bound` was compared with. n: how many CGNs, classifiers or images
     (`interval.unit`) it is over. published: values by source. facts: the numbers of its sentence by name. untested: why
-    it is not tested, whether or not there is a number.
+    it is not tested, whether or not there is a number. as_study: the status by the study's own yardstick, where that
+    is another. facts["because"]: why it does not hold, or partly, where the number does not say so. rows: columns and
+    values that select the rows of its number. whose: its method, one of `worlds.WHOSE`, or "-" for no CGN.
     """
 
     claim: str
@@ -85,17 +107,40 @@ class Finding:
     published: Mapping[str, float] = field(default_factory=dict, hash=False)
     facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
     untested: Blocked | None = None
+    as_study: Status | None = None
+    rows: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    whose: str = "-"
+
+    @property
+    def world(self) -> World:
+        """The world that it is of, which its heading, its number and its unit go with."""
+        return world_of(self.variant)
+
+    @property
+    def study_found(self) -> str:
+        """What the study found by the same method in this world, as a status; "" where it has no such test."""
+        return CLAIMS[self.claim].study.get(self.whose, "") if self.world.study else ""
+
+    @property
+    def replication(self) -> Replication:
+        """Whether the study's finding is found again."""
+        if not self.study_found or self.status is Status.NOT_TESTED:
+            return Replication.NOT_TESTED
+        found = self.as_study or self.status
+        if found is Status.PARTLY:
+            return Replication.IN_PART
+        return Replication.REPLICATED if found == self.study_found else Replication.NOT_REPLICATED
 
     @property
     def unit(self) -> str:
-        """Unit of the number; "" without one."""
-        return CLAIMS[self.claim].unit if self.interval else ""
+        """Unit of the number, facts["unit"] where it is another than the claim's; "" without a number."""
+        return str(self.facts.get("unit", CLAIMS[self.claim].unit)) if self.interval else ""
 
     @property
     def bound(self) -> float:
         """The end of the interval that speaks least for the claim: the verdict flips where `needs` passes it."""
         assert self.interval is not None
-        return self.interval.high if CLAIMS[self.claim].lower_is_better else self.interval.low
+        return self.interval.high if self.lower_is_better else self.interval.low
 
     @property
     def sentence(self) -> str:
@@ -106,11 +151,27 @@ class Finding:
         return f"{words}; not tested at this scale: {self.untested}" if words else f"not tested: {self.untested}"
 
     @property
+    def margin_words(self) -> str:
+        """What the deciding number was held against and where the verdict flips, in words; "" where nothing decided."""
+        if self.interval is None or self.needs is None:
+            return ""
+        end = "value" if self.interval.unit is Unit.NONE else "upper end" if self.lower_is_better else "lower end"
+        side, bound = "at most" if self.lower_is_better else "at least", f"{self.bound:.1f}".replace("-", MINUS)
+        needs = f"{self.needs:.1f}".replace("-", MINUS)
+        return f"needed: {end} {side} {needs}; it is {bound}, and at that threshold the verdict would flip"
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a smaller number speaks for the claim."""
+        return CLAIMS[self.claim].lower_is_better
+
+    @property
     def published_words(self) -> str:
         """The published values in words; "" for none."""
         if not self.published:
             return CLAIMS[self.claim].by_eye if self.interval else ""
-        values = numbers(self.published, CLAIMS[self.claim].published_format)
+        about = CLAIMS[self.claim]
+        values = numbers(self.published, about.published_format, about.published_as)
         return fill([CLAIMS[self.claim].published], {"values": values})
 
     def against(self, control: Blocked | None) -> "Finding":
@@ -131,7 +192,20 @@ def found(
     """A finding whose number comes from these rows: the runs or images that its interval is over are counted there."""
     of_images = dict.fromkeys((Unit.IMAGES, Unit.CROSSED), min(rows["n"].tolist()))
     n = (of_images | {Unit.CGNS: rows["run"].nunique()}).get(number.unit, len(rows))
-    return Finding(claim, variant, status, number, needs, n, published or {}, facts)
+    return Finding(claim, variant, status, number, needs, n, published or {}, facts, rows=selection(rows))
+
+
+def selection(rows: pd.DataFrame) -> dict[str, Any]:
+    """What selects these rows among all, by column, and `made`: the days of the code that computed the first and last.
+
+    Columns in which more than three values occur select nothing.
+    """
+    named = ("profile", "experiment", "dataset", "method", "recipe", "metric", "output", "epoch")
+    values = {name: sorted({str(value) for value in rows[name]}) for name in named if name in rows}
+    found: dict[str, Any] = {
+        name: each[0] if len(each) == 1 else each for name, each in values.items() if len(each) < 4
+    }
+    return found | {"made": made_between(rows["code"]) if "code" in rows else []}
 
 
 def there(rows: Rows, what: str) -> Rows:
@@ -144,7 +218,7 @@ def there(rows: Rows, what: str) -> Rows:
 @dataclass(frozen=True)
 class Verdict:
     """The verdict on a claim, which follows from its findings. recipe: of the CGN; smoke: whether its rows are of that
-    scale; cap: why it is reproduced partly at most, "" for nothing.
+    scale; cap: why it holds partly at most, "" for nothing.
 
     Number, interval, unit and published values are those of its weakest variant; None, or "", without one.
     """
@@ -173,7 +247,23 @@ class Verdict:
             except Unavailable as lack:
                 why = lack.blocked if variant == "toy" else missing or lack.blocked
                 findings.append(Finding(claim, variant, Status.NOT_TESTED, untested=why))
-        return cls(claim, tuple(findings), recipe, "smoke" in set(rows["profile"]))
+        whose = [recipe if recipe == "-" else each.world.whose or recipe for each in findings]
+        told = tuple(replace(each, whose=method) for each, method in zip(findings, whose, strict=True))
+        return cls(claim, told, recipe, "smoke" in set(rows["profile"]))
+
+    def of_world(self, key: str) -> "Verdict":
+        """The verdict on the findings of one world alone."""
+        return replace(self, findings=tuple(each for each in self.findings if each.world.key == key))
+
+    @property
+    def worlds(self) -> list[str]:
+        """Keys of the worlds that it has findings of, tested or not."""
+        return list(dict.fromkeys(each.world.key for each in self.findings))
+
+    @property
+    def replication(self) -> Replication:
+        """What is said of the study's finding."""
+        return Replication.NOT_TESTED if self.smoke else replicated(each.replication for each in self.findings)
 
     @property
     def tested(self) -> list[Finding]:
@@ -184,7 +274,7 @@ class Verdict:
     def status(self) -> Status:
         """The verdict."""
         status = Status.NOT_TESTED if self.smoke else combine(each.status for each in self.findings)
-        return Status.PARTLY if self.cap and status is Status.REPRODUCED else status
+        return Status.PARTLY if self.cap and status is Status.HOLDS else status
 
     @property
     def weakest(self) -> Finding | None:
@@ -232,9 +322,9 @@ class Verdict:
         worlds = CLAIMS[self.claim].half == "imagenet"
         if len(self.tested if worlds else self.findings) == 1:
             return f"{name}: {words}"
-        held = sum(each.status is Status.REPRODUCED for each in self.tested)
+        held = sum(each.status is Status.HOLDS for each in self.tested)
         of = plural(len(self.tested), "world" if worlds else "variant")
-        return f"Reproduced for {held} of {of}; the weakest, {name}: {words}"
+        return f"Holds for {held} of {of}; the weakest, {name}: {words}"
 
     @property
     def why(self) -> str:
@@ -251,28 +341,53 @@ class Verdict:
             words.append(f"Not tested: {', '.join(left_out)}.")
         return " ".join(filter(None, words))
 
+    @property
+    def when(self) -> str:
+        """Since when the rule stands, and with code of which days the rows were computed."""
+        days = sorted(day for each in self.findings for day in each.rows.get("made", ()))
+        made = f"Rows computed with code of {days[0]} to {days[-1]}." if days else ""
+        return f"Rule of {CLAIMS[self.claim].frozen}. {made}".strip() if made else ""
+
 
 def records(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
-    """The verdicts as data, one record per variant or world, for results/claims.json."""
-    return [
-        {
-            "claim": verdict.claim,
-            "recipe": verdict.recipe,
-            "method": each.facts.get("method", "-"),
-            "variant": each.variant,
-            "verdict": str(Status.NOT_TESTED if verdict.smoke else each.status),
-            "verdict_on_claim": str(verdict.status),
-            "number": each.interval and each.interval.value,
-            "low": each.interval and each.interval.low,
-            "high": each.interval and each.interval.high,
-            "unit": CLAIMS[verdict.claim].unit,
-            "interval_over": each.interval and each.interval.unit.value,
-            "n": each.n,
-            "needs": each.needs,
-            "published": dict(each.published),
-            "untested": each.untested and str(each.untested),
-            "rules": rules_hash(CLAIMS[verdict.claim].half),
-        }
-        for verdict in verdicts
-        for each in verdict.findings
-    ]
+    """The verdicts as data, one record per claim, method, world and variant, for results/claims.json.
+
+    flips_at: the end of the interval that the threshold was held against; a threshold beyond it flips the verdict.
+    """
+    found = []
+    for verdict in verdicts:
+        for world in verdict.worlds:
+            in_world = verdict.of_world(world)
+            for each in in_world.findings:
+                number, about = each.interval, CLAIMS[verdict.claim]
+                found.append(
+                    {
+                        "claim": verdict.claim,
+                        "method": each.whose,
+                        "world": world,
+                        "variant": each.variant,
+                        "verdict": str(Status.NOT_TESTED if verdict.smoke else each.status),
+                        "replication": str(Replication.NOT_TESTED if verdict.smoke else each.replication),
+                        "verdict_in_world": str(in_world.status),
+                        "replication_in_world": str(in_world.replication),
+                        "deciding": each is in_world.weakest,
+                        "untested": "scale smoke" if verdict.smoke else each.untested and each.untested.reason,
+                        "number": number and number.value,
+                        "low": number and number.low,
+                        "high": number and number.high,
+                        "unit": each.unit,
+                        "interval_over": number and number.unit.value,
+                        "n": each.n,
+                        "needs": each.needs,
+                        "flips_at": each.bound if number else None,
+                        "because": each.facts.get("because", ""),
+                        "classifier": each.facts.get("method", "-"),
+                        "published": dict(each.published),
+                        "published_words": each.published_words,
+                        "study_found": each.study_found,
+                        "rows": dict(each.rows),
+                        "rules": rules_hash(about.half),
+                        "frozen": about.frozen,
+                    }
+                )
+    return found

@@ -1,13 +1,14 @@
 """Every table and figure of the study with its verdict: items as data (items.yaml), verdicts computed from rows.
 
-The scorecard and the front page read rows that other notebooks made, at the parameters at hand. Items on ImageNet are
-judged in the toy world; what it takes to test them on ImageNet itself stands beside each.
+The scorecard and the front page read rows that other notebooks made, at the parameters at hand. An item
+has a line for each world in which its claims were tested; what it takes to test them on ImageNet stands beside.
 """
 
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -15,14 +16,16 @@ import yaml
 from cgnlib.data import finding
 from cgnlib.errors import Blocked
 from cgnreport.protocol.imagenet_settings import NEEDED
-from cgnreport.protocol.parameters import Parameters
-from cgnreport.protocol.rows import joined
+from cgnreport.protocol.parameters import TRAININGS, Parameters
+from cgnreport.protocol.rows import joined, select
 from cgnreport.verdicts import failures, imagenet, mnist
 from cgnreport.verdicts.chosen import Chosen, full_scale
 from cgnreport.verdicts.claims import CLAIMS
 from cgnreport.verdicts.cost import cost
-from cgnreport.verdicts.model import Status, Verdict, badge_words, combine
+from cgnreport.verdicts.model import Replication, Status, Verdict, badge_words, combine, records, replicated
 from cgnreport.verdicts.numbers import Shown, grid_ranges, ratio_ranges, score_words
+from cgnreport.verdicts.sentences import MINUS
+from cgnreport.verdicts.worlds import WHOSE, WORLDS, World
 
 ON_MNIST = {"claim1-mnist": mnist.claim1, "claim2-mnist": mnist.claim2, "claim3-mnist": mnist.claim3}
 ON_IMAGENET = {
@@ -60,19 +63,19 @@ ITEMS = tuple(Item(**given | {name: tuple(given.get(name, ())) for name in _LIST
 
 @dataclass(frozen=True)
 class Line:
-    """An item as judged. ours, published: in words; seeds: random seeds of its rows; seconds: of training behind them.
-
-    on_imagenet: the verdict on photographs alone; missing: what it takes to have one, None for nothing.
+    """An item as judged in one world. ours, published: in words; seeds: random seeds of its rows; seconds: of training
+    behind them; missing: what it takes to have it on ImageNet, None for nothing.
     """
 
     item: Item
     status: Status
+    world: World
+    replication: Replication = Replication.NOT_TESTED
     published: str = ""
     ours: str = ""
     scale: str = ""
     seeds: int = 0
     seconds: float | None = None
-    on_imagenet: Status = Status.NOT_TESTED
     missing: Blocked | None = None
 
     @property
@@ -82,9 +85,9 @@ class Line:
 
 
 def scorecard(parameters: Parameters) -> list[Line]:
-    """Every item judged, in the order of ITEMS."""
+    """Every item judged, in the order of ITEMS: a line per world in which it has rows, one where it has none."""
     chosen, full = Chosen(parameters), Chosen(full_scale())
-    return [_line(item, full if item.full_scale else chosen) for item in ITEMS]
+    return [line for item in ITEMS for line in _lines(item, full if item.full_scale else chosen)]
 
 
 def claim_verdicts(parameters: Parameters, own: bool = True, recipe: str = "ours") -> dict[str, Verdict]:
@@ -95,6 +98,17 @@ def claim_verdicts(parameters: Parameters, own: bool = True, recipe: str = "ours
     chosen, full = Chosen(parameters, own), Chosen(full_scale(), own)
     items = {claim: replace(item, recipe=recipe) for item in reversed(ITEMS) for claim in item.claims}
     return {claim: judged(claim, items[claim], full if items[claim].full_scale else chosen) for claim in CLAIMS}
+
+
+def claim_records(parameters: Parameters, own: bool = True) -> list[dict[str, Any]]:
+    """The verdict on every claim by every method, as the data of results/claims.json. own: as in `Chosen`.
+
+    Of a world whose CGNs are all of one method there is one verdict; the other methods have none there.
+    """
+    by_recipe = {recipe: claim_verdicts(parameters, own, recipe) for recipe in WHOSE}
+    told = (verdicts[claim] for claim in CLAIMS for verdicts in by_recipe.values())
+    found = {(each["claim"], each["method"], each["variant"]): each for each in records(told)}
+    return list(found.values())
 
 
 def published_verdict(claim: str, parameters: Parameters, recipe: str = "ours") -> Verdict | None:
@@ -113,6 +127,8 @@ def judged(claim: str, item: Item, chosen: Chosen) -> Verdict:
     """The verdict on one claim of an item."""
     rows, parameters = item_rows(item, chosen), chosen.parameters
     recipe = parameters.mnist.recipe if item.recipe == "ours" else item.recipe
+    if claim == "claim1-mnist" and recipe in TRAININGS and select(rows, recipe=recipe).empty:
+        rows = chosen.rows("mnist-training")  # shorter than the recipe asks, and said so
     if claim in ON_MNIST:
         return ON_MNIST[claim](rows, recipe, parameters.mnist.variants)
     if claim in ON_IMAGENET:
@@ -140,38 +156,57 @@ def missing(needs: Iterable[str], parameters: Parameters) -> Blocked | None:
     return _missing(names, parameters.data_folder) or Blocked("no rows", "run scale paper on a machine with CUDA")
 
 
-def _line(item: Item, chosen: Chosen) -> Line:
+def _lines(item: Item, chosen: Chosen) -> list[Line]:
     lacking = missing([item.needs, *(CLAIMS[claim].needs for claim in item.claims)], chosen.parameters)
     rows = item_rows(item, chosen)
     own = rows.loc[rows["method"] == item.method if item.method else rows["recipe"] != "-"]
-    if own.empty:
-        why = item.without or f"no rows at this scale: run {item.notebook}"
-        return Line(item, Status.NOT_TESTED, ours=why, missing=lacking)
     verdicts = [judged(claim, item, chosen) for claim in item.claims]
-    names = [f"{CLAIMS[claim].number}: " if len(verdicts) > 1 else "" for claim in item.claims]
-    named = list(zip(names, verdicts, strict=True))
+    there = [world for world in WORLDS.values() if set(own["dataset"]) & set(world.variants)]
+    if not there:
+        why = item.without or f"no rows at this scale: run {item.notebook}"
+        return [Line(item, Status.NOT_TESTED, WORLDS[item.world], ours=why, missing=lacking)]
+    if any(world.key == "imagenet" for world in there):
+        lacking = None
+    return [_line(item, world, verdicts, rows, own, chosen, lacking) for world in there]
+
+
+def _line(
+    item: Item,
+    world: World,
+    verdicts: Iterable[Verdict],
+    rows: pd.DataFrame,
+    own: pd.DataFrame,
+    chosen: Chosen,
+    lacking: Blocked | None,
+) -> Line:
+    """An item in one world: its verdicts on that world alone, in words and numbers of that world."""
+    rows, own = (select(each, dataset=world.variants) for each in (rows, own))
+    told = [verdict.of_world(world.key) for verdict in verdicts]
+    names = [f"{CLAIMS[verdict.claim].number}: " if len(told) > 1 else "" for verdict in told]
     shown = Shown(
-        "; ".join(name + number_words(verdict) for name, verdict in named),
-        "; ".join(name + verdict.published_words for name, verdict in named if verdict.published_words),
+        "; ".join(name + number_words(verdict) for name, verdict in zip(names, told, strict=True)),
+        "; ".join(
+            name + verdict.published_words for name, verdict in zip(names, told, strict=True) if verdict.published_words
+        ),
     )
-    shown = WORDS[item.words](rows) if item.words else shown
-    counted = [each for verdict in verdicts if verdict.status is not Status.NOT_TESTED for each in verdict.findings]
-    on_imagenet = combine(each.status for each in counted if each.variant != "toy")
     return Line(
         item,
-        combine(verdict.status for verdict in verdicts),
-        shown.published,
-        shown.ours,
+        combine(verdict.status for verdict in told),
+        world,
+        replicated(verdict.replication for verdict in told),
+        WORDS[item.words](rows).published if item.words else shown.published,
+        WORDS[item.words](rows).ours if item.words else shown.ours,
         chosen.parameters.profile,
-        own["seed"].nunique(),
+        len(set(own["seed"])),
         cost(own if item.method else rows),
-        on_imagenet,
-        lacking if on_imagenet is Status.NOT_TESTED else None,
+        lacking,
     )
 
 
 def number_words(verdict: Verdict) -> str:
-    """The deciding number with its interval, or why there is none; what ImageNet itself takes stands elsewhere."""
-    if verdict.interval is None:
-        return next((each.sentence for each in verdict.findings if each.variant == "toy"), verdict.sentence)
-    return f"{verdict.interval.text()} {CLAIMS[verdict.claim].unit}".strip()
+    """The deciding number with its interval and what it needed, or why there is none."""
+    found = verdict.weakest
+    if found is None or found.interval is None:
+        return verdict.sentence
+    needs = "" if found.needs is None else f", needs {found.needs:.1f}".replace("-", MINUS)
+    return f"{found.interval.text()} {found.unit}".strip() + needs

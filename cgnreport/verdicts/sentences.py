@@ -53,9 +53,11 @@ def fill(parts: Iterable[str], facts: Mapping[str, Any]) -> str:
     return "".join(template.vformat(part, (), facts) for part in parts if there(part))
 
 
-def numbers(values: Mapping[str, float], spec: str = "g") -> str:
-    """Published values by source: "SG21 95.1, RS22 Table 6 96.4"."""
-    return ", ".join(f"{source} {format(value, spec).replace('-', MINUS)}" for source, value in values.items())
+def numbers(values: Mapping[str, float], spec: str = "g", words: Mapping[float, str] | None = None) -> str:
+    """Published values by source: "SG21 95.1, RS22 Table 6 96.4". words: of values that were published as words."""
+    said = words or {}
+    texts = {source: said.get(value, format(value, spec).replace("-", MINUS)) for source, value in values.items()}
+    return ", ".join(f"{source} {text}" for source, text in texts.items())
 
 
 def replication(units: Sequence[tuple[str, Unit]], images: str, spread: str, seeds_needed: int) -> str:

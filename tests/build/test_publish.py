@@ -99,7 +99,8 @@ def test_the_readme_is_filled_between_its_markers(report, monkeypatch: pytest.Mo
     monkeypatch.setattr(readme, "verdict_table", lambda profile: f"verdicts of {profile}")
     monkeypatch.setattr(readme, "headline_table", lambda profile: f"table of {profile}")
     assert readme.fill_readme(file)
-    tables = f"Scale `quick`.\n\nverdicts of quick\n\n{readme.TABLE_WORDS}\n\ntable of quick"
+    words = readme.VERDICT_WORDS.format("quick")
+    tables = f"{words}\n\nverdicts of quick\n\n{readme.TABLE_WORDS}\n\ntable of quick"
     assert file.read_text() == f"before\n{readme.BEGIN}\n{tables}\n{readme.END}\nafter\n"
     assert not readme.fill_readme(file)
     file.write_text("no markers")
@@ -121,8 +122,12 @@ def test_what_is_made_from_rows_and_parameters_is_up_to_date() -> None:
 
 def test_verdicts_are_kept_as_data_with_the_hash_of_their_rules() -> None:
     found = json.loads((project_root() / "results" / "claims.json").read_text(encoding="utf-8"))
-    assert {each["recipe"] for each in found} >= {"robust", "authors", "paper", "toy"}
-    assert all(len(each["rules"]) == 12 for each in found)
-    assert len({(each["claim"], each["recipe"], each["method"], each["variant"]) for each in found}) == len(found)
-    reproduced = [each for each in found if each["verdict"] == "reproduced"]
-    assert reproduced and all(each["low"] <= each["number"] <= each["high"] for each in reproduced)
+    assert {each["method"] for each in found} == {"robust", "authors", "paper", "-"}
+    assert all(len(each["rules"]) == 12 and each["frozen"].startswith("2026-") for each in found)
+    assert len({(each["claim"], each["method"], each["variant"]) for each in found}) == len(found)
+    assert sum(each["deciding"] for each in found if each["claim"] == "claim2-mnist") == 2
+    held = [each for each in found if each["verdict"] == "holds"]
+    assert held and all(each["low"] <= each["number"] <= each["high"] for each in held)
+    assert all(each["rows"]["made"] and each["rows"]["experiment"] for each in held)
+    short = [each["untested"] for each in found if (each["claim"], each["method"]) == ("claim1-mnist", "paper")]
+    assert short == ["50,000 of 750,000 images"] * 3, "a training cut short is not the paper's recipe"

@@ -11,9 +11,9 @@ from cgnreport.pages.cards import as_frame, claims_table, tally, teaser, to_be_t
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.summary import beside_published
 from cgnreport.verdicts import mnist
-from cgnreport.verdicts.claims import THREE_CLAIMS
-from cgnreport.verdicts.model import Finding, Status, Verdict
+from cgnreport.verdicts.model import Finding, Status, Verdict, records
 from cgnreport.verdicts.scorecard import ITEMS, Line
+from cgnreport.verdicts.worlds import WORLDS
 from tests.verdicts.conftest import accuracies, classifiers, frame
 
 ROWS = accuracies(wildlife=(10.0, 84.0))
@@ -58,7 +58,8 @@ def test_pages_say_what_their_numbers_come_from() -> None:
 
 
 def lines() -> list[Line]:
-    return [Line(item, Status.REPRODUCED, "SG21 <85>", "84.0", "quick", 3, 60.0) for item in ITEMS]
+    about = {"published": "SG21 <85>", "ours": "84.0", "scale": "quick", "seeds": 3, "seconds": 60.0}
+    return [Line(item, Status.HOLDS, WORLDS[item.world], **about) for item in ITEMS]  # type: ignore[arg-type]
 
 
 def test_what_one_measurement_decides_is_one_mark() -> None:
@@ -77,28 +78,41 @@ def test_the_scorecard_has_five_columns_and_items_that_open() -> None:
 
 
 def test_missing_rows_and_assets_are_listed_once_each() -> None:
-    lacking = [Line(item, Status.NOT_TESTED, missing=Blocked("missing ImageNet", "get it")) for item in ITEMS[:2]]
+    why = Blocked("missing ImageNet", "get it")
+    lacking = [Line(item, Status.NOT_TESTED, WORLDS[item.world], missing=why) for item in ITEMS[:2]]
     assert to_be_tested(lacking).count("missing ImageNet: get it") == 1
     assert to_be_tested(lines()) == "<p>Nothing is missing.</p>"
     assert ITEMS[0].notebook in tally(lacking, "quick") and "2 not tested" in tally(lacking, "quick")
     assert "No rows" not in tally(lines(), "quick")
 
 
-def test_the_front_page_has_a_row_per_claim_and_world_and_a_column_per_cgn() -> None:
-    ours = {"claim2-mnist": mnist.claim2(ROWS, "robust", ["wildlife"])}
-    found = claims_table({"our recipe": ours, "authors' weights": {}})
+def test_the_front_page_has_a_row_per_claim_and_world_and_a_column_per_method() -> None:
+    theirs = ROWS.assign(recipe=ROWS["recipe"].replace("robust", "authors"))
+    judged = [mnist.claim2(ROWS, "robust", ["wildlife"]), mnist.claim2(theirs, "authors", ["wildlife"])]
+    found = claims_table(records(judged))
     assert found.count("<tr>") == 1 + 3 + 3 * 2
-    assert "74.0 points, needs 0.0" in found and "SG21 85.7" in found
-    assert found.count("not tested") == 9 + 8
+    assert found.count(">74.0 points, needs 0.0") == 2 and "supported: 39.0 to 53.5" in found
+    assert found.count("cgn-holds") == 2 and found.count("cgn-not-tested") == 9 * 3 - 2
+    assert found.count(">study’s finding: in part") == 1, (
+        "of the authors' weights alone: ours is no method of the study"
+    )
 
 
-def test_a_world_has_a_badge_of_its_own() -> None:
+def test_a_cell_that_is_not_tested_says_why_and_no_other_world_lends_its_badge() -> None:
     findings = {
-        "toy": Finding("claim2-imagenet", "toy", Status.REPRODUCED, Interval(-2.0, -3.0, -1.0, Unit.CGNS), needs=0.0),
+        "toy": Finding("claim2-imagenet", "toy", Status.HOLDS, Interval(-2.0, -3.0, -1.0, Unit.CGNS), needs=0.0),
         "imagenet-9": Finding("claim2-imagenet", "imagenet-9", Status.NOT_TESTED, untested=Blocked("no photographs")),
     }
-    verdict = Verdict.of("claim2-imagenet", ROWS, findings, findings.__getitem__)
-    found = claims_table({"our recipe": {"claim2-imagenet": verdict}})
+    found = claims_table(records([Verdict.of("claim2-imagenet", ROWS, findings, findings.__getitem__, "toy")]))
     assert "−2.0 points, needs 0.0" in found and "no photographs" in found
-    assert found.count("cgn-reproduced") == 1
-    assert found.count("cgn-not-tested") == len(THREE_CLAIMS) + 3 - 1
+    assert found.count("cgn-holds") == 1
+    assert found.count(">no such CGN") == 9 * 3 - 2
+
+
+def test_the_rule_shows_where_its_thresholds_come_from_and_what_was_changed_after_the_rows() -> None:
+    box = claim_box("claim1-mnist")
+    assert "<code>leak_most</code> 25: our choice; chance is 10 %" in box and "mask_area</code> 0.05 to 0.4" in box
+    assert "fewer than 5 CGNs are not tested" in box and "approximately 2/3" in box
+    verdict = mnist.claim2(ROWS, "robust", ["wildlife"])
+    assert "needed: lower end at least 0.0; it is 73.1, and at that threshold" in verdict_box(verdict)
+    assert "not fixed in advance" in claim_box("gradcam-mnist"), "optional stopping is named"

@@ -54,9 +54,14 @@ def accuracies(metric: str = "accuracy/test", oracle: float = 98.0, **values: tu
 
 def control(
     variant: str, diagonal: float = 95.0, other: float = 11.0, reader: float = 100.0, area: float = 0.2,
-    diversity: float = 0.08, **more: Any,
+    diversity: float = 0.08, cgns: int = 5, **more: Any,
 ) -> list[Line]:  # fmt: skip
-    """Rows of one CGN of MNIST, which meets every condition."""
+    """Rows of CGNs of MNIST, all of which meet every condition; of one CGN with a seed of its own in `more`."""
+    if "seed" not in more and cgns > 1:
+        given = {key: value for key, value in locals().items() if key not in ("cgns", "more")}
+        params = more.pop("params", {})
+        runs = [{"seed": seed, "params": params | {"cgn_seed": seed}} for seed in range(cgns)]
+        return [line for run in runs for line in control(**given, **more, **run)]
     factors = FACTORS_OF[variant]
     values = {f"control/{a}/{b}": diagonal if a == b else other for a in factors for b in factors}
     values |= {f"reader/{factor}": reader for factor in factors} | {"mask/area": area, "mask/diversity": diversity}

@@ -8,7 +8,7 @@ from cgnreport.verdicts.claims import CLAIMS, THREE_CLAIMS
 from cgnreport.verdicts.model import Finding, Status, Verdict, combine
 from cgnreport.verdicts.sentences import fill, plural, replication
 
-YES, PARTLY, NO, NOT_TESTED = Status.REPRODUCED, Status.PARTLY, Status.NOT_REPRODUCED, Status.NOT_TESTED
+YES, PARTLY, NO, NOT_TESTED = Status.HOLDS, Status.PARTLY, Status.FAILS, Status.NOT_TESTED
 
 
 @pytest.mark.parametrize(
