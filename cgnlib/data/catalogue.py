@@ -279,6 +279,17 @@ CATALOGUE = (
         without="shape bias of people and of other networks is shown from the published rows",
     ),
     Asset(
+        name="photographs",
+        what="photographs with masks",
+        source="https://github.com/ZhengyuZhao/Targeted-Transfer",
+        by_hand="put together photographs of the nine ImageNet-9 classes, of the NIPS 2017 adversarial competition and "
+        "of ImageNet, with IS-Net's masks and an index.csv (file, mask_isnet, mask_true, in9, licence, author, url)",
+        size=44_000_000,
+        files=("photographs/index.csv", "photographs/images", "photographs/masks-isnet"),
+        licence="CC BY 2.0 each, or ImageNet terms",
+        without="the background challenge on photographs is shown from the published rows",
+    ),
+    Asset(
         name="squeezenet",
         what="SqueezeNet 1.1 weights",
         source="https://github.com/Tencent/ncnn",

@@ -14,6 +14,9 @@ from cgnreport.protocol.rows import Setting
 
 METHODS = ("original", "original+cgn")  # of the classifiers
 LITE0 = "efficientnet-lite0"  # a method of imagenet-shape-bias: ImageNet's classes as they are, without training
+PHOTOGRAPHS = ("photographs-masks", "photographs-background", "photographs-suppression", "photographs-composition")
+COMPOSITIONS = ("original", "original+tied", "original+composed")  # training data of heads on frozen features
+FOLDS, COMPOSED = 5, 600  # splits by photograph, and composed images in a training set
 CROSSED = {"crossed": True}  # of rows whose own intervals are over two kinds of images, crossed
 CLASSIFIERS = ("imagenet-mini", "imagenet-9", "resnet50", "authors-imagenet")
 DATASETS = {
@@ -135,3 +138,20 @@ def record(parameters: Parameters, source: str, name: str) -> Setting:
     """Rows of a person or a network from a record of decisions (imagenet-shape-records). source: where it is from."""
     params = {"source": source} | CROSSED
     return Setting("imagenet-shape-records", "cue-conflict", name, "-", parameters.profile, "cue-conflict", params)
+
+
+def photographs(parameters: Parameters, experiment: str, method: str, **params: Any) -> Setting:
+    """Rows of an experiment of PHOTOGRAPHS on `imagenet_photographs` photographs.
+
+    method: a network, or training data.
+    """
+    known("experiment", experiment, PHOTOGRAPHS)
+    params = {"photographs": parameters.imagenet.photographs or "all", "masks": "is-net"} | params
+    return Setting(experiment, "photographs", method, "-", parameters.profile, "photographs", params)
+
+
+def composition(parameters: Parameters, method: str) -> Setting:
+    """Rows of heads on frozen features, with composed images in their training or without (photographs-composition)."""
+    known("method", method, COMPOSITIONS)
+    params = {"network": LITE0, "folds": FOLDS} | ({} if method == "original" else {"composed": COMPOSED})
+    return photographs(parameters, "photographs-composition", method, **params)

@@ -167,6 +167,9 @@ class ImageNetParameters(_Half):
     )
     real_epochs: Count | None = _field(None, "epochs of the ResNet-50 classifiers; null: the study's 30")
     real_seeds: Count = _field(1, "ResNet-50 classifiers per method, with seeds from `seed` on")
+    photographs: Annotated[int, Field(ge=18)] | None = _field(
+        36, "photographs of the background challenge, in equal parts by class; null: all whose masks count"
+    )
 
 
 class Parameters(_Half):

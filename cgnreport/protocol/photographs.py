@@ -1,0 +1,298 @@
+"""The world of photographs, in rows: which masks count, the background challenge, suppression, and composition without
+a generator. `python -m cgnreport.protocol.photographs` makes all rows and keeps them.
+"""
+
+import argparse
+import functools
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cgnlib.data.finding import missing
+from cgnlib.data.photographs import FAULTS, balanced, counting, fault, overlap, photographs
+from cgnlib.errors import AssetError, known, needed
+from cgnlib.imagenet.frozen import train_heads
+from cgnlib.imagenet.imagenet9 import predict
+from cgnlib.imagenet.names import FACTORS, NINE
+from cgnlib.imagenet.networks import NEEDED, NORMALISATIONS, Pretrained, pretrained
+from cgnlib.imagenet.photographs import (
+    MIXED,
+    SETS,
+    SUPPRESSIONS,
+    Photographs,
+    challenge,
+    counterfactuals,
+    donors,
+    mixed,
+    opened,
+    suppressed,
+)
+from cgnlib.paths import build_folder
+from cgnlib.progress import tqdm
+from cgnlib.randomness import derive_seed, generator
+from cgnlib.statistics import paired_bootstrap
+from cgnlib.training.weights import fingerprint, save_tensors
+from cgnreport.protocol import imagenet_settings
+from cgnreport.protocol.ensembles import Right, gap_numbers, share
+from cgnreport.protocol.experiments import Measured, Rows, Study, collected
+from cgnreport.protocol.imagenet_settings import COMPOSED, COMPOSITIONS, FOLDS, LITE0
+from cgnreport.protocol.parameters import PROFILES, ParameterError, Parameters
+from cgnreport.protocol.rows import Number, ResultsError
+
+DRAWS = 2  # mixed sets of each kind, whose donors differ
+POOL = 11 * COMPOSED // 5  # composed images in all, of which each split takes those without a photograph of its test
+
+
+class PhotographStudy(Study):
+    """Experiments on photographs at one set of parameters; what they need is read where rows are missing."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters, "cpu")
+        self._networks: dict[str, Pretrained] = {}
+
+    @functools.cached_property
+    def photographs(self) -> Photographs:
+        """Those whose masks count, `imagenet_photographs` of them. Raises Unavailable where there are none."""
+        needed(missing(["photographs"], self.parameters.data_folder))
+        found, _ = counting(photographs(self.parameters.data_folder))
+        return opened(balanced(found, self.parameters.imagenet.photographs))
+
+    def network(self, name: str) -> Pretrained:
+        """A network of NORMALISATIONS. Raises Unavailable where its file is not at hand."""
+        needed(missing(NEEDED.get(name, ()), self.parameters.data_folder))
+        if name not in self._networks:
+            self._networks[name] = pretrained(name, self.parameters.data_folder)
+        return self._networks[name]
+
+    # --- Masks ------------------------------------------------------------------------------------------------------
+
+    def mask_rows(self) -> Rows:
+        """Rows of which masks count (photographs-masks): "counted", also by class, "left-out/<fault>", each in percent
+        of the photographs, and the mean IoU with true masks, of masks that count and of others ("iou/left-out").
+        """
+
+        def measure(_: int) -> Measured:
+            needed(missing(["photographs"], self.parameters.data_folder))
+            everything = photographs(self.parameters.data_folder)
+            found, faults = counting(everything)
+            counts, n = Counter(each.label for each in found), len(found) + len(faults)
+            total = Counter(each.label for each in everything if each.true_mask_file is None)
+            numbers = [Number("counted", 100 * len(found) / n, n)]
+            for label, name in enumerate(NINE):
+                numbers.append(Number(f"counted/{name}", 100 * counts[label] / total[label], total[label]))
+            numbers += [Number(f"left-out/{name}", 100 * faults.count(name) / n, n) for name in FAULTS]
+            true = [(each.mask(), mask) for each in everything if (mask := each.true_mask()) is not None]
+            for name, chosen in (("counted", True), ("left-out", False)):
+                shares = [overlap(*pair) for pair in true if (not fault(pair[0])) is chosen]
+                if shares:
+                    numbers.append(Number(f"iou/{name}", float(np.mean(shares)), len(shares), "fraction"))
+            return Measured(numbers)
+
+        return self.rows(imagenet_settings.photographs(self.parameters, "photographs-masks", "is-net"), measure, [0])
+
+    # --- Networks as they are ---------------------------------------------------------------------------------------
+
+    def background_rows(self, name: str) -> Rows:
+        """Rows of a network in the background challenge (photographs-background), all over the nine classes.
+
+        "accuracy/<set>", of original also by class; "bg-gap", mixed-same minus mixed-rand, and "bg-gap/next", minus
+        mixed-next, paired, in points. n: photographs, over which intervals are; mixed sets are drawn DRAWS times.
+        """
+
+        def measure(_: int) -> Measured:
+            network, start, labels = self.network(name), time.perf_counter(), self.photographs.labels
+            draws = {each: range(DRAWS if each in MIXED else 1) for each in SETS}
+            right = {
+                each: torch.stack(
+                    [self._right(network, challenge(self.photographs, each, 0, draw)) for draw in draws[each]]
+                )
+                for each in tqdm(SETS, desc=f"{name}: background challenge")
+            }
+            numbers = [self._mean(f"accuracy/{each}", found) for each, found in right.items()]
+            for label, of in enumerate(NINE):
+                own = right["original"][0][labels == label]
+                numbers.append(Number(f"accuracy/original/{of}", 100 * own.double().mean().item(), len(own)))
+            for metric, other in (("bg-gap", "mixed-rand"), ("bg-gap/next", "mixed-next")):
+                numbers.append(self._mean(metric, right["mixed-same"].long() - right[other].long(), "points"))
+            return Measured(numbers, time.perf_counter() - start)
+
+        setting = imagenet_settings.photographs(self.parameters, "photographs-background", name, draws=DRAWS)
+        return self.rows(setting, measure, [0])
+
+    def suppression_rows(self, name: str) -> Rows:
+        """Rows of a network under SUPPRESSIONS (photographs-suppression): "accuracy/<suppression>" over the nine
+        classes, and "accuracy/original" beside. n: photographs, over which intervals are.
+        """
+
+        def measure(_: int) -> Measured:
+            network, start = self.network(name), time.perf_counter()
+            right = {"original": self._right(network, challenge(self.photographs, "original"))}
+            for each in tqdm(SUPPRESSIONS, desc=f"{name}: suppression"):
+                right[each] = self._right(network, suppressed(self.photographs, each))
+            numbers = [self._mean(f"accuracy/{each}", found[None]) for each, found in right.items()]
+            return Measured(numbers, time.perf_counter() - start)
+
+        return self.rows(imagenet_settings.photographs(self.parameters, "photographs-suppression", name), measure, [0])
+
+    def _right(self, network: Pretrained, batches: Iterable[Tensor]) -> Tensor:
+        """(N,) bool: whether the class is the photograph's own."""
+        return torch.cat([predict(network(images)) for images in batches]) == self.photographs.labels
+
+    def _mean(self, metric: str, found: Tensor, unit: str = "percent") -> Number:
+        """Mean over photographs of (draws, N) hits or differences, with its interval over photographs."""
+        draw = np.random.default_rng(derive_seed(0, "photographs", metric))
+        mean = paired_bootstrap(found.long().sum(dim=0).numpy(), draw).scaled(100 / len(found))
+        return Number(metric, mean.value, found.shape[1], unit, low=mean.low, high=mean.high)
+
+    # --- Composition without a generator ----------------------------------------------------------------------------
+
+    @functools.cached_property
+    def folds(self) -> Tensor:
+        """(N,) int64: the split in whose test a photograph is; of each class as many in each, but for one."""
+        labels, stream = self.photographs.labels, generator(0, "photographs", "folds")
+        folds = torch.zeros_like(labels)
+        for label in labels.unique().tolist():
+            own = (labels == label).nonzero()[:, 0]
+            folds[own[torch.randperm(len(own), generator=stream)]] = torch.arange(len(own)) % FOLDS
+        return folds
+
+    def triples(self, tied: bool) -> Tensor:
+        """(POOL, 3) indices of photographs for shape, texture and background: of classes drawn at random, each as
+        likely, one for all three (tied) or one for each.
+        """
+        stream, labels = generator(0, "photographs", "triples", "tied" if tied else "free"), self.photographs.labels
+        classes = torch.randint(len(NINE), (POOL, 1 if tied else 3), generator=stream).expand(POOL, 3)
+        draws = torch.rand(POOL, 3, generator=stream)
+        by_class = [(labels == label).nonzero()[:, 0] for label in range(len(NINE))]
+        chosen = [
+            [int(by_class[c][int(u * len(by_class[c]))]) for c, u in zip(*pair, strict=True)]
+            for pair in zip(classes.tolist(), draws.tolist(), strict=True)
+        ]
+        return torch.tensor(chosen)
+
+    @functools.cached_property
+    def tests(self) -> dict[str, Tensor]:
+        """Features of test images by set, photographs of one split among themselves: (N, D), of mixed sets and of those
+        with three labels ("free") DRAWS times, one after the other.
+        """
+        everything = torch.arange(len(self.photographs))
+        found = {"original": self._described("original", lambda: challenge(self.photographs, "original"))}
+        for name in ("mixed-same", "mixed-rand"):
+            pairs = torch.cat([self._donors(name, draw) for draw in range(DRAWS)])
+            found[name] = self._described(name, lambda to=pairs: mixed(self.photographs, everything.repeat(DRAWS), to))
+        made = (self.photographs, everything.repeat(DRAWS), *self._free)
+        found["free"] = self._described("free", lambda: counterfactuals(*made))
+        return found
+
+    @functools.cached_property
+    def _free(self) -> tuple[Tensor, Tensor]:
+        """Photographs that give texture and background to those of the test set "free"."""
+        texture, background = (
+            torch.cat([self._donors("mixed-rand", DRAWS * step + draw) for draw in range(DRAWS)]) for step in (1, 2)
+        )
+        return texture, background
+
+    def _donors(self, name: str, draw: int) -> Tensor:
+        return donors(self.photographs.labels, name, generator(0, "photographs", "test", name, draw), self.folds)
+
+    def pool(self, method: str) -> tuple[Tensor, Tensor]:
+        """Features (POOL, D) of composed images and the photographs (POOL, 3) that they are made of."""
+        triples = self.triples(tied=method == "original+tied")
+        shapes, textures, backgrounds = triples.unbind(dim=1)
+        made = (self.photographs, shapes, textures, backgrounds)
+        return self._described(method, lambda: counterfactuals(*made)), triples
+
+    def _described(self, name: str, batches: Callable[[], Iterable[Tensor]]) -> Tensor:
+        """Features of images, computed once: they are kept in the build folder."""
+        network = self.network(LITE0)
+        digest = derive_seed(0, fingerprint(network.network), str(self.photographs.images.sum().item()), POOL, name)
+        file = build_folder() / "artefacts" / "photographs" / f"{name}-{len(self.photographs)}-{digest:x}.safetensors"
+        if not file.exists():
+            parts = [network.describe(images) for images in tqdm(batches(), desc=f"features: {name}")]
+            save_tensors({"features": torch.cat(parts)}, file)
+        return load_file(file)["features"]
+
+    def composition_rows(self, method: str) -> Rows:
+        """Rows of heads on frozen features (photographs-composition): a split by photograph is a random seed.
+
+        Metrics of Table 5 (`gap_numbers`) of shape_texture and avg, of "original" of avg alone; "named/<factor>" of
+        each head: the share of images with three free labels in which it names that factor's class. method:
+        "original", photographs alone; "original+tied", with composed images whose three photographs are of one class;
+        "original+composed", with as many whose three are of free classes.
+        """
+        known("method", method, COMPOSITIONS)
+
+        def measure(fold: int) -> Measured:
+            start = time.perf_counter()
+            right, named = self._split(method, fold)
+            base = None if method == "original" else self._split("original", fold)[0]["avg"]
+            return Measured([*gap_numbers(right, "last", base), *named], time.perf_counter() - start)
+
+        return self.rows(imagenet_settings.composition(self.parameters, method), measure, range(FOLDS))
+
+    def _split(self, method: str, fold: int) -> tuple[dict[str, Right], list[Number]]:
+        """Heads trained on the photographs of all other splits: where they are right on those of this one."""
+        labels, train, test, tests = self.photographs.labels, self.folds != fold, self.folds == fold, self.tests
+        composed = composed_labels = None
+        if method != "original":
+            features, triples = self.pool(method)
+            usable = train[triples].all(dim=1).nonzero()[:COMPOSED, 0]
+            if len(usable) < COMPOSED:
+                raise ValueError(f"only {len(usable)} composed images without a photograph of split {fold}")
+            composed, composed_labels = features[usable], labels[triples[usable]]
+        real = tests["original"][train]
+        heads = train_heads(real, labels[train], composed, composed_labels, len(NINE), seed=fold)
+        logits = {name: heads(found[test.repeat(len(found) // len(test))]) for name, found in tests.items()}
+        own = {name: labels[test].repeat(len(found.avg) // int(test.sum())) for name, found in logits.items()}
+        right: dict[str, Right] = {
+            output: {
+                name: found.output(output).argmax(dim=1) == own[name]
+                for name, found in logits.items()
+                if name != "free"
+            }
+            for output in (("avg",) if method == "original" else ("shape_texture", "avg"))
+        }
+        of = dict(zip(FACTORS, (own["free"], *(labels[each][test.repeat(DRAWS)] for each in self._free)), strict=True))
+        named = [
+            share(f"named/{factor}", logits["free"].output(head).argmax(dim=1) == truth, head, "last")
+            for head in ("avg", *FACTORS)
+            for factor, truth in of.items()
+        ]
+        return right, named
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure everything on photographs and keep the rows."""
+    parser = argparse.ArgumentParser(prog="python -m cgnreport.protocol.photographs", description=main.__doc__)
+    parser.add_argument("--folder", help="a data folder to look into first (default: CGN_DATA)")
+    parser.add_argument("--profile", choices=PROFILES, default="paper", help="scale of the rows (default: paper)")
+    choices = ("masks", *NORMALISATIONS, "composition")
+    parser.add_argument("--part", action="append", choices=choices, help="what to measure (default: everything)")
+    given = parser.parse_args(arguments)
+    try:
+        changes = {"data_folder": given.folder, "reuse_rows": False}
+        study, parts = PhotographStudy(Parameters.load(given.profile, changes)), list[Rows]()
+        for part in given.part or choices:
+            if part == "masks":
+                parts.append(study.mask_rows())
+            elif part == "composition":
+                parts += [study.composition_rows(method) for method in COMPOSITIONS]
+            else:
+                parts += [study.background_rows(part), study.suppression_rows(part)]
+        rows, lacking = collected(parts)
+        for line in rows.loc[rows["metric"] == "bg-gap"].to_dict("records"):
+            print("{method} {output} {seed}: {value:.1f} points [{low:.1f}, {high:.1f}] (n = {n:,})".format(**line))
+        if lacking:
+            parser.exit(1, "".join(f"not tested: {why}\n" for why in lacking))
+    except (AssetError, ParameterError, ResultsError) as error:
+        parser.exit(1, f"{error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
