@@ -21,8 +21,14 @@ ifeq ($(filter $(PROFILE),$(PROFILES)),)
   $(error unknown PROFILE=$(PROFILE); choose one of: $(PROFILES))
 endif
 
-ifneq ($(shell [[ "$(SEED) $(SEEDS)" =~ [^0-9\ ] ]] && echo wrong),)
-  $(error SEED=$(SEED) SEEDS=$(SEEDS): a seed is a whole number of 0 or more)
+ifneq ($(shell n='(0|[1-9][0-9]*)'; [[ "$(SEED)" =~ ^$$n?$$ && "$(SEEDS)" =~ ^$$n(\ $$n)*$$ ]] || echo wrong),)
+  $(error SEED=$(SEED) SEEDS=$(SEEDS): a seed is a whole number of 0 or more, without a leading zero)
+endif
+ifneq ($(shell [[ "$(CORES)" =~ ^[1-9][0-9]*$$ ]] || echo wrong)$(filter-out 1,$(FRESH) $(SHIP)),)
+  $(error CORES=$(CORES) FRESH=$(FRESH) SHIP=$(SHIP): CORES is a number from 1 on, FRESH and SHIP are 1 or left out)
+endif
+ifneq ($(shell [ -w . ] || echo wrong),)
+  $(error $(CURDIR) cannot be written, and Snakemake and the environment keep their state there: copy the checkout)
 endif
 
 .DEFAULT_GOAL := help

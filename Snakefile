@@ -2,17 +2,25 @@
 # `make report` calls this; directly: snakemake --workflow-profile profiles/default --cores 2 --config profile=quick
 
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 PROFILE = config.get("profile", "quick")
-OVERRIDES = {name: config[name] for name in ("seed", "reuse_rows") if name in config}
+OVERRIDES = {name: shlex.quote(str(config[name])) for name in ("seed", "reuse_rows") if name in config}
 SEEDS = str(config.get("seeds", "0 1 2")).split()
+if len(set(SEEDS)) < len(SEEDS) or not all(re.fullmatch("0|[1-9][0-9]*", seed) for seed in SEEDS):
+    raise WorkflowError(f"seeds={' '.join(SEEDS)}: write whole numbers of 0 or more, without leading zeros, each once")
 # Cores that one notebook uses. One: small trainings side by side take less time than one after the other on more. It does
 # not follow the number of cores, since the number of threads decides the last bits of a training.
 THREADS = int(config.get("threads", 1))
 
 BUILD = Path(os.environ.get("CGN_BUILD") or "build").expanduser()
+if set("{}") & set(str(BUILD)):
+    raise WorkflowError(f"CGN_BUILD is {BUILD}: Snakemake takes what is in braces for wildcards; name another folder")
 EXECUTED = BUILD / "notebooks" / PROFILE
 LOGS = BUILD / "logs" / PROFILE
 
@@ -33,9 +41,10 @@ SHIPPED = sorted(str(path) for path in Path("weights").rglob("*") if path.is_fil
 PUBLISHED = sorted(str(path) for path in Path("results").rglob("*.csv"))
 LIBRARY = sorted(str(path) for package in ("cgnlib", "cgnreport") for path in Path(package).rglob("*")
                  if path.suffix in (".py", ".yaml", ".png", ".html", ".js") and "build" not in path.parts)
+PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")  # a folder's name may hold anything
 RUN = (
-    f"OMP_NUM_THREADS={{threads}} {sys.executable} -m cgnreport.build run {{params.name}}"
-    " --profile {params.profile} {params.overrides} --output {output} --log {log}"
+    f"OMP_NUM_THREADS={{threads}} {PYTHON} -m cgnreport.build run {{params.name}}"
+    " --profile {params.profile} {params.overrides} --output {output:q} --log {log:q}"
 )
 
 
@@ -61,7 +70,7 @@ rule book:
     params:
         profile=PROFILE,
     shell:
-        f"{sys.executable} -m cgnreport.build book --profile {{params.profile}}"
+        f"{PYTHON} -m cgnreport.build book --profile {{params.profile}}"
 
 
 rule study:
@@ -120,6 +129,6 @@ for name in SWEPT:
             overrides=overrides(**OVERRIDES | {"seed": "{seed}"}),
         threads: THREADS
         wildcard_constraints:
-            seed=r"\d+",
+            seed=r"0|[1-9]\d*",
         shell:
             RUN

@@ -3,7 +3,12 @@
 Half precision overflows to infinity at 65,504; of logits of +inf, or all -inf, the first class would win.
 """
 
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def finite(values: Tensor, what: str) -> Tensor:

@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from cgnlib.finite import finite
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -24,12 +26,12 @@ def grad_cam(network: nn.Module, layer: nn.Module, images: Tensor, scores: Seque
     """Maps (N, H, W) float32 in [0, 1] on the CPU; sets eval mode. A map without positive evidence is 0 everywhere.
 
     images: (N, C, H, W). scores: of each image; take a logit, since a log-probability vanishes where a network is sure.
-    Raises ValueError where images and scores are not as many.
+    Raises ValueError where images and scores are not as many, and for maps that are not finite.
     """
     import torch
     import torch.nn.functional as F
 
-    raw = raw_maps(network, layer, images, scores).clamp(min=0)
+    raw = finite(raw_maps(network, layer, images, scores), "heat maps").clamp(min=0)
     peaks = raw.amax(dim=(1, 2), keepdim=True)
     scaled = raw / torch.where(peaks > 0, peaks, 1)
     return F.interpolate(scaled[:, None], size=images.shape[2:], mode="bilinear")[:, 0]

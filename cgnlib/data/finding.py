@@ -169,11 +169,13 @@ def features_name(name: str = "auto") -> str:
 
 
 def missing(names: Sequence[str], folder: str | Path | None = None) -> Blocked | None:
-    """Which of these assets are nowhere, and the commands that get them; None if all are there.
-
-    Raises ValueError for an unknown name, AssetError as `find`.
+    """Which of these assets are nowhere, and the commands that get them, or what is wrong with one; None if all are
+    there and sound. Raises ValueError for an unknown name.
     """
-    lost = [named(name) for name in names if find(name, folder) is None]
+    try:
+        lost = [named(name) for name in names if find(name, folder) is None]
+    except AssetError as error:  # costs what needs it, and no page its other parts
+        return Blocked(str(error).rstrip("."))
     if not lost:
         return None
     fetched = [asset.name for asset in lost if asset.urls]

@@ -17,6 +17,7 @@ from cgnlib.data.finding import require
 from cgnlib.errors import AssetError, known
 from cgnlib.features import efficientnet_lite
 from cgnlib.imagenet.normalisation import LITE, Normalisation
+from cgnlib.training.weights import fill
 
 BATCH = 8  # images that go through a network at a time: larger batches leave a processor's caches, at half the speed
 # What SqueezeNet's images are less, after which they are not scaled; published for [0, 255] in the order BGR.
@@ -90,19 +91,21 @@ def squeezenet(file: Path) -> Any:
     from torchvision.models import squeezenet1_1  # here: to import it takes seconds
 
     network, content, place = squeezenet1_1(), file.read_bytes(), 0
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
-    wanted = sum(4 + 2 * layer.weight.numel() + 4 * len(layer.weight) for layer in layers)
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)}
+    wanted = sum(4 + 2 * layer.weight.numel() + 4 * len(layer.weight) for layer in layers.values())
+    refused, tensors = f"weights of SqueezeNet 1.1: {file}", {}
     if len(content) != wanted:
-        raise AssetError(f"weights of SqueezeNet 1.1: {file} has {len(content):,} bytes, not {wanted:,}. Get it again.")
-    for layer in layers:
+        raise AssetError(f"{refused} has {len(content):,} bytes, not {wanted:,}. Get it again.")
+    for name, layer in layers.items():
         if int.from_bytes(content[place : place + 4], "little") != HALF_PRECISION:
-            raise AssetError(f"weights of SqueezeNet 1.1: {file} is of another network or precision. Get it again.")
+            raise AssetError(f"{refused} is of another network or precision. Get it again.")
         weights = np.frombuffer(content, "<f2", layer.weight.numel(), place + 4)
         place += 4 + weights.nbytes
         bias = np.frombuffer(content, "<f4", len(layer.weight), place)
         place += bias.nbytes
-        layer.weight.data = torch.from_numpy(weights.astype(np.float32)).view_as(layer.weight)
-        assert layer.bias is not None
-        layer.bias.data = torch.from_numpy(bias.copy())
-    layers[0].weight.data = layers[0].weight.data.flip(1)
+        tensors[f"{name}.weight"] = torch.from_numpy(weights.astype(np.float32)).view_as(layer.weight)
+        tensors[f"{name}.bias"] = torch.from_numpy(bias.copy())
+    first = next(iter(tensors))
+    tensors[first] = tensors[first].flip(1)
+    fill(network, tensors, refused)
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)

@@ -59,7 +59,13 @@ def load_state(module: nn.Module, path: Path | str, what: str, part: str = "") -
             if key.removeprefix(part) in tensors:
                 raise AssetError(f"{refused} holds {key} twice, with and without a wrapper's name. Save one network.")
             tensors[key.removeprefix(part)] = tensor
-    tensors = {name: count for name, count in expected.items() if name.endswith(COUNT)} | tensors
+    fill(module, {name: count for name, count in expected.items() if name.endswith(COUNT)} | tensors, refused)
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], refused: str) -> None:
+    """Let tensors be the module's state. Raises AssetError, which begins with `refused`, for other keys and for tensors
+    that `_fault` finds unfit, and leaves the module as it was."""
+    expected = module.state_dict()
     if set(tensors) != set(expected):
         missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
         raise AssetError(f"{refused} is of another architecture (missing {missing[:3]}, extra {extra[:3]}).")

@@ -17,7 +17,6 @@ from typing import Any
 
 import nbformat
 import papermill
-import yaml
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from papermill.clientwrap import PapermillNotebookClient
@@ -30,7 +29,7 @@ from cgnreport.build.cells import PARAMETERS, bound_names, code_cells
 from cgnreport.build.durations import last_durations, remember_durations
 from cgnreport.build.places import executed_notebook, notebook_source
 from cgnreport.build.terminal import ProgressLine
-from cgnreport.protocol.parameters import ParameterError, Parameters
+from cgnreport.protocol.parameters import ParameterError, Parameters, read_text
 
 # For the C library (glibc; others do not read it). Huge pages: a classifier trains a quarter faster in float32. And the
 # process keeps freed memory for its next tensors, where glibc by default gives each large block back, to have the next
@@ -177,11 +176,15 @@ def run_notebook(
 
 
 def parse_overrides(pairs: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """[("seed", "3"), ...] with values read as YAML, so that 3 is a number and [1, 5] a list."""
-    try:
-        return {name: yaml.safe_load(text) for name, text in pairs}
-    except yaml.YAMLError as error:
-        raise ReportError(f"a parameter's value is not readable: {' '.join(str(error).split())}") from None
+    """[("seed", "3"), ...] with values read as YAML, so that 3 is a number and [1, 5] a list.
+
+    Raises ParameterError as `read_text`, and for a name that is given twice.
+    """
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ParameterError(f"parameter '{name}' is given twice: say it once")
+    return {name: read_text(text, name) for name, text in pairs}
 
 
 def _tidy(path: Path, name: str) -> None:

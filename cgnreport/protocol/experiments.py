@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cgnlib.errors import Blocked, TrainingStopped, Unavailable
+from cgnlib.errors import AssetError, Blocked, TrainingStopped, Unavailable
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number, Setting, joined
 from cgnreport.protocol.store import keep, load
@@ -49,8 +49,8 @@ class Study:
 
         measure: numbers at a seed or, where one training gives those of several experiments, numbers by experiment;
         these are kept under `beside`. It is called for seeds without rows or, if parameters do not reuse rows, for all.
-        Where a training stopped, or something that it needs is not to be had, the rows of the other seeds, with the
-        reason in `attrs["blocked"]`; Blocked without any rows.
+        Where a training stopped, or something that it needs is damaged or not to be had, the rows of the other seeds,
+        with the reason in `attrs["blocked"]`; Blocked without any rows.
         """
         if isinstance(setting, Blocked):
             return setting
@@ -66,6 +66,9 @@ class Study:
                 found = measure(seed)
             except Unavailable as error:
                 blocked.append(error.blocked)
+                continue
+            except AssetError as error:  # of this part alone: the others are measured
+                blocked.append(Blocked(str(error).rstrip(".")))
                 continue
             except TrainingStopped as stop:
                 blocked.append(Blocked(f"{setting.dataset}, {setting.method}, recipe {setting.recipe}: {stop}"))

@@ -75,7 +75,7 @@ class PublishedStudy(EnsembleStudy):
         device = device or imagenet_settings.device(parameters) or "cpu"
         super().__init__(parameters, device, launch, setting, recipe)
         self.seeds = range(parameters.seed, parameters.seed + parameters.imagenet.real_seeds)
-        self.folder = parameters.data_folder
+        self.folder, self.partial = parameters.data_folder, parameters.imagenet.partial
 
     def blocked(self, experiment: str) -> Blocked | None:
         return imagenet_settings.blocked(experiment, self.parameters)
@@ -94,17 +94,17 @@ class PublishedStudy(EnsembleStudy):
     @functools.cached_property
     def real(self) -> FolderSet:
         """Training images of ImageNet-mini."""
-        return imagenet_mini("train", self.folder)
+        return imagenet_mini("train", self.folder, partial=self.partial)
 
     @functools.cached_property
     def validation(self) -> FolderSet:
         """Validation images of ImageNet-mini."""
-        return imagenet_mini("val", self.folder)
+        return imagenet_mini("val", self.folder, partial=self.partial)
 
     @functools.cached_property
     def gap_sets(self) -> dict[str, FolderSet]:
         """The sets of ImageNet-9 that BG-gap takes."""
-        return {name: imagenet_9(name, self.folder) for name in GAP_SETS}
+        return {name: imagenet_9(name, self.folder, partial=self.partial) for name in GAP_SETS}
 
     def trained(self, method: str, seed: int, recipe: EnsembleRecipe | None = None) -> TrainedEnsemble:
         """As in `EnsembleStudy`; all images are opened and counted before the first training, which takes hours."""

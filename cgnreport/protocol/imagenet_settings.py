@@ -44,7 +44,7 @@ def blocked(what: str, parameters: Parameters) -> Blocked | None:
     """Why something of NEEDED is not done on ImageNet, and what it takes; None if it can be done.
 
     what: samples of the authors' CGN, their Table 3, training of the study's CGN, or an experiment with classifiers.
-    Raises ValueError for something else, AssetError where a file is there, but damaged.
+    Raises ValueError for something else.
     """
     reasons = [missing(NEEDED[known("part of ImageNet", what, NEEDED)], parameters.data_folder)]
     asked = "authors" if what in UNTRAINED else "all"
@@ -121,6 +121,7 @@ def classifier(parameters: Parameters, experiment: str, method: str) -> Setting:
     params: dict[str, Any] = {"epochs": recipe.epochs, "batch": recipe.batch_size, "lr": recipe.learning_rate}
     params |= {"cf_ratio": recipe.cf_ratio, "backbone": recipe.backbone, "train": "imagenet-mini"}
     params |= {"generated": parameters.imagenet.real_counterfactuals} if recipe.cf_ratio else {}
+    params |= {"partial": True} if parameters.imagenet.partial else {}
     data = "+".join(dict.fromkeys(["imagenet-mini", dataset]))
     origin = "authors" if recipe.cf_ratio else "-"
     return Setting(experiment, dataset, method, origin, parameters.profile, data, params)

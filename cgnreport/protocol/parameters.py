@@ -4,9 +4,11 @@ A flat name is that of a field here, with `imagenet_` before those of the ImageN
 `imagenet_updates`. Files in params/ hold flat names; a notebook's parameters cell holds those that its page uses.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from inspect import ismodule
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -151,6 +153,9 @@ class ImageNetParameters(_Half):
     classifier_epochs: Count = _field(3, "epochs of its training (published: 30 or 45)")
     classifier_seeds: Count = _field(1, "classifiers per method, with seeds from `seed` on")
     grid: bool = _field(False, "also train at every learning rate and CF ratio of Table 7")
+    partial: bool = _field(
+        False, "also take sets of photographs that are not whole; what is missing or left out is counted and named"
+    )
     stimuli: Annotated[int, Field(ge=16)] | None = _field(
         160, "cue-conflict stimuli shown to EfficientNet-Lite0; null: all 1,200 that conflict"
     )
@@ -260,17 +265,71 @@ def parameter_file(profile: str) -> Path:
     return project_root() / "params" / f"{_known('profile', profile, PROFILES)}.yaml"
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """Flat parameters as they stand in a YAML file. Raises ParameterError naming the file."""
+def read_text(text: str, name: str = "") -> Any:
+    """The value of YAML text, of which every word means the same to whoever reads it.
+
+    name: of the parameter whose value the text is, "" for lines of several. Raises ParameterError for a word that YAML
+    and `papermill -p` read differently (010, 0x10, 1:30, 1e-3, yes), a parameter that is there twice, and what is no
+    YAML.
+    """
     import yaml
 
+    loader = yaml.SafeLoader(text)
+
+    def check(node: yaml.Node | None, name: str) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if sum(other.value == key.value for other, _ in node.value) > 1:
+                    raise ParameterError(f"parameter '{key.value}' is there twice: keep one of its lines")
+                check(value, str(key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                check(item, name)
+        elif isinstance(node, yaml.ScalarNode) and node.style is None and node.value not in ("true", "false", "null"):
+            ours, theirs = loader.construct_object(node), _as_papermill_reads(node.value)
+            if ours != theirs or type(ours) is not type(theirs):
+                words = f"YAML reads {ours!r}, papermill -p {theirs!r}"
+                raise ParameterError(f"parameter '{name}' is written {node.value!r}, where {words}: {_PLAIN}")
+
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        if name and node is None:
+            node = yaml.ScalarNode("tag:yaml.org,2002:null", "")
+        check(node, name)
+        return None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, ParameterError):
+            raise
+        of = f"parameter '{name}'" if name else "the text"
+        raise ParameterError(f"{of} is not readable YAML: {' '.join(str(error).split())}") from None
+    finally:
+        loader.dispose()
+
+
+_PLAIN = "write whole numbers in digits without a leading zero, true, false or null, and text in quotes"
+
+
+def _as_papermill_reads(word: str) -> Any:
+    """What `papermill -p NAME word` hands over."""
+    if word in ("True", "False", "None"):
+        return {"True": True, "False": False}.get(word)
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(word)
+    return word
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Flat parameters as they stand in a YAML file. Raises ParameterError naming the file."""
+    try:
+        given = read_text(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         there = ", ".join(sorted(str(each) for each in path.parent.glob("*.yaml"))) or "none"
         raise ParameterError(f"{path}: no such parameter file. Files there: {there}.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ParameterError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: not a readable text file: {' '.join(str(error).split())}") from None
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from None
     if not isinstance(given, Mapping):
         raise ParameterError(f"{path}: expected lines such as 'seed: 0', found {type(given).__name__}.")
     try:
@@ -282,7 +341,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
 # --- Notebooks --------------------------------------------------------------------------------------------------------
 
-_PAGE = "_page_parameters"  # in a notebook's namespace once its parameters were read
+_PAGE = "_page_parameters"  # in a notebook's namespace, those that were read last; None where they were wrong
 
 
 def page_parameters(namespace: dict[str, Any]) -> Parameters:
@@ -292,11 +351,34 @@ def page_parameters(namespace: dict[str, Any]) -> Parameters:
     of) is an error; it is then taken out of the namespace, and to run the corrected cell is enough. Later calls read
     all values that are named like parameters, whatever else the cells have assigned. Raises ParameterError, also where
     a profile is named and the values are still those of another.
+
+    What cells computed for other parameters is taken out of the namespace, also where these are wrong: no cell goes on
+    with a study of the parameters before.
     """
+    first, before, found = _PAGE not in namespace, namespace.get(_PAGE), None
+    try:
+        found = _page_parameters(namespace, first)
+        return found
+    finally:
+        for name in (
+            [name for name in namespace if _is_computed(name, namespace)] if before not in (None, found) else ()
+        ):
+            del namespace[name]
+        if found or not first:
+            namespace[_PAGE] = found
+
+
+def _is_computed(name: str, namespace: Mapping[str, Any]) -> bool:
+    """Whether a name of a notebook is what its cells computed: no parameter, constant, function or module."""
+    value = namespace[name]
+    return name.islower() and not (name.startswith("_") or name in PLACES or callable(value) or ismodule(value))
+
+
+def _page_parameters(namespace: dict[str, Any], first: bool) -> Parameters:
     plain = (str, int, float, bool, list, tuple, dict, type(None))
     names = [name for name in namespace if name.islower() and not name.startswith("_")]
     names = [name for name in names if isinstance(namespace[name], plain)]
-    for name in names if _PAGE not in namespace else ():
+    for name in names if first else ():
         try:
             _known("parameter", name, PLACES)
         except ParameterError:
@@ -311,7 +393,6 @@ def page_parameters(namespace: dict[str, Any]) -> Parameters:
             f"profile is {profile!r}, but all values of the page are those of quick: hand the profile's file over, "
             f"papermill -f params/{profile}.yaml, or change the values, too"
         )
-    namespace[_PAGE] = True
     return parameters
 
 

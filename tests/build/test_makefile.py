@@ -49,6 +49,11 @@ def test_make_alone_lists_the_targets(checkout: Path) -> None:
         ("PROFILE=tiny", ("PROFILE=tiny", "smoke", "quick", "paper")),
         ("SEED=abc", ("SEED=abc", "whole number")),
         ("SEEDS=0 -1", ("SEEDS=0 -1", "whole number")),
+        ("SEED=010", ("SEED=010", "without a leading zero")),
+        ("SEED=1 2", ("SEED=1 2", "whole number")),
+        ("SEEDS=0 01", ("SEEDS=0 01", "without a leading zero")),
+        ("CORES=two", ("CORES=two", "number from 1 on")),
+        ("FRESH=0", ("FRESH=0", "1 or left out")),
     ],
 )
 def test_a_wrong_setting_is_named_before_anything_starts(checkout: Path, setting: str, words: tuple[str, ...]) -> None:

@@ -90,7 +90,7 @@ def test_values_on_the_command_line_keep_their_types() -> None:
     given = [("seed", "3"), ("variants", "[colored]"), ("data_folder", "null"), ("recipe", "paper")]
     read = {"seed": 3, "variants": ["colored"], "data_folder": None, "recipe": "paper"}
     assert run.parse_overrides(given) == read
-    with pytest.raises(ReportError, match="not readable"):
+    with pytest.raises(ParameterError, match="parameter 'variants' is not readable"):
         run.parse_overrides([("variants", "[colored")])
 
 

@@ -74,8 +74,8 @@ def study(stored: StoredImages, build, monkeypatch: pytest.MonkeyPatch) -> Publi
     monkeypatch.setattr(imagenet_settings, "STUDY_CLASSIFIER", replace(STUDY_CLASSIFIER, epochs=1, batch_size=2))
     monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters: None)
     labels = FIRST[torch.arange(6)]
-    monkeypatch.setattr(module, "imagenet_mini", lambda split, folder: Photographs(split, 6, labels))
-    monkeypatch.setattr(module, "imagenet_9", lambda name, folder: Photographs(name, 18, torch.arange(18) % 9))
+    monkeypatch.setattr(module, "imagenet_mini", lambda split, folder, partial: Photographs(split, 6, labels))
+    monkeypatch.setattr(module, "imagenet_9", lambda name, folder, partial: Photographs(name, 18, torch.arange(18) % 9))
     made = PublishedStudy(PAPER, device="cpu")
     monkeypatch.setitem(made.__dict__, "counterfactuals", stored)
     return made
@@ -142,7 +142,7 @@ def test_shape_biases_are_those_of_the_stimuli(study: PublishedStudy, monkeypatc
 def test_what_is_missing_blocks_rows_and_the_command(build, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     why = Blocked("missing everything", "fetch it")
     monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters: why)
-    monkeypatch.setattr(module, "imagenet_mini", lambda *_: pytest.fail("images were asked for"))
+    monkeypatch.setattr(module, "imagenet_mini", lambda *_, **__: pytest.fail("images were asked for"))
     assert [PublishedStudy(PAPER).background_rows("original")] == [why]
     with pytest.raises(SystemExit) as stopped:
         module.main([])

@@ -1,9 +1,12 @@
 """Every way in which a parameter can be wrong ends in one error that names it."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from papermill.cli import _resolve_type as papermill_reads
 
 from cgnreport.protocol import parameters as module
 from cgnreport.protocol.parameters import (
@@ -14,6 +17,7 @@ from cgnreport.protocol.parameters import (
     page_parameters,
     parameter_file,
     read_file,
+    read_text,
 )
 
 
@@ -62,9 +66,40 @@ def test_bad_values_are_named(given: dict[str, Any], words: str) -> None:
     assert "\n" not in str(error.value)
 
 
+DIFFERENT = ("010", "0x10", "1:30", "1e-3", "yes", "on", "TRUE", "None", "~", "", ".inf", "inf")
+ALIKE = ("10", "-1", "0.5", "wildlife", "a-b", "0o10", "true", "null", "'010'", "~/data", "1_0")
+
+
+@pytest.mark.parametrize("word", DIFFERENT)
+@pytest.mark.parametrize("form", ["{}", "[1, {}]"])
+def test_a_word_that_two_roads_read_differently_is_refused(word: str, form: str, tmp_path: Path) -> None:
+    """YAML 1.1 reads files and `papermill -y`; `papermill -p` has rules of its own."""
+    text = form.format(word)
+    if text == "[1, ]":  # an item left out is no item
+        return
+    with pytest.raises(ParameterError, match=f"parameter 'seed' is written {word!r}, where YAML reads"):
+        read_text(text, "seed")
+    (tmp_path / "my.yaml").write_text(f"profile: smoke\nseed: {text}\n")
+    with pytest.raises(ParameterError, match=r"my.yaml: parameter 'seed' is written"):
+        read_file(tmp_path / "my.yaml")
+
+
+@pytest.mark.parametrize("word", ALIKE)
+def test_a_word_that_all_roads_read_alike_keeps_its_meaning(word: str) -> None:
+    read, theirs = read_text(word, "seed"), papermill_reads(word)
+    assert read == yaml.safe_load(word)
+    assert read == theirs or word in ("true", "null", "'010'")  # papermill hands these over as text
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("seed: [", "not a readable YAML file"), ("- 1", "expected lines"), ("", "expected lines"), ("sead: 1", "'seed'")],
+    [
+        ("seed: 1\nseed: 2", "'seed' is there twice"),
+        ("seed: [", "not readable YAML"),
+        ("- 1", "expected lines"),
+        ("", "expected lines"),
+        ("sead: 1", "'seed'"),
+    ],
 )
 def test_bad_files_are_named(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "my.yaml"
@@ -99,6 +134,23 @@ def test_the_set_up_cell_can_be_run_again_after_any_cell() -> None:
     page_parameters(page)
     page |= {"rows": [1], "method": "cgn", "count": 3, "seed": 4}
     assert page_parameters(page).seed == 4
+
+
+@pytest.mark.parametrize("change", [{"seed": 4}, {"seed": -1}, {"variants": "wildlife"}])
+def test_no_cell_goes_on_with_the_study_of_other_parameters(change: dict[str, Any]) -> None:
+    page: dict[str, Any] = {"profile": "smoke", "seed": 3, "np": pytest, "read": read_file, "LABELS": {}}
+    page_parameters(page)
+    computed = {"study": object(), "rows": [1], "count": 3}
+    page |= computed
+    page_parameters(page)
+    assert computed.items() <= page.items(), "nothing has changed"
+    page |= change
+    with contextlib.suppress(ParameterError):
+        page_parameters(page)
+    assert not computed.keys() & page.keys()
+    assert {"np", "read", "LABELS", "profile", "seed"} <= page.keys()
+    page |= {"count": 3, "seed": 5, "variants": ["colored"]}
+    assert page_parameters(page).seed == 5
 
 
 @pytest.mark.parametrize("wrong", [{"sede": 3}, {"seed": "3"}])
