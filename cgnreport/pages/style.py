@@ -43,6 +43,11 @@ METHOD_LABELS |= {  # without a CGN
     "paste": "paste",
     "augmix": "AugMix",
     "oracle-stretched": "oracle, stretched",
+    "erm": "ERM",
+    "irm": "IRM",
+    "group-dro": "group DRO",
+    "jtt": "JTT",
+    "lntl": "LNTL",
 }
 METHOD_COLOURS = {"original": NEUTRAL, "cgn": ACCENT, "original+cgn": ACCENT, "oracle": INK, "original+oracle": INK}
 METHOD_COLOURS |= dict.fromkeys(["gan", "original+gan"], "#8C7A5B")

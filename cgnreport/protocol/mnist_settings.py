@@ -16,6 +16,7 @@ from cgnlib.errors import AssetError, Blocked, known, needed
 from cgnlib.gradcam import GRADCAM_VERSION
 from cgnlib.mnist.names import N_CLASSES, VARIANTS
 from cgnlib.mnist.recipes import (
+    BASELINES_VERSION,
     CLASSIFIER_VERSION,
     GAN_VERSION,
     WITHOUT_CGN_VERSION,
@@ -26,7 +27,7 @@ from cgnlib.mnist.recipes import (
     recipe_hash,
 )
 from cgnlib.paths import file_sha256, project_root
-from cgnreport.protocol.parameters import METHODS, WITHOUT_CGN, Parameters
+from cgnreport.protocol.parameters import METHODS, SWEEP, WITHOUT_CGN, Parameters
 from cgnreport.protocol.rows import Setting
 
 # What each method's training set is made of.
@@ -46,6 +47,7 @@ EXPERIMENTS = (
     "mnist-gradcam",
     "mnist-training",
     "mnist-without-cgn",
+    "mnist-sweep",
 )
 
 
@@ -81,6 +83,7 @@ class MnistSettings:
         self.training_seeds = range(seed, seed + mnist.training_seeds)
         self.training_classifier = replace(self.classifier, epochs=min(TRAINING_EPOCHS, mnist.classifier_epochs))
         self.without_cgn_seeds = range(seed, seed + mnist.without_cgn_seeds)
+        self.sweep_seeds = range(seed, seed + mnist.sweep_seeds)
         self.training_size = min(TRAINING_COUNTERFACTUALS, mnist.counterfactuals)
 
     # --- Data -------------------------------------------------------------------------------------------------------
@@ -186,6 +189,21 @@ class MnistSettings:
         params["version"] = WITHOUT_CGN_VERSION
         return self._setting("mnist-without-cgn", variant, method, None, params)
 
+    def sweep(self, variant: str, method: str, agreement: float) -> tuple[Setting, CGNSetting | None]:
+        """A point of the sweep over how often colour agrees with the class, and the CGN that it takes, if any."""
+        params = classifier_params(self.classifier) | {"agreement": agreement, "baselines": BASELINES_VERSION}
+        params["train_images"] = self.mnist.train_images or "all"
+        cgn = None
+        if known("method", method, SWEEP) == "cgn":
+            training = recipe_for(self.mnist.recipe, variant)
+            training = replace(training, images=self.mnist.cgn_images or training.images)
+            seed = self.parameters.seed
+            cgn = CGNSetting(variant, self.mnist.recipe, self._trained_params(training, seed), training)
+            params |= {"generated": self.mnist.counterfactuals, "cf_ratio": self.mnist.cf_ratio, "sample_seed": seed}
+        elif method == "border-stretched":
+            params["version"] = WITHOUT_CGN_VERSION
+        return needed(self._setting("mnist-sweep", variant, method, cgn, params)), cgn
+
     def plan(self, experiment: str, recipe: str | None = None) -> Iterator[Setting]:
         """Every setting of an experiment at these parameters; recipe: of the CGN, by default ours."""
         mnist, found = self.mnist, []
@@ -205,6 +223,9 @@ class MnistSettings:
             found = [self.training(variant, training, seed)[0] for variant, training, seed in ways]
         elif experiment == "mnist-without-cgn":
             found = [self.without_cgn(v, m) for v, m in product(mnist.variants, mnist.without_cgn)]
+        elif experiment == "mnist-sweep":
+            points = product(mnist.variants, mnist.sweep or (), mnist.sweep_agreements)
+            found = [self.sweep(variant, method, agreement)[0] for variant, method, agreement in points]
         return (setting for setting in found if isinstance(setting, Setting))
 
     def _method_params(self, method: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ WithoutCGN = Literal[
     "oracle",
     "oracle-stretched",
 ]
+Sweep = Literal["erm", "irm", "group-dro", "jtt", "lntl", "border-stretched", "cgn"]
 ImageNetMethod = Literal["original", "original+gan", "original+cgn-short", "original+cgn", "original+oracle"]
 Ablation = Literal["shape", "text", "bg", "rec", "fill"]
 Real = Literal["none", "authors", "all"]
@@ -57,6 +58,7 @@ PROFILES: tuple[str, ...] = get_args(Profile)
 METHODS: tuple[str, ...] = get_args(Method)
 TRAININGS: tuple[str, ...] = get_args(Training)
 WITHOUT_CGN: tuple[str, ...] = get_args(WithoutCGN)
+SWEEP: tuple[str, ...] = get_args(Sweep)
 IMAGENET_METHODS: tuple[str, ...] = get_args(ImageNetMethod)
 
 
@@ -132,6 +134,13 @@ class MnistParameters(_Half):
         ("border-stretched", "paste"), "ways to the task of claim 2 for which nothing is generated, and its ceilings"
     )
     without_cgn_seeds: Count = _field(1, "classifiers trained in each of those ways")
+    sweep: Items[Sweep] | None = _field(
+        None, "methods on training data where colour agrees with the class less often; null: from the published rows"
+    )
+    sweep_agreements: Items[Annotated[float, Field(ge=0.5, le=1)]] = _field(
+        (1.0, 0.9), "how often colour or texture agrees with the class there"
+    )
+    sweep_seeds: Count = _field(1, "classifiers trained at each point of it")
 
 
 class ImageNetParameters(_Half):

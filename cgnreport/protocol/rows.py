@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cgnlib.errors import known
-from cgnreport.protocol.parameters import METHODS, PROFILES, WITHOUT_CGN
+from cgnreport.protocol.parameters import METHODS, PROFILES, SWEEP, WITHOUT_CGN
 
 LIMITS = {"percent": (0.0, 100.0), "fraction": (0.0, 1.0)}
 EPOCHS = ("last", "best", "-")
@@ -112,7 +112,7 @@ class Row:
         known("profile", self.profile, PROFILES)
         known("epoch", self.epoch, EPOCHS)
         if self.experiment.startswith("mnist-"):
-            known("method", self.method, [*METHODS, *WITHOUT_CGN])
+            known("method", self.method, [*METHODS, *WITHOUT_CGN, *SWEEP])
         for column in NUMBERS:
             if column != "value" and getattr(self, column) is None:
                 continue
