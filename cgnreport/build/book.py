@@ -50,11 +50,23 @@ def build_book(profile: str) -> Path:
         named = [line for line in words.splitlines() if "WARNING" in line or "ERROR" in line]
         shown = "\n".join(line.replace(f"{source}/", "") for line in named) or words[-2000:]
         raise ReportError(f"the book was not built (warnings are errors):\n{shown}\nAll messages: {log}")
+    _lighten(source / "_build" / "html")
     book = build_folder() / "book" / profile
     shutil.rmtree(book, ignore_errors=True)
     book.parent.mkdir(parents=True, exist_ok=True)
     (source / "_build" / "html").replace(book)
     return book / "index.html"
+
+
+def _lighten(html: Path) -> None:
+    """Take out what no reader opens: source maps, and the outputs of notebooks for download, which the pages hold."""
+    for path in (html / "_sources").rglob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            cell.update({"outputs": [], "execution_count": None} if cell.cell_type == "code" else {})
+        nbformat.write(notebook, path)
+    for path in (html / "_static").rglob("*.map"):
+        path.unlink()
 
 
 def check_executed(profile: str) -> None:

@@ -1,7 +1,8 @@
 """A plot in two layouts, for a desktop page and for a phone, and the way into a notebook and the book.
 
 `show` puts both layouts into a notebook as one picture with alt text, caption and label; `apply_captions` hands caption
-and label to the book. Lines are SVG, images PNG; backgrounds are opaque white, so dark mode does not break them.
+and label to the book. Lines are SVG, images PNG in files and WebP in pages; backgrounds are opaque white, so dark mode
+does not break them.
 """
 
 import base64
@@ -17,6 +18,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 
 from cgnlib.paths import atomic_file
 from cgnreport.pages.style import SMOKE_TEXT, style
@@ -62,9 +64,9 @@ class Figures:
 
     def html(self, alt: str = "") -> str:
         """A picture element that holds both layouts and needs no other file."""
-        mime = "image/svg+xml" if self.kind == "svg" else "image/png"
-        files = (base64.b64encode(self.data(figure)).decode() for figure in (self.desktop, self.phone))
-        wide, narrow = (f"data:{mime};base64,{file}" for file in files)
+        files = [self.data(figure) for figure in (self.desktop, self.phone)]
+        svg = self.kind == "svg"
+        wide, narrow = (_address("svg+xml", file) if svg else _address("webp", _webp(file)) for file in files)
         width = round(self.desktop.get_figwidth() * CSS_DPI)
         look = f"width:{width}px;max-width:100%;height:auto;background:#fff"
         return (
@@ -88,8 +90,19 @@ class Picture:
         data = self.file.read_bytes()
         width = int.from_bytes(data[16:20], "big") // 2  # from its header
         look = f"width:{width}px;max-width:100%;height:auto;background:#fff"
-        source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+        source = _address("webp", _webp(data))
         return f'<img class="cgn-figure" src="{source}" alt="{html.escape(alt or self.alt)}" style="{look}">'
+
+
+def _address(kind: str, file: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
+
+
+def _webp(png: bytes) -> bytes:
+    """The same pixels in two thirds of the bytes: a page holds its figures."""
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(stream, "WEBP", lossless=True, quality=30, method=1)
+    return stream.getvalue()
 
 
 def show(figure: Figures | Picture | Figure, *, alt: str = "", caption: str = "", label: str = "") -> None:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from cgnlib.data.catalogue import CATALOGUE
@@ -16,8 +17,11 @@ def test_the_book_is_built_and_needs_no_network(report, build: Path) -> None:
     page = (index.parent / "notebooks" / "00-overview.html").read_text()
     assert "The numbers mean nothing" in page
     assert re.findall(r"<(?:script|link|img)[^>]*?(?:src|href)=\"(https?:[^\"]*)\"", page) == []
-    assert "mathjax/tex-chtml.js" in page
-    assert (index.parent / "_static" / "mathjax" / "tex-chtml.js").exists()
+    assert "mathjax/tex-svg.js" in page
+    assert [path.name for path in (index.parent / "_static" / "mathjax").iterdir()] == ["tex-svg.js"]
+    source = nbformat.read(index.parent / "_sources" / "notebooks" / "00-overview.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in source.cells)
+    assert sum(path.stat().st_size for path in index.parent.rglob("*")) < 10_000_000
     data = (index.parent / "reproduce.html").read_text()
     cells = r'<span class="pre">([\w-]+)</span></code></p></td>\s*<td><p><a class="reference external" href="([^"]*)"'
     assert re.findall(cells, data) == [(asset.name, asset.source) for asset in CATALOGUE]

@@ -1,6 +1,9 @@
 """Plots in two layouts and grids of images: what they hold, not how they look."""
 
+import base64
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from PIL import Image
 
 from cgnlib.mnist.names import FACTORS
 from cgnlib.statistics import Interval
@@ -197,6 +201,14 @@ def test_parts_of_images_stand_in_their_order_whatever_their_type() -> None:
     sheet = np.asarray(ax.images[0].get_array())
     assert sheet[0, 0].tolist() == [255, 255, 255]
     assert sheet[-1, -1].tolist() == [0, 0, 0]
+
+
+def test_a_page_holds_the_pixels_of_the_file(tmp_path: Path) -> None:
+    figures = image_grid(np.random.default_rng(0).random((2, 3, 3, 32, 32)), ["one", "two"])
+    address = re.search(r'<img src="data:image/webp;base64,([^"]+)"', figures.html())
+    assert address is not None
+    held, file = Image.open(io.BytesIO(base64.b64decode(address[1]))), Image.open(figures.save(tmp_path / "grid"))
+    assert np.array_equal(np.asarray(held), np.asarray(file.convert("RGB")))
 
 
 def test_alt_text_is_made_or_given_and_escaped(capsys: pytest.CaptureFixture[str]) -> None:
