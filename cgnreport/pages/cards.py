@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from cgnreport.pages.boxes import BADGES, Html, badge, table
-from cgnreport.verdicts.claims import CLAIMS
+from cgnreport.verdicts.claims import CLAIMS, THREE_CLAIMS
 from cgnreport.verdicts.cost import duration
 from cgnreport.verdicts.matrix import Cell, Record, matrix
 from cgnreport.verdicts.model import Replication
@@ -15,14 +15,14 @@ from cgnreport.verdicts.scorecard import ITEMS, Line
 from cgnreport.verdicts.worlds import WHOSE
 
 
-def claims_table(records: Iterable[Record], link: str = "{}.html") -> Html:
+def claims_table(records: Iterable[Record], claims: Iterable[str] = THREE_CLAIMS, link: str = "{}.html") -> Html:
     """The front page's table: each claim in each world, what the study found, and a cell for each method.
 
     records: of `claim_records`, or `published_records`. A cell has a badge for SG21's claim, the number with what it
     needed, and what is said of the study's finding. link: the address of a notebook's page.
     """
     lines = []
-    for cells in matrix(records):
+    for cells in matrix(records, claims):
         claim, world = cells[0].claim, cells[0].world
         page = link.format(next(item.notebook for item in ITEMS if claim in item.claims))
         title = CLAIMS[claim].title.partition(":")[0]

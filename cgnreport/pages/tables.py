@@ -10,7 +10,8 @@ from cgnreport.pages import style
 from cgnreport.pages.style import groups, in_order
 from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import SOURCES, published
-from cgnreport.protocol.summary import beside_published, difference_over_runs, interval_of, mean_of
+from cgnreport.protocol.summary import beside_published, difference_over_runs, interval_of, mean_of, smallest_n
+from cgnreport.verdicts.claims import CLAIMS
 from cgnreport.verdicts.control import success_rates
 
 DECIMALS = {"fraction": 3, "score": 2, "distance": 2, "images": 0, "epochs": 0}  # by unit; of all others 1
@@ -97,8 +98,32 @@ def success_table(rows: pd.DataFrame) -> pd.DataFrame:
             named({"dataset": rate.variant, "recipe": rate.recipe})
             | {"images seen": f"{max(images):,}" if len(images) else "–"}
             | {"succeed": f"{rate.succeeded} of {rate.trained}", "% [95 %]": rate.interval.text(0)}
-            | {"RS22, %": mean_of(study), "failed": ", ".join(rate.failed).replace("control over ", "") or "–"}
+            | {
+                "RS22, by eye": CLAIMS["claim1-mnist"].published_as.get(mean_of(study), "–"),
+                "failed": ", ".join(rate.failed).replace("control over ", "") or "–",
+            }
         )
+    return pd.DataFrame(lines)
+
+
+PARTS = ("worst-class", "worst-group", "same-colour", "other-colours")
+
+
+def parts_table(rows: pd.DataFrame, split: str = "test") -> pd.DataFrame:
+    """A line per kind of training data whose classifiers were tested on parts of the test images: accuracy on all and
+    on each part, with the n of the part. Empty where no rows are of parts.
+
+    rows: of experiments of classifiers on MNIST, at the last epoch.
+    """
+    names = {f"accuracy/{split}/{part}": part.replace("-", " ") for part in PARTS}
+    lines = []
+    for key, own in groups(in_order(rows, list(LABELS)), list(LABELS)):
+        found = {name: select(own, metric=metric, epoch="last") for metric, name in names.items()}
+        if any(len(each) for each in found.values()):
+            line = named(dict(zip(LABELS, key, strict=True)))
+            line |= {"all": text_of(select(own, metric=f"accuracy/{split}", epoch="last"))}
+            shown = {name: f"{text_of(each)} (n {smallest_n(each):,})" for name, each in found.items() if len(each)}
+            lines.append(line | dict.fromkeys(names.values(), "–") | shown)
     return pd.DataFrame(lines)
 
 

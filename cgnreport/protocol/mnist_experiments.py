@@ -7,14 +7,14 @@ import pandas as pd
 import torch
 
 from cgnlib.errors import known, needed
-from cgnlib.images import concatenate, to_uint8
+from cgnlib.images import LabelledImages, concatenate, to_uint8
 from cgnlib.mnist.classifier import correct, train_classifier
 from cgnlib.mnist.control import Control, measure_control, painted_colours
 from cgnlib.mnist.gradcam import heat_maps, theme_grid
 from cgnlib.mnist.names import N_CLASSES, SIZE
 from cgnlib.mnist.recipes import RECIPES
 from cgnlib.mnist.training import sample_classes
-from cgnlib.mnist.variants import make_variant
+from cgnlib.mnist.variants import DIGIT_SHIFT, make_variant
 from cgnreport.protocol.experiments import Measured, Rows
 from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
 from cgnreport.protocol.mnist_settings import SAMPLE_SEED
@@ -22,13 +22,15 @@ from cgnreport.protocol.pictures import keep_tiles, kept_tiles
 from cgnreport.protocol.rows import Number
 
 ACCURACIES = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}  # splits that rows are of
+TESTS = {"test": "test", "indomain": "test-indomain"}  # split of the variant by its name in metrics
 MISREAD = 10  # misread masks that are kept as a picture
 
 
 def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str, recipe: str | None = None) -> Rows:
     """Rows of `mnist-ood` (Tables 2 and 6) or `mnist-indomain` (Table 1) for one method.
 
-    Those of the other experiment, which come from the same classifiers, are kept, too.
+    Those of the other experiment, which come from the same classifiers, are kept, too. Metrics: "accuracy/<split>" at
+    the last and the best epoch, and its parts at the last one, see `part_numbers`.
     """
     known("experiment", experiment, ACCURACIES)
     setting, *beside = [
@@ -38,11 +40,14 @@ def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str,
     training = functools.cache(lambda: study.training_set(variant, method, recipe))
 
     def measure(seed: int) -> dict[str, Measured]:
-        _, history, seconds = study.classifier(variant, training(), seed)
-        return {
-            name: Measured([number for split in splits for number in accuracy_numbers(history, split)], seconds)
-            for name, splits in ACCURACIES.items()
-        }
+        classifier, history, seconds = study.classifier(variant, training(), seed)
+        found = {}
+        for name, splits in ACCURACIES.items():
+            numbers = [number for split in splits for number in accuracy_numbers(history, split)]
+            tested = study.images(variant, TESTS[splits[0]])
+            parts = part_numbers(correct(classifier, tested), tested, variant, splits[0])
+            found[name] = Measured(numbers + parts, seconds)
+        return found
 
     return study.rows(setting, measure, study.settings.classifier_seeds, beside)
 
@@ -221,3 +226,32 @@ def accuracy_numbers(history: pd.DataFrame, split: str) -> list[Number]:
     accuracies, n = [float(accuracy) for accuracy in values["accuracy"]], int(values["n"].iloc[-1])
     last = Number(f"accuracy/{split}", accuracies[-1], n, epoch="last")
     return [last] if split == "train" else [last, last._replace(value=max(accuracies), epoch="best")]
+
+
+def part_numbers(right: torch.Tensor, images: LabelledImages, variant: str, split: str) -> list[Number]:
+    """Accuracy at the last epoch on parts of test images, each with its n; right: (N,), whether each is read right.
+
+    "accuracy/<split>/worst-class" and, where factors are free, "worst-group" (one digit in one colour or texture) and,
+    for double-colored, "same-colour" and "other-colours": see `same_colour`.
+    """
+    parts = {"worst-class": _worst(right, images.shape)}
+    if split == "test":
+        parts["worst-group"] = _worst(right, images.shape * N_CLASSES + images.foreground)
+        if variant == "double-colored":
+            same = same_colour(images)
+            parts |= {"same-colour": right[same], "other-colours": right[~same]}
+    return [
+        Number(f"accuracy/{split}/{name}", 100 * part.float().mean().item(), len(part), epoch="last")
+        for name, part in parts.items()
+        if len(part)
+    ]
+
+
+def _worst(right: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+    """Of the group that is read worst, whether each image is read right."""
+    return min((right[groups == group] for group in groups.unique()), key=lambda each: each.float().mean().item())
+
+
+def same_colour(images: LabelledImages) -> torch.Tensor:
+    """Where digit and background of double-colored have the same colour but for the noise: bool (N,)."""
+    return (images.foreground - DIGIT_SHIFT) % N_CLASSES == images.background

@@ -2,18 +2,13 @@
 
 import functools
 
-import torch
-
 from cgnlib.images import LabelledImages
 from cgnlib.mnist.classifier import correct, train_classifier
-from cgnlib.mnist.names import N_CLASSES
 from cgnlib.mnist.recipes import ROBUST
-from cgnlib.mnist.variants import DIGIT_SHIFT
 from cgnlib.mnist.without_cgn import AUGMENTATION, PREPROCESSING, preprocessed
 from cgnreport.protocol.experiments import Measured, Rows
 from cgnreport.protocol.mnist import MnistStudy
-from cgnreport.protocol.mnist_experiments import accuracy_numbers
-from cgnreport.protocol.rows import Number
+from cgnreport.protocol.mnist_experiments import TESTS, accuracy_numbers, part_numbers
 
 ORACLES = {"oracle": "", "oracle-stretched": "border-stretched"}  # free factors, and how their images are preprocessed
 
@@ -21,21 +16,20 @@ ORACLES = {"oracle": "", "oracle-stretched": "border-stretched"}  # free factors
 def without_cgn_rows(study: MnistStudy, variant: str, method: str) -> Rows:
     """Rows of one of `parameters.WITHOUT_CGN` (experiment mnist-without-cgn).
 
-    "accuracy/test" and "accuracy/indomain" are those of Tables 2 and 1. Parts of the first are
-    "accuracy/test/worst-class" and, for double-colored, "accuracy/test/same-colour" and "accuracy/test/other-colours".
+    "accuracy/test" and "accuracy/indomain" are those of Tables 2 and 1; their parts are those of `part_numbers`.
     """
 
     @functools.cache
     def tests() -> dict[str, LabelledImages]:
-        splits = {"test": "test", "indomain": "test-indomain"}
-        return {name: _as_seen(study.images(variant, split), method) for name, split in splits.items()}
+        return {name: _as_seen(study.images(variant, split), method) for name, split in TESTS.items()}
 
     def measure(seed: int) -> Measured:
         training, config = training_set(study, variant, method, seed), study.settings.classifier
         classifier, history, artefact = train_classifier(training, tests(), config, seed, device=study.device)
         numbers = [number for split in ("test", "indomain", "train") for number in accuracy_numbers(history, split)]
-        right = correct(classifier, tests()["test"])
-        return Measured([*numbers, *_parts(right, study.images(variant, "test"), variant)], artefact.seconds)
+        for name, images in tests().items():
+            numbers += part_numbers(correct(classifier, images), study.images(variant, TESTS[name]), variant, name)
+        return Measured(numbers, artefact.seconds)
 
     return study.rows(study.settings.without_cgn(variant, method), measure, study.settings.without_cgn_seeds)
 
@@ -55,22 +49,3 @@ def training_set(study: MnistStudy, variant: str, method: str, seed: int) -> Lab
 def _as_seen(images: LabelledImages, method: str) -> LabelledImages:
     name = ORACLES.get(method, method)
     return preprocessed(images, name) if name in PREPROCESSING else images
-
-
-def same_colour(images: LabelledImages) -> torch.Tensor:
-    """Where digit and background of double-colored have the same colour but for the noise: bool (N,)."""
-    return (images.foreground - DIGIT_SHIFT) % N_CLASSES == images.background
-
-
-def _parts(right: torch.Tensor, images: LabelledImages, variant: str) -> list[Number]:
-    """Accuracy on parts of the test images."""
-    classes = [right[images.shape == label] for label in images.shape.unique()]
-    parts = {"worst-class": min(classes, key=lambda each: each.float().mean().item())}
-    if variant == "double-colored":
-        same = same_colour(images)
-        parts |= {"same-colour": right[same], "other-colours": right[~same]}
-    return [
-        Number(f"accuracy/test/{name}", 100 * part.float().mean().item(), len(part), epoch="last")
-        for name, part in parts.items()
-        if len(part)
-    ]

@@ -65,12 +65,12 @@ class Cell:
         return "not tested" if tested_by_study else "no such test"
 
 
-def matrix(records: Iterable[Record]) -> list[list[Cell]]:
-    """The three claims in each world, a line each, and a cell for each of WHOSE."""
+def matrix(records: Iterable[Record], claims: Iterable[str] = THREE_CLAIMS) -> list[list[Cell]]:
+    """The claims in each world, a line each, and a cell for each of WHOSE."""
     records = list(records)
     return [
         [Cell(claim, world, method, _of(records, claim, world.key, method)) for method in WHOSE]
-        for claim in THREE_CLAIMS
+        for claim in claims
         for world in WORLDS.values()
         if world.half == CLAIMS[claim].half
     ]

@@ -15,6 +15,7 @@ import pandas as pd
 from cgnlib.errors import Blocked, Unavailable
 from cgnlib.statistics import Interval, Unit
 from cgnreport.protocol.provenance import made_between
+from cgnreport.protocol.summary import smallest_n
 from cgnreport.verdicts.claims import CLAIMS, rules_hash
 from cgnreport.verdicts.rules import RULES
 from cgnreport.verdicts.sentences import MINUS, fill, numbers, plural, replication, world_name
@@ -190,8 +191,8 @@ def found(
     **facts: Any,
 ) -> Finding:
     """A finding whose number comes from these rows: the runs or images that its interval is over are counted there."""
-    of_images = dict.fromkeys((Unit.IMAGES, Unit.CROSSED), min(rows["n"].tolist()))
-    n = (of_images | {Unit.CGNS: rows["run"].nunique()}).get(number.unit, len(rows))
+    counted = dict.fromkeys((Unit.IMAGES, Unit.CROSSED), smallest_n(rows)) | {Unit.CGNS: len(set(rows["run"]))}
+    n = counted.get(number.unit, len(rows))
     return Finding(claim, variant, status, number, needs, n, published or {}, facts, rows=selection(rows))
 
 

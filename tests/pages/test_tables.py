@@ -62,7 +62,7 @@ def test_successes_stand_beside_the_study() -> None:
     lines += control("colored", diagonal=20.0, seed=2)
     (line,) = tables.success_table(frame(*lines, recipe="paper")).to_dict("records")
     assert (line["variant"], line["CGN from"], line["succeed"]) == ("Colored", "paper's recipe", "2 of 3")
-    assert "shape" in line["failed"] and line["RS22, %"] == 0.0
+    assert "shape" in line["failed"] and line["RS22, by eye"] == "0 of 10 or more"
 
 
 def test_trainings_stand_beside_our_recipe() -> None:

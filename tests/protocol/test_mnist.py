@@ -110,10 +110,14 @@ def test_limits_and_sampling_by_parameters(make: Make) -> None:
 def test_accuracy_rows(make: Make) -> None:
     rows = needed(accuracy_rows(make(classifier_seeds=2), "mnist-ood", V, "original+cgn"))
     found = sorted(rows[["seed", "metric", "epoch"]].itertuples(index=False, name=None))
-    metrics = [("accuracy/test", "best"), ("accuracy/test", "last"), ("accuracy/train", "last")]
+    names = ("other-colours", "same-colour", "worst-class", "worst-group")
+    parts = [(f"accuracy/test/{name}", "last") for name in names]
+    metrics = [("accuracy/test", "best"), ("accuracy/test", "last"), *parts, ("accuracy/train", "last")]
     assert found == [(seed, *metric) for seed in (0, 1) for metric in metrics]
     assert set(select(rows, metric="accuracy/test")["n"]) == {40}
     assert set(select(rows, metric="accuracy/train")["n"]) == {150}
+    whole, worst = (select(rows, metric=f"accuracy/test{part}", epoch="last") for part in ("", "/worst-class"))
+    assert (worst["value"] <= whole["value"]).all() and (worst["n"] < 40).all(), "each with its own n"
     about = rows[["unit", "recipe", "data"]].drop_duplicates().to_numpy().tolist()
     assert about == [["percent", "robust", "mnist-5000"]]
     params = json.loads(rows["params"].iloc[0])
@@ -127,9 +131,9 @@ def test_accuracy_rows(make: Make) -> None:
 def test_rows_are_reused_for_the_very_same_settings_alone(make: Make, no_training, monkeypatch) -> None:
     accuracy_rows(make(), "mnist-ood", V, "original")
     no_training()
-    assert len(needed(accuracy_rows(make(reuse_rows=True), "mnist-ood", V, "original"))) == 3
+    assert len(needed(accuracy_rows(make(reuse_rows=True), "mnist-ood", V, "original"))) == 3 + 4
     beside = needed(accuracy_rows(make(reuse_rows=True), "mnist-indomain", V, "original"))  # of the same training
-    assert set(beside["metric"]) == {"accuracy/indomain", "accuracy/train"}
+    assert set(beside["metric"]) == {"accuracy/indomain", "accuracy/indomain/worst-class", "accuracy/train"}
     for different in ({"train_images": 64}, {"classifier_epochs": 3}, {"seed": 7}, {"test_images": 30}):
         with pytest.raises(pytest.fail.Exception, match="something was trained"):
             accuracy_rows(make(reuse_rows=True, **different), "mnist-ood", V, "original")

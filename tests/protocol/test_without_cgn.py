@@ -9,10 +9,11 @@ from cgnlib.mnist.variants import make_variant
 from cgnlib.mnist.without_cgn import AUGMENTATION, PREPROCESSING
 from cgnreport.protocol import without_cgn
 from cgnreport.protocol.mnist import MnistStudy
+from cgnreport.protocol.mnist_experiments import same_colour
 from cgnreport.protocol.mnist_settings import AUGMENTED
 from cgnreport.protocol.parameters import WITHOUT_CGN
 from cgnreport.protocol.rows import select
-from cgnreport.protocol.without_cgn import ORACLES, same_colour, training_set, without_cgn_rows
+from cgnreport.protocol.without_cgn import ORACLES, training_set, without_cgn_rows
 
 Make = Callable[..., MnistStudy]
 
@@ -24,7 +25,8 @@ def test_names_are_the_same_everywhere() -> None:
 
 def test_rows_of_both_tables_from_one_training(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = needed(without_cgn_rows(make(), "double-colored", "border-cut"))
-    metrics = ["indomain", "test", "test/other-colours", "test/same-colour", "test/worst-class", "train"]
+    parts = ["test/other-colours", "test/same-colour", "test/worst-class", "test/worst-group"]
+    metrics = ["indomain", "indomain/worst-class", "test", *parts, "train"]
     assert sorted(set(rows["metric"])) == [f"accuracy/{name}" for name in metrics]
     n = {name: select(rows, metric=f"accuracy/test{name}", epoch="last")["n"].item() for name in
          ("", "/other-colours", "/same-colour")}  # fmt: skip
