@@ -8,6 +8,7 @@ import pandas as pd
 
 from cgnlib.paths import atomic_file, project_root
 from cgnreport.build import ReportError
+from cgnreport.build.datapackage import data_package
 from cgnreport.build.places import PICTURE
 from cgnreport.protocol.parameters import Parameters, reference, schema
 from cgnreport.protocol.rows import joined, select
@@ -100,6 +101,8 @@ def generated_files() -> dict[Path, str]:
     if scale:
         records = claim_records(Parameters.load(scale), own=False)
         found[root / "results" / "claims.json"] = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+        package = json.dumps(data_package(), indent=1, ensure_ascii=False) + "\n"
+        found[root / "results" / "datapackage.json"] = package
     return found
 
 
