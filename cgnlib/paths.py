@@ -5,6 +5,7 @@ import glob
 import hashlib
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,16 +62,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def own_file(before: Path, after: str) -> Path:
-    """A file that no other process on any machine writes to: `before` + machine.process + `after`.
+    """A file or folder that no other process on any machine uses: `before` + machine.process + `after`.
 
     Those of processes of this machine that run no more are removed.
     """
     mine = f"{before.name}{platform.node()}."
     for left in before.parent.glob(f"{glob.escape(mine)}*{after}"):
-        process = left.name[len(mine) : -len(after)]
+        process = left.name[len(mine) :].removesuffix(after)
         if process.isdigit() and not _runs(int(process)):
             with contextlib.suppress(OSError):
-                left.unlink()
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
     return before.with_name(f"{mine}{os.getpid()}{after}")
 
 

@@ -11,7 +11,8 @@ import nbformat
 import yaml
 
 from cgnlib.data.catalogue import CATALOGUE
-from cgnlib.paths import build_folder, project_root
+from cgnlib.locking import locked
+from cgnlib.paths import build_folder, own_file, project_root
 from cgnreport.build import ReportError
 from cgnreport.build.places import executed_notebook, notebook_names
 from cgnreport.pages.figures import apply_captions
@@ -30,7 +31,7 @@ def build_book(profile: str) -> Path:
     Raises ReportError naming every notebook that is missing or failed, or the warnings of the book's builder.
     """
     check_executed(profile)
-    source = build_folder() / "book-src" / profile
+    source = own_file(build_folder() / "book-src" / f"{profile}.", "")  # a killed build's Sphinx may go on in its own
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project_root() / "book", source)
     (source / "notebooks").mkdir()
@@ -52,9 +53,15 @@ def build_book(profile: str) -> Path:
         raise ReportError(f"the book was not built (warnings are errors):\n{shown}\nAll messages: {log}")
     _lighten(source / "_build" / "html")
     book = build_folder() / "book" / profile
-    shutil.rmtree(book, ignore_errors=True)
+    earlier = own_file(book.with_name(f".{profile}."), "")
     book.parent.mkdir(parents=True, exist_ok=True)
-    (source / "_build" / "html").replace(book)
+    with locked(book.with_name(f".{profile}.lock")):
+        shutil.rmtree(earlier, ignore_errors=True)
+        if book.exists():
+            book.replace(earlier)
+        (source / "_build" / "html").replace(book)
+    shutil.rmtree(earlier, ignore_errors=True)
+    shutil.rmtree(source)
     return book / "index.html"
 
 
