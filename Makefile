@@ -3,7 +3,10 @@
 
 SHELL   := bash
 PROFILE ?= quick
+ON      ?= local
 CORES   ?= 2
+GPUS    ?=
+MINUTES ?=
 SEED    ?=
 SEEDS   ?= 0 1 2
 FRESH   ?=
@@ -31,6 +34,11 @@ ifneq ($(shell [ -w . ] || echo wrong),)
   $(error $(CURDIR) cannot be written, and Snakemake and the environment keep their state there: copy the checkout)
 endif
 
+MACHINES := $(patsubst profiles/%/,%,$(wildcard profiles/*/))
+ifeq ($(filter $(ON),$(MACHINES)),)
+  $(error unknown ON=$(ON); choose one of: $(MACHINES))
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help env report study sweep book lab test test-slow lint assets bench pretrain publish readme clean distclean
 .DELETE_ON_ERROR:
@@ -38,11 +46,13 @@ endif
 # Memory: see MALLOC in cgnreport/build/run.py, which sets the same for every notebook that it runs.
 lab bench pretrain: export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=2147483647
 
-SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/default --cores $(CORES) --quiet all $(FLAGS) \
-            --config $(if $(FRESH),reuse_rows=false) profile=$(PROFILE)
+# Not `all`, which hides errors, too. On a cluster nothing: its log is read the morning after.
+QUIET     = --quiet host progress reason rules
+SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(ON) --cores $(CORES) $(if $(filter local,$(ON)),$(QUIET)) $(FLAGS) \
+            --config $(if $(FRESH),reuse_rows=false) $(if $(GPUS),gpus=$(GPUS)) $(if $(MINUTES),minutes=$(MINUTES)) profile=$(PROFILE)
 
 help:  ## this list
-	@echo "make TARGET [PROFILE=smoke|quick|paper] [CORES=2] [SEED=n] [FRESH=1: compute rows that are there, too]"
+	@echo "make TARGET [PROFILE=smoke|quick|paper] [ON=local|slurm|kubernetes] [CORES=2] [SEED=n] [FRESH=1: compute rows that are there, too]"
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-10s %s\n", $$1, $$2 }'
 
 env: $(STAMP)  ## the environment in .venv, versions from constraints.txt; continues where it was interrupted (TORCH=cpu: no CUDA)

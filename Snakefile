@@ -1,5 +1,5 @@
 # The order of the notebooks, and what makes one run again: its own source, the library, or the parameters.
-# `make report` calls this; directly: snakemake --workflow-profile profiles/default --cores 2 --config profile=quick
+# `make report` calls this; directly: snakemake --workflow-profile profiles/local --cores 2 --config profile=quick
 
 import os
 import re
@@ -17,6 +17,13 @@ if len(set(SEEDS)) < len(SEEDS) or not all(re.fullmatch("0|[1-9][0-9]*", seed) f
 # Cores that one notebook uses. One: small trainings side by side take less time than one after the other on more. It does
 # not follow the number of cores, since the number of threads decides the last bits of a training.
 THREADS = int(config.get("threads", 1))
+
+# What a job asks a cluster for. Minutes: twice what the longest notebook took on one core, or more. MB: processes of
+# MNIST peak at 2,600.
+MINUTES = int(config.get("minutes", {"smoke": 30, "quick": 120}.get(PROFILE, 1440)))
+MEMORY = {"00": 2000, "01": 2000, "07": 7500, "08": 7500, "09": 7500, "10": 2000}  # the others: 4000
+GPUS = int(config.get("gpus", 0))  # that a job asks for; without one, training takes the processor
+GPU = {"gpu": GPUS, "gpu_manufacturer": "nvidia"} if GPUS else {}
 
 BUILD = Path(os.environ.get("CGN_BUILD") or "build").expanduser()
 if set("{}") & set(str(BUILD)):
@@ -60,6 +67,12 @@ onstart:
     for line in announcement(Parameters.load(PROFILE, OVERRIDES)):
         print(f"ImageNet: {line}", file=sys.stderr)
 
+    if workflow.executor_plugin.name == "slurm":
+        from cgnreport.build.cluster import refused
+
+        if words := refused(dict(job.resources.items()) for job in workflow.dag.needrun_jobs()):
+            raise WorkflowError(words)
+
 
 rule book:
     input:
@@ -69,6 +82,9 @@ rule book:
         BUILD / "book" / PROFILE / "index.html",
     params:
         profile=PROFILE,
+    resources:
+        mem_mb=4000,
+        runtime=30,
     shell:
         f"{PYTHON} -m cgnreport.build book --profile {{params.profile}}"
 
@@ -104,6 +120,10 @@ for name in [*STUDY, *SUMMARIES]:
             profile=PROFILE,
             overrides=overrides(**OVERRIDES),
         threads: THREADS
+        resources:
+            mem_mb=MEMORY.get(name[:2], 4000),
+            runtime=MINUTES,
+            **GPU,
         priority: 100 * (name in LONG) - int(name[:2])  # where there is a choice: the long ones first, in reading order
         shell:
             RUN
@@ -128,6 +148,10 @@ for name in SWEPT:
             profile=PROFILE,
             overrides=overrides(**OVERRIDES | {"seed": "{seed}"}),
         threads: THREADS
+        resources:
+            mem_mb=MEMORY.get(name[:2], 4000),
+            runtime=MINUTES,
+            **GPU,
         wildcard_constraints:
             seed=r"0|[1-9]\d*",
         shell:

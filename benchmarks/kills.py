@@ -34,7 +34,18 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 COUNTS = {"training": 45, "notebook": 12, "book": 12, "publishing": 15}  # of kills; others: OTHERS
 OTHERS = 25
 HUNG = 90.0  # seconds after which a process that was told to end counts as hung
-COLUMNS = ("work", "kill", "signal", "moment", "ended", "lost", "lost_rows", "damaged", "rounds", "different")
+COLUMNS: tuple[str, ...] = (
+    "work",
+    "kill",
+    "signal",
+    "moment",
+    "ended",
+    "lost",
+    "lost_rows",
+    "damaged",
+    "rounds",
+    "different",
+)
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["benchmarks.works"])
@@ -88,11 +99,15 @@ class Running:
 def digest(folder: Path, work: Work) -> dict[str, str]:
     """SHA-256 of the files that make up the result, by name."""
     files = sorted({file for pattern in work.results for file in folder.glob(pattern) if file.is_file()})
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {str(file.relative_to(folder)): sha256(file) for file in files}
 
 
-def damaged(folder: Path) -> list[str]:
-    """Files under a name of their own that cannot be read, whole."""
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def damaged(folder: Path, expected: dict[str, str]) -> list[str]:
+    """Files under a name of their own that cannot be read, whole; pages of the book that are not those `expected`."""
     read = {
         ".json": lambda file: json.loads(file.read_text()),
         ".csv": whole_table,
@@ -100,7 +115,7 @@ def damaged(folder: Path) -> list[str]:
         ".pt": lambda file: torch.load(file, weights_only=True),
         ".ipynb": lambda file: nbformat.read(file, as_version=4),
         ".png": lambda file: Image.open(file).load(),
-        ".html": lambda file: file.read_text().rstrip().endswith("</html>") or 1 / 0,
+        ".html": lambda file: expected.get(str(file.relative_to(folder)), "") in ("", sha256(file)) or 1 / 0,
         ".pth": lambda file: file.stat().st_size == 6_000_000 or 1 / 0,
     }
     hidden = ("downloads", "book-src", ".running", ".git", "ipython")
@@ -161,7 +176,7 @@ def campaign(name: str, wanted: int, seed: int, file: Path) -> None:
             process.kill()
             process.join()
         spared = work.lossless or number != signal.SIGKILL
-        counted, now, wrong = running.acknowledged(work) if spared else 0, work.kept(folder), damaged(folder)
+        counted, now, wrong = running.acknowledged(work) if spared else 0, work.kept(folder), damaged(folder, expected)
         lost, before = max(0, counted - now, before - now), now
         if landed and kill == wanted and not running.whole():  # the last: see to it that its round ends well, too
             running = Running(name, folder)

@@ -257,5 +257,5 @@ WORKS: dict[str, Work] = {
     "download": DOWNLOAD,
     "download, two at once": replace(DOWNLOAD, processes=2),
     "store": Work(sample, ("store/*.safetensors", "store/index.json"), kept=shards_kept, unit="shards"),
-    "book": Work(make_book, ("build/book/smoke/*.html", "build/book/smoke/_static/**/*"), small_report),
+    "book": Work(make_book, ("build/book/smoke/**/*.html", "build/book/smoke/_static/**/*"), small_report),
 }

@@ -22,7 +22,7 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout in which nothing was made yet."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("params", ".ci"):
+    for name in ("params", "profiles", ".ci"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("cgnlib", "cgnreport", "benchmarks", "tests"):
         (tmp_path / name).mkdir()
@@ -31,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # A make started by another make (as in `make test`) would take over its options and say which folder it enters.
-    outer = ("CGN_BUILD", "PROFILE", "SEED", "CORES", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    outer = ("CGN_BUILD", "PROFILE", "ON", "SEED", "CORES", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     environment = {name: value for name, value in os.environ.items() if name not in outer}
     return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, env=environment)
 
@@ -47,6 +47,7 @@ def test_make_alone_lists_the_targets(checkout: Path) -> None:
     ("setting", "words"),
     [
         ("PROFILE=tiny", ("PROFILE=tiny", "smoke", "quick", "paper")),
+        ("ON=moon", ("ON=moon", "kubernetes", "local", "slurm")),
         ("SEED=abc", ("SEED=abc", "whole number")),
         ("SEEDS=0 -1", ("SEEDS=0 -1", "whole number")),
         ("SEED=010", ("SEED=010", "without a leading zero")),
@@ -77,6 +78,9 @@ def test_every_target_makes_the_environment_first(checkout: Path, target: str) -
         (["report", "PROFILE=paper"], "cgnreport.build book --profile paper\n", "profile quick"),
         (["report", "CORES=8", "FRESH=1"], "--config reuse_rows=false ", "--cores 2"),
         (["sweep", "SEEDS=4 5"], 'seeds="4 5" ', "reuse_rows"),
+        (["report"], "--workflow-profile profiles/local ", "slurm"),
+        (["report", "ON=slurm"], "--workflow-profile profiles/slurm ", "local"),
+        (["sweep", "ON=slurm", "GPUS=1", "MINUTES=600"], "gpus=1 minutes=600 ", "local"),
         (["test"], '-m "not slow"\n', "-m slow"),
         (["test-slow"], "-m slow\n", "ruff"),
         (["lint"], "lint-imports", "pytest"),

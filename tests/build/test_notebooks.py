@@ -22,7 +22,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Build folder of the whole report at scale smoke."""
     folder = tmp_path_factory.mktemp("smoke")
     snakemake = Path(sys.executable).with_name("snakemake")
-    options = "--workflow-profile profiles/default --cores 2 --quiet all --config profile=smoke -- book"
+    options = "--workflow-profile profiles/local --cores 2 --config profile=smoke -- book"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CGN_BUILD", str(folder))
         patch.setenv("OMP_NUM_THREADS", "1")  # as in the workflow; threads that wait for a busy core waste minutes

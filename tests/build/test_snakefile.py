@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cgnlib.paths import project_root
+from cgnreport.build import cluster
 from cgnreport.build.places import notebook_names
 
 ROOT = project_root()
@@ -31,14 +33,14 @@ def study(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def snakemake(folder: Path, *arguments: str, profile: str = "default", **more: str) -> subprocess.CompletedProcess[str]:
+def snakemake(folder: Path, *arguments: str, profile: str = "local", **more: str) -> subprocess.CompletedProcess[str]:
     """more: environment variables."""
     command = [str(SNAKEMAKE), "--workflow-profile", f"profiles/{profile}", "--cores", "2", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "CGN_BUILD"} | more
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
-def planned(folder: Path, *arguments: str, profile: str = "default") -> list[str]:
+def planned(folder: Path, *arguments: str, profile: str = "local") -> list[str]:
     """Names of the rules that a dry run would run, in its order."""
     shown = snakemake(folder, "-n", "--quiet", "host", *arguments, profile=profile)
     assert shown.returncode == 0, shown.stdout + shown.stderr
@@ -122,5 +124,47 @@ def test_an_unknown_profile_is_named(study: Path) -> None:
     assert "params/tiny.yaml" in shown.stdout + shown.stderr
 
 
-def test_the_slurm_profile_plans_the_same_study(study: Path) -> None:
-    assert set(planned(study, "--config", "profile=paper", "--", "book", profile="slurm")) >= RULES
+@pytest.mark.parametrize("machine", ["slurm", "kubernetes"])
+def test_another_machine_plans_the_same_study_and_every_job_says_what_it_needs(study: Path, machine: str) -> None:
+    pytest.importorskip(f"snakemake_executor_plugin_{machine}")
+    shown = snakemake(study, "-n", "--config", "profile=paper", "gpus=1", "--", "book", profile=machine)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    jobs = re.findall(r"^(?:local)?rule (\w+):.*?resources: ([^\n]*)", shown.stdout + shown.stderr, re.M | re.S)
+    assert {name for name, _ in jobs} >= RULES
+    for name, resources in jobs:
+        named = set(re.findall(r"(\w+)=", resources))
+        assert named >= {"mem_mb", "runtime"} | ({"gpu"} if name in RULES else set()), name
+
+
+def test_no_profile_decides_the_number_of_threads() -> None:
+    for file in (ROOT / "profiles").glob("*/config.yaml"):
+        assert "cpus_per_task" not in yaml.safe_load(file.read_text()).get("default-resources", {}), file
+
+
+def test_an_error_of_the_workflow_is_shown(study: Path) -> None:
+    """With what `make` leaves out, too."""
+    (quiet,) = re.findall(r"^QUIET *= (.*)", (ROOT / "Makefile").read_text(), re.M)
+    (study / "notebooks" / "04-gradcam.ipynb").unlink()
+    shown = snakemake(study, *quiet.split(), *SMOKE, "--", "study")
+    assert shown.returncode != 0
+    assert "notebooks/04-gradcam.ipynb" in shown.stdout + shown.stderr
+
+
+SINFO = "work* 2:00:00\nlong 4-00:00:00\nfree infinite\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"runtime": 120}, ""),
+        ({"runtime": 1440, "slurm_partition": "long"}, ""),
+        ({"runtime": 99_999, "slurm_partition": "free"}, ""),
+        ({"runtime": 121}, "jobs of 121 minutes would wait for ever: partition work allows 2:00:00.*MINUTES=120"),
+        ({"runtime": 1, "slurm_partition": "gpu"}, "SLURM has no partition gpu: choose one of work, long, free"),
+    ],
+)
+def test_jobs_that_slurm_would_never_start_are_refused(monkeypatch, asked: dict, words: str) -> None:
+    answer = subprocess.CompletedProcess([], 0, SINFO)
+    monkeypatch.setattr(cluster.subprocess, "run", lambda *command, **options: answer)
+    said = cluster.refused([{"runtime": 1}, asked])
+    assert bool(re.search(words, said)) if words else said == ""
