@@ -100,8 +100,9 @@ pretrain: $(STAMP)  ## train the toy world's BigGAN, U2-Net and readers, and say
 publish: $(STAMP)  ## join build/results/PROFILE to results/PROFILE, which git keeps, and fill the README's table
 	@$(BIN)/python -m cgnreport.build publish --profile $(PROFILE)
 
-readme: $(STAMP)  ## fill the README's table and picture from results/ and weights/
+readme: $(STAMP)  ## fill the README's table and picture from results/ and weights/, the book's table of bad inputs from tests
 	@$(BIN)/python -m cgnreport.build readme
+	@$(BIN)/python -m tests.inputs.cases
 
 clean:  ## remove executed notebooks, books and results; trained models (build/artefacts) and .venv stay
 	rm -rf $(foreach name,notebooks book book-src results logs ipython,"$(BUILD)/$(name)") .snakemake

@@ -249,7 +249,7 @@ def within_margin(difference: Interval, margin: float) -> Literal["within", "bey
     A gain of any size is within. `difference` (new - old) and `margin` (> 0) are in one unit.
     """
     if not all(map(math.isfinite, (difference.low, difference.high, margin))):
-        raise ValueError(f"within_margin: {difference} and margin {margin} are not all finite")
+        raise ValueError(f"within_margin: a difference of {difference.text()} or a margin of {margin} is not finite")
     if margin <= 0:
         raise ValueError(f"within_margin: margin must be above 0, not {margin}")
     if difference.low > -margin:

@@ -75,7 +75,7 @@ def fetch(name: str) -> Path:
         raise Unreachable(f"{asset.what} cannot be downloaded: {error}. {kept} {remedy(asset)}") from error
     except OSError as error:
         words = f"Free some space, or set {'TORCH_HOME' if asset.torch_hub else 'CGN_CACHE'} to a writable folder."
-        raise AssetError(f"{place / asset.path} cannot be written: {error}. {words}") from error
+        raise AssetError(f"{place / asset.path} cannot be written: {error.strerror or error}. {words}") from error
 
 
 def _fetch(asset: Asset, place: Path) -> Path:

@@ -244,7 +244,10 @@ def verify(asset: Asset, files: Sequence[Path], lock: Path | None = None) -> Non
             checksums = {path: f"sha256:{path.stem.rpartition('-')[2]}"}
         file = lock = lock or lock_file(path)
         if not checksums and exists(lock):
-            checksums, origin = {path: f"sha256:{lock.read_text().split()[0]}"}, "what was downloaded first"
+            first, _, _ = lock.read_text().partition(" ")
+            if not first:
+                raise AssetError(f"{lock} cannot be read: it holds no checksum. Delete it.")
+            checksums, origin = {path: f"sha256:{first}"}, "what was downloaded first"
             again += f" If it changed on purpose, delete {lock}."
         for file, checksum in checksums.items():
             kind, _, wanted = checksum.partition(":")
@@ -252,5 +255,5 @@ def verify(asset: Asset, files: Sequence[Path], lock: Path | None = None) -> Non
             if not found.startswith(wanted):
                 size = f"{file.stat().st_size:,} bytes"
                 raise AssetError(f"{file} is not {origin}: its {kind} is {found}, not {wanted} ({size}). {again}")
-    except (OSError, EOFError, IndexError, UnicodeDecodeError, zlib.error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise AssetError(f"{file} cannot be read: {error}. {again}") from error

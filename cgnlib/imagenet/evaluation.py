@@ -101,8 +101,9 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     a, b = (finite(each.detach().cpu(), "Frechet distance: features").double() for each in (features_a, features_b))
     centre = a.mean(dim=0)  # squares of means are subtracted below: far from 0, features would lose their digits
     (mean_a, covariance_a), (mean_b, covariance_b) = _normal(a - centre), _normal(b - centre)
+    product = finite(covariance_a @ covariance_b, "Frechet distance: product of covariances")
     # The trace of the square root of the product is the sum of the square roots of its eigenvalues.
-    shared = torch.linalg.eigvals(covariance_a @ covariance_b).sqrt().real.sum()
+    shared = torch.linalg.eigvals(product).sqrt().real.sum()
     spread = covariance_a.trace() + covariance_b.trace()
     distance = (mean_a - mean_b).square().sum() + spread - 2 * shared
     return max(0.0, finite(distance, "Frechet distance").item())  # max(0.0, NaN) would be 0.0, the best

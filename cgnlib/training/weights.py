@@ -85,11 +85,11 @@ def _read(path: Path, refused: str) -> dict[str, Tensor]:
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # its own words advise to load it without care
-        code = "Unsupported" in str(error)
+        code = "global" in str(error).lower()
         why = "to read it would execute code. Save its tensors alone" if code else "it is another kind of file"
         raise AssetError(f"{refused} is not a plain state dict: {why}.") from error
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        why = " ".join(str(error).split())[:200]
+        why = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
         raise AssetError(f"{refused} is truncated or corrupt ({why}). Fetch it again.") from error
     except Exception as error:  # torch.load raises nearly anything for a file of another kind
         raise AssetError(f"{refused} is not a plain state dict ({type(error).__name__}). Fetch it again.") from error
@@ -98,7 +98,7 @@ def _read(path: Path, refused: str) -> dict[str, Tensor]:
     for name, tensor in found.items():
         if not (isinstance(name, str) and isinstance(tensor, Tensor)):
             inside = ": save that alone" if isinstance(tensor, Mapping) else ""
-            raise AssetError(f"{refused} holds {name!r}, a {type(tensor).__name__}, not a named tensor{inside}.")
+            raise AssetError(f"{refused} holds {name!r} of type {type(tensor).__name__}, not a named tensor{inside}.")
     return dict(found)
 
 
