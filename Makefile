@@ -40,7 +40,7 @@ ifeq ($(filter $(ON),$(MACHINES)),)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env report study sweep book lab test test-slow lint assets bench pretrain publish readme clean distclean
+.PHONY: help env report study sweep book pdf lab test test-slow lint assets bench pretrain publish readme clean distclean
 .DELETE_ON_ERROR:
 
 # Memory: see MALLOC in cgnreport/build/run.py, which sets the same for every notebook that it runs.
@@ -72,6 +72,9 @@ sweep: $(STAMP)  ## the training notebooks for several seeds: SEEDS="0 1 2"; the
 
 book: $(STAMP)  ## build the book from the notebooks executed last
 	@$(BIN)/python -m cgnreport.build book --profile $(PROFILE)
+
+pdf: $(STAMP)  ## the book built last as one PDF; needs Chromium
+	@$(BIN)/python -m cgnreport.build pdf --profile $(PROFILE)
 
 lab: $(STAMP)  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks

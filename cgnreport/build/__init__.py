@@ -2,6 +2,7 @@
 
 python -m cgnreport.build run 02-claim1-mnist --profile quick -p seed 3
 python -m cgnreport.build book --profile quick
+python -m cgnreport.build pdf --profile quick
 python -m cgnreport.build check
 python -m cgnreport.build publish --profile paper
 python -m cgnreport.build readme

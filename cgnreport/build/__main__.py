@@ -16,6 +16,7 @@ TOLD = (ReportError, ResultsError, AssetError, ParameterError, LockHeld, OSError
 COMMANDS = {
     "run": ("run", "run one notebook"),
     "book": ("book", "build the book from executed notebooks"),
+    "pdf": ("pdf", "print the book built last as one PDF"),
     "publish": ("publish", "join results to results/PROFILE and fill the README's tables"),
     "durations": ("durations", "let the last runs here be the estimate for first runs elsewhere"),
     "check": ("checks", "notebooks in git: no outputs, no parameter assigned again, open code"),
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     made = {name: commands.add_parser(name, help=words) for name, (_, words) in COMMANDS.items()}
-    for name in ("run", "book", "publish", "durations"):
+    for name in ("run", "book", "pdf", "publish", "durations"):
         made[name].add_argument("--profile", choices=PROFILES, default="quick")
     run = made["run"]
     run.add_argument("name", help="e.g. 02-claim1-mnist")

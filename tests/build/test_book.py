@@ -1,13 +1,14 @@
 """Building the book."""
 
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from cgnlib.data.catalogue import CATALOGUE
-from cgnreport.build import ReportError, book, places, run
+from cgnreport.build import ReportError, book, pdf, places, run
 
 
 def test_the_book_is_built_and_needs_no_network(report, build: Path) -> None:
@@ -43,3 +44,23 @@ def test_a_notebook_that_was_not_run_or_ended_in_an_error_is_named(report) -> No
         notebook.metadata["papermill"] = {"exception": True}
     with pytest.raises(ReportError, match="00-overview: ended in an error"):
         book.build_book("smoke")
+
+
+def test_the_book_is_one_page_to_print(report, build: Path) -> None:
+    run.run_notebook("00-overview", "smoke")
+    page = pdf.print_page(book.build_book("smoke").parent)
+    assert re.findall(r'<section class="page bd-article" id="([\w-]+)">', page) == [
+        *("page-00-overview", "page-bibliography", "page-reproduce", "page-parameters")
+    ]
+    assert set(re.findall(r'href="(?!http|#|\.\./_static)([^"]*)', page.partition("<body")[2])) == set()
+    with pytest.raises(ReportError, match="no book at scale quick to print: make report PROFILE=quick"):
+        pdf.make_pdf("quick")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, pdf.BROWSERS)), reason="no browser is installed")
+def test_the_book_is_printed(report, build: Path) -> None:
+    run.run_notebook("00-overview", "smoke")
+    book.build_book("smoke")
+    assert pdf.make_pdf("smoke").read_bytes().startswith(b"%PDF-")
+    assert not (build / "book" / "smoke" / "notebooks" / "print.html").exists()
