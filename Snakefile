@@ -39,6 +39,7 @@ LONG = ["02-claim1-mnist", "03-claim2-mnist", "06-cf-ratio", "07-claim1-imagenet
 SUMMARIES = {
     "11-recipe-mnist": ["02-claim1-mnist", "03-claim2-mnist"],  # it trains, too, at scales smoke and paper
     "12-without-cgn": ["03-claim2-mnist"],  # so does this
+    "13-photographs": [],  # it shows published rows
     "10-scorecard": [*STUDY, "12-without-cgn"],
     "00-overview": [*STUDY, "10-scorecard", "11-recipe-mnist"],
 }

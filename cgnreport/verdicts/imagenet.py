@@ -99,7 +99,7 @@ def claim2(rows: pd.DataFrame, missing: Blocked | None = None) -> Verdict:
         test = select(rows, experiment="imagenet-background", dataset=world, epoch="last")
         base = there(as_published(test, "original", "bg-gap"), "background gap of 'original'")
         ours = there(as_published(test, "original+cgn", "bg-gap/change"), "background gap of 'original+cgn'")
-        status, change, random = _narrowed(test, "original+cgn")
+        status, change, random = narrowed(test, "original+cgn")
         gap, generated = (as_published(test, method, "bg-gap") for method in ("original+cgn", "original+gan"))
         beside = None if generated.empty else difference(gap, generated)
         if beside is not None and beside.high >= 0 and status is Status.HOLDS:
@@ -120,7 +120,7 @@ def as_published(rows: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
     return select(rows, method=method, metric=metric, output="avg" if method == "original" else "shape_texture")
 
 
-def _narrowed(test: pd.DataFrame, method: str) -> tuple[Status, Interval, Interval]:
+def narrowed(test: pd.DataFrame, method: str) -> tuple[Status, Interval, Interval]:
     """Whether a method narrows the background gap of 'original' by the rule, and how it changes the gap and accuracy on
     random backgrounds.
     """
@@ -141,7 +141,7 @@ def _no_gap_to_narrow(test: pd.DataFrame) -> Blocked | None:
         return None  # of photographs nobody has free factors
     if as_published(test, "original+oracle", "bg-gap/change").empty:
         return Blocked("no rows of 'original+oracle'")
-    status, change, _ = _narrowed(test, "original+oracle")
+    status, change, _ = narrowed(test, "original+oracle")
     if status is Status.HOLDS:
         return None
     by = change.text(signed=True)

@@ -77,7 +77,7 @@ def test_numbers_of_other_tables_and_quoted_ones(experiment: str, wanted: dict[s
     assert select(published(experiment), **wanted)["value"].tolist() == [*map(float, printed.split())]
 
 
-@pytest.mark.parametrize("experiment", ["imagenet-ood", "imagenet-hyperparameters"])
+@pytest.mark.parametrize("experiment", ["imagenet-ood", "imagenet-hyperparameters", "photographs-background"])
 def test_published_gaps_are_the_differences_of_their_rows(experiment: str) -> None:
     rows = published(experiment)
     gaps = select(rows, metric="bg-gap").to_dict("records")
@@ -90,7 +90,7 @@ def test_published_gaps_are_the_differences_of_their_rows(experiment: str) -> No
 def test_rows_are_whole() -> None:
     rows = published()
     assert set(COLUMNS + PUBLISHED_COLUMNS) <= set(rows.columns)
-    assert set(rows["source"]) == {"SG21", "RS22", "Re-CGN", "Geirhos"}
+    assert set(rows["source"]) == {"SG21", "RS22", "Re-CGN", "Geirhos", "Xiao"}
     for unit, most in (("percent", 100), ("fraction", 1)):
         assert select(rows, unit=unit)["value"].between(0, most).all()
     accuracies = rows[rows["experiment"].isin(["mnist-ood", "mnist-indomain", "mnist-cf-ratio"])]
