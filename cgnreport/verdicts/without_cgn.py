@@ -13,7 +13,7 @@ from cgnlib.mnist.names import VARIANTS
 from cgnlib.statistics import Interval
 from cgnreport.protocol.parameters import WITHOUT_CGN
 from cgnreport.protocol.rows import select
-from cgnreport.protocol.summary import interval_of
+from cgnreport.protocol.summary import SEEDS_FOR_INTERVAL, interval_of
 from cgnreport.verdicts.chosen import full_scale, rows_for
 from cgnreport.verdicts.control import cut_short
 from cgnreport.verdicts.sentences import plural
@@ -22,8 +22,8 @@ RULE = (
     "A variant discriminates where the 95 % interval of the out-of-domain accuracy of counterfactuals lies above that "
     "of the best method for which nothing is generated. Of counterfactuals the better of 'cgn' and 'original+cgn' "
     "counts, of the other methods that with the highest mean; our CGN and the authors' weights are judged each for "
-    "itself. Both are chosen on the test images. A variant is said to discriminate only where all of these methods "
-    "have rows."
+    f"itself. Both are chosen on the test images. It takes {SEEDS_FOR_INTERVAL} classifiers of each, and a variant is "
+    "said to discriminate only where all of these methods have rows."
 )
 METHODS = tuple(method for method in WITHOUT_CGN if not method.startswith("oracle"))
 _FRAME = "that no digit touches the border (frame prior)"
@@ -85,10 +85,13 @@ def _judged(ood: pd.DataFrame, others: pd.DataFrame, recipe: str, variant: str) 
     if not ours or not theirs:
         missing = "counterfactuals" if not ours else "methods without a CGN"
         return Discrimination(variant, recipe, untested=Blocked(f"no rows of {missing}"))
-    (method, counted, cgn), (best, _, without) = ours, theirs
+    (method, counted, cgn), (best, beside, without) = ours, theirs
     found = Discrimination(variant, recipe, method, cgn, best, without)
     left_out = [name for name in METHODS if select(others, method=name, **about).empty]
     why = cut_short(counted)
+    for name, rows in ((method, counted), (best, beside)):
+        if len(rows) < SEEDS_FOR_INTERVAL:
+            why = why or Blocked(f"{plural(len(rows), 'classifier')} of '{name}', {SEEDS_FOR_INTERVAL} are needed")
     if "smoke" in set(others["profile"]):
         why = Blocked("scale smoke runs every line; its numbers mean nothing")
     if found.discriminates and left_out:
@@ -103,11 +106,17 @@ def _best(rows: pd.DataFrame, methods: Sequence[str]) -> tuple[str, pd.DataFrame
     return max(found, key=lambda each: each[2].value, default=None)
 
 
+def says() -> str:
+    """What claim 2 says first, of the rows that the project publishes: a sentence for our CGN, one for the authors'."""
+    whose = {"robust": "our CGN", "authors": "the authors' weights"}
+    return " ".join(f"With {name}: {first_line(at_full_scale(recipe), recipe)}" for recipe, name in whose.items())
+
+
 def first_line(judged: Sequence[Discrimination], recipe: str = "robust") -> str:
     """What claim 2 says first: on which variants counterfactuals of a recipe beat methods without a CGN."""
     tested = [each for each in judged if each.recipe == recipe and each.discriminates is not None]
     if not tested:
-        return "Whether it takes a CGN is not tested."
+        return "not tested."
     ties = [each for each in tested if not each.discriminates]
     if not ties:
         return f"It takes a CGN: on {plural(len(tested), 'variant')} no method without one comes near it."

@@ -42,6 +42,13 @@ def test_a_method_that_was_left_out_may_be_the_best() -> None:
     assert beaten.discriminates is False
 
 
+def test_fewer_than_three_classifiers_say_nothing() -> None:
+    one = others(80.0).loc[lambda rows: rows["seed"] == 0]
+    (found,) = discriminations(counterfactuals(70.0), one, "authors", ["wildlife"])
+    assert found.discriminates is None
+    assert str(found.untested) == f"1 classifier of '{METHODS[-1]}', 3 are needed"
+
+
 def test_each_recipe_for_itself() -> None:
     rows = pd.concat([counterfactuals(90.0), counterfactuals(60.0, "robust")])
     verdicts = {
@@ -64,7 +71,7 @@ def test_the_first_line_says_where_it_takes_none() -> None:
     assert first_line(ties, "authors").startswith("It does not take a CGN on 1 of 1 variant: wildlife (CGN 70.0 [")
     assert first_line([*ties, *holds], "authors").endswith("It does on wildlife.")
     assert first_line(holds, "authors").startswith("It takes a CGN")
-    assert first_line(holds, "robust") == "Whether it takes a CGN is not tested."
+    assert first_line(holds, "robust") == "not tested."
 
 
 def test_it_says_what_every_method_is_told() -> None:
