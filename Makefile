@@ -39,6 +39,10 @@ ifeq ($(filter $(ON),$(MACHINES)),)
   $(error unknown ON=$(ON); choose one of: $(MACHINES))
 endif
 
+ifeq ($(HOME),)  # as for a user of a container whom the system does not know; Snakemake and Jupyter want one
+  export HOME := $(shell cd ~ 2>/dev/null && pwd || echo "$(CURDIR)/build/home")
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help env report study sweep book pdf lab test test-slow lint assets bench pretrain publish readme clean distclean
 .DELETE_ON_ERROR:
@@ -108,7 +112,7 @@ readme: $(STAMP)  ## fill the README's table and picture from results/ and weigh
 	@$(BIN)/python -m tests.inputs.cases
 
 clean:  ## remove executed notebooks, books and results; trained models (build/artefacts) and .venv stay
-	rm -rf $(foreach name,notebooks book book-src results logs ipython,"$(BUILD)/$(name)") .snakemake
+	rm -rf $(foreach name,notebooks book book-src results logs ipython matplotlib,"$(BUILD)/$(name)") .snakemake
 	find cgnlib cgnreport benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .pytest_cache .ruff_cache .hypothesis
 

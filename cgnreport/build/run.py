@@ -98,6 +98,7 @@ class _Engine(NBClientEngine):
         environment = {
             "CGN_PROGRESS": "text",  # progress bars as text, so that they can be shown in this terminal
             "IPYTHONDIR": str(build_folder() / "ipython"),  # no user's start-up files run
+            "MPLCONFIGDIR": str(build_folder() / "matplotlib"),  # nothing is written into the user's home
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no debugger warnings
             "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MALLOC),
         }

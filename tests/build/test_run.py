@@ -170,6 +170,22 @@ def test_a_first_run_goes_by_the_durations_of_the_project(build: Path) -> None:
     assert last_durations("quick", "03-claim2-mnist") == [1.0, 2.5]
 
 
+def test_a_user_without_a_home_has_one_in_the_build_folder(report, build: Path, tmp_path: Path) -> None:
+    """As in a container whose user the system does not know: Jupyter would not start."""
+    (tmp_path / "sitecustomize.py").write_text("import pwd\ndel pwd.getpwuid\npwd.getpwuid = {}.__getitem__\n")
+    for package in ("cgnlib", "cgnreport"):
+        shutil.copytree(ROOT / package, report.root / package)
+    shutil.copy(ROOT / "pyproject.toml", report.root)
+    report.write("import os\nprint(os.environ['HOME'])")
+    unset = ("HOME", "CGN_CACHE", "TORCH_HOME", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    environment["PYTHONPATH"] = f"{tmp_path}:{report.root}"
+    command = [sys.executable, "-m", "cgnreport.build", "run", "00-overview", "--profile", "smoke"]
+    done = subprocess.run(command, cwd=report.root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(build / "home") in (build / "notebooks" / "smoke" / "00-overview.ipynb").read_text()
+
+
 def test_an_error_that_names_its_remedy_is_one_line_and_exit_code_1(monkeypatch, capsys) -> None:
     def fail(given: object) -> int:
         raise AssetError("no weights")

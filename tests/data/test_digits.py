@@ -68,20 +68,30 @@ def compress(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("layout", [RAW, "MNIST/raw"])
+@pytest.mark.parametrize("layout", [RAW, "MNIST/raw", "mnist/raw", "raw", "mnist", ""])
 @pytest.mark.parametrize("compressed", [False, True])
 def test_digits_in_a_folder(small, tmp_path, layout, compressed):
     expected = list((small / "train-labels-idx1-ubyte").read_bytes()[8:])
     for path in list(small.iterdir()) if compressed else []:
         compress(path)
     target = tmp_path / "mine" / layout
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     small.rename(target)
     found = find_digits(tmp_path / "mine")
     assert found.source == digits_source(tmp_path / "mine") == "mnist-full"
     assert found.train_images.shape == (40, 28, 28)
     assert found.test_images.shape == (20, 28, 28)
     assert found.train_labels.tolist() == expected
+
+
+@pytest.mark.parametrize("dotted", [False, True])
+def test_digits_as_kaggle_packs_them(small, tmp_path, dotted):
+    """Each file in a folder of its own name and, in some copies, once more with a dot beside them."""
+    mine = tmp_path / "mine"
+    for path in list(small.iterdir()):
+        (mine / path.name).mkdir(parents=True)
+        path.rename(mine / path.name.replace("-idx", ".idx") if dotted else mine / path.name / path.name)
+    assert find_digits(mine).source == digits_source(mine) == "mnist-full"
 
 
 def break_archive(path: Path) -> None:

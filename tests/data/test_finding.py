@@ -1,5 +1,6 @@
 """Finding and verifying by name: places in order, what is wrong, what to do; the command."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from cgnlib.data.__main__ import main
 from cgnlib.data.catalogue import CATALOGUE, named
 from cgnlib.data.fetching import fetch
 from cgnlib.data.finding import (
+    digest,
     find,
     find_authors_weights,
     home,
@@ -146,6 +148,51 @@ def test_a_part_of_a_data_set_is_an_error(bare_machine, change):
     change("cue-conflict", count=1)
     (bare_machine / "cue-conflict" / "cat1-dog1.png").touch()
     assert find("cue-conflict") == bare_machine / "cue-conflict"
+
+
+@pytest.mark.parametrize("layout", ["{}", "weights/{}", "checkpoints/{}"])
+@pytest.mark.parametrize("older", [False, True])
+def test_torchs_weights_are_found_in_a_data_folder_under_either_name(tmp_path, change, monkeypatch, layout, older):
+    digits = hashlib.sha256(b"weights").hexdigest()[:8]
+    name = f"resnet50-{digits}.pth" if older else "resnet50-0676ba61.pth"
+    layouts = tuple((form.format(name),) for form in ("{}", "weights/{}", "checkpoints/{}"))
+    change("resnet50", size=7, other_files=layouts, checksums=("sha256:0000" if older else f"sha256:{digits}",))
+    path = tmp_path / "mine" / layout.format(name)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    monkeypatch.setenv("CGN_DATA", str(tmp_path / "mine"))
+    assert find("resnet50") == path
+    path.write_bytes(b"another")
+    with pytest.raises(AssetError, match=f"{name} is not the published file"):
+        find("resnet50")
+
+
+def test_what_systems_leave_in_a_folder_is_no_matter(bare_machine, change):
+    change("cue-conflict", count=1)
+    folder = bare_machine / "cue-conflict"
+    for name in ("cat/cat1-dog1.png", "cat/.DS_Store", "._cat", "Thumbs.db", ".ipynb_checkpoints/x.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert find("cue-conflict") == folder
+    lock_file(folder).write_text(f"{digest(folder)}  cue-conflict\n")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "x.png").touch()
+    assert find("cue-conflict") == folder
+
+
+def test_a_damaged_file_blocks_what_needs_it_and_says_why(u2net):
+    place_u2net(u2net.parents[1], b"cut")
+    blocked = missing(["u2net", "biggan"])
+    assert blocked is not None and "u2net.pth is truncated or another file" in str(blocked)
+
+
+def test_a_user_without_a_home_has_the_build_folder_for_a_cache(tmp_path, monkeypatch):
+    for name in ("CGN_CACHE", "TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CGN_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert search_folders() == [tmp_path / "build" / "cache"]
+    assert home(named("vgg16")) == tmp_path / "build" / "cache" / "torch" / "hub"
 
 
 def test_authors_weights(change, bare_machine):

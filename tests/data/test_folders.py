@@ -88,6 +88,24 @@ def test_what_is_wrong_is_counted_and_named(tree: Path, damage, message: str) ->
         opened(tree, images=6)
 
 
+def test_what_systems_leave_is_no_matter_and_class_folders_may_be_links(tree: Path, tmp_path: Path) -> None:
+    for name in (".DS_Store", "n00000001/._1.JPEG", "n00000002/Thumbs.db", ".ipynb_checkpoints/x"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+    (tree / CLASSES[1]).rename(tmp_path.parent / "elsewhere")
+    (tree / CLASSES[1]).symlink_to(tmp_path.parent / "elsewhere")
+    assert len(opened(tree, images=6)) == 6
+
+
+def test_a_set_that_is_not_whole_is_taken_where_it_is_asked_for_and_said(tree: Path) -> None:
+    save(tree / CLASSES[0] / "9.webp", photograph(64, 64))
+    with pytest.warns(UserWarning) as said:
+        found = folder_set(tree, "set", "test", CLASSES, images=7, partial=True)
+    words = " ".join(str(each.message) for each in said)
+    assert len(found) == 6
+    assert "n00000001/9.webp" in words and "6 images, where 7 are expected" in words
+
+
 # --- reading --------------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cgnlib.errors import Blocked, TrainingStopped, needed
+from cgnlib.errors import AssetError, Blocked, TrainingStopped, needed
 from cgnreport.protocol.experiments import Measure, Measured, Rows, Study, collected
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number, Setting
@@ -55,6 +55,17 @@ def test_a_training_that_stops_leaves_the_rows_before_it() -> None:
     rows, why = collected([found])
     assert rows["seed"].tolist() == load("smoke", "mnist-ood")["seed"].tolist() == [0], "the other seed is shown"
     assert [str(each) for each in why] == ["colored, original, recipe -: the masks collapsed"]
+
+
+def test_a_damaged_file_costs_the_rows_that_need_it_and_no_others() -> None:
+    def measure(seed: int) -> Measured:
+        if seed == 1:
+            raise AssetError("wildlife_mnist.pth is not the published file.")
+        return measured(seed)
+
+    rows, why = collected([rows_of(SETTING, [0, 1], measure)])
+    assert rows["seed"].tolist() == [0]
+    assert [str(each) for each in why] == ["wildlife_mnist.pth is not the published file"]
 
 
 def test_what_is_not_to_be_had_is_said_once_beside_what_is() -> None:
