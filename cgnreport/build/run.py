@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -84,8 +85,11 @@ class _Engine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, line: ProgressLine, **unused: Any) -> Any:
         line.cells = len(nb_man.nb.cells)
-        # Without folders to search, "python3" is this interpreter, whatever kernels the user has registered.
+        # Without folders to search, "python3" is this interpreter, whatever kernels the user has registered. The file
+        # with the key to the kernel would be left among the temporary ones.
         kernels = AsyncKernelManager(kernel_name=kernel_name, kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+        key = tempfile.TemporaryDirectory(prefix="cgn-kernel-")
+        kernels.connection_file = os.path.join(key.name, "kernel.json")
         client = _Client(
             nb_man,
             kernels,
@@ -102,7 +106,8 @@ class _Engine(NBClientEngine):
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no debugger warnings
             "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MALLOC),
         }
-        return client.execute(env=os.environ | environment)
+        with key:
+            return client.execute(env=os.environ | environment)
 
 
 papermill_engines.register("cgnreport", _Engine)
