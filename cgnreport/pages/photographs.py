@@ -99,10 +99,10 @@ def suppression_plot(rows: pd.DataFrame, bias: pd.DataFrame) -> Figures:
                 estimates.append(Estimate(panel.replace("EfficientNet-", ""), label, colours[each], interval_of(own)))
         own = select(bias, method=name, metric="shape-bias", enlarge=False)
         own = own.loc[own["normalisation"] != "imagenet"]
-        if len(own):
+        if len(own) and estimates and estimates[-1].panel == panel.replace("EfficientNet-", ""):
             label = "shape bias, cue conflict"
             estimates.append(Estimate(panel.replace("EfficientNet-", ""), label, NEUTRAL, interval_of(own)))
-    return forest(estimates, "accuracy over the nine classes; shape bias (%)", limits=PERCENT, row=27)
+    return forest(estimates, "accuracy; shape bias (%)", limits=PERCENT, row=27)
 
 
 def composition_plot(rows: pd.DataFrame) -> Figures:
