@@ -17,6 +17,7 @@ from cgnreport.protocol.summary import beside_published
 from cgnreport.verdicts.chosen import Chosen
 from cgnreport.verdicts.claims import CLAIMS
 from cgnreport.verdicts.matrix import matrix
+from cgnreport.verdicts.model import Replication
 from cgnreport.verdicts.scorecard import claim_records
 from cgnreport.verdicts.worlds import WHOSE
 
@@ -48,7 +49,8 @@ def verdict_table(profile: str) -> str:
         theirs = about.study_words if cells[0].world.study else "no such world"
         name = f"{about.title.partition(':')[0]}: {cells[0].world.name}"
         said = [
-            f"**{cell.status}**<br>{cell.number}" + f"<br>study: {cell.study}" * (cell.study != "no such test")
+            f"**{cell.status}**<br>{cell.number}"
+            + f"<br>study's finding: {cell.replication}" * (cell.replication is not Replication.NOT_TESTED)
             for cell in cells
         ]
         lines.append(f"| {name} | {theirs} | {' | '.join(said)} |")

@@ -1,12 +1,11 @@
 """The scorecard in HTML: the front page's table of claims and its marks, the table of all items."""
 
 import html
-import textwrap
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from cgnreport.pages.boxes import BADGES, Html, badge, table
+from cgnreport.pages.boxes import BADGES, Html, badge
 from cgnreport.verdicts.claims import CLAIMS, THREE_CLAIMS
 from cgnreport.verdicts.cost import duration
 from cgnreport.verdicts.matrix import Cell, Record, matrix
@@ -16,34 +15,41 @@ from cgnreport.verdicts.worlds import WHOSE
 
 
 def claims_table(records: Iterable[Record], claims: Iterable[str] = THREE_CLAIMS, link: str = "{}.html") -> Html:
-    """The front page's table: each claim in each world, what the study found, and a cell for each method.
+    """The front page's table: each claim in each world with what the study found, and a cell for each method.
 
-    records: of `claim_records`, or `published_records`. A cell has a badge for SG21's claim, the number with what it
-    needed, and what is said of the study's finding. link: the address of a notebook's page.
+    records: of `claim_records`, or `published_records`. link: the address of a notebook's page. As wide as its page; on
+    a phone its rows are cards (class cgn-matrix of the book's style sheet).
     """
+    head = "".join(f'<th scope="col" style="{_MATRIX}">{name}</th>' for name in ("claim", *WHOSE.values()))
     lines = []
     for cells in matrix(records, claims):
-        claim, world = cells[0].claim, cells[0].world
-        page = link.format(next(item.notebook for item in ITEMS if claim in item.claims))
-        title = CLAIMS[claim].title.partition(":")[0]
-        name = Html(f'<a href="{page}">Claim {claim[5]}, {world.name}</a><br>{_small(title)}')
-        theirs = CLAIMS[claim].study_words if world.study else "the study has no such world"
-        line = {"claim": name, "the study found": _small(theirs, 120)}
-        lines.append(line | {WHOSE[cell.method]: _cell(cell) for cell in cells})
-    return table(pd.DataFrame(lines))
+        claim, world = CLAIMS[cells[0].claim], cells[0].world
+        page = link.format(next(item.notebook for item in ITEMS if claim.key in item.claims))
+        theirs = claim.study_words if world.study else "no such world"
+        name = f'<a href="{page}">Claim {claim.key[5]}, {world.name}</a><br>{_small(claim.title.partition(":")[0])}'
+        name += f"<br>{_small(f'The study: {theirs}.')}"
+        said = "".join(f'<td data-of="{WHOSE[cell.method]}" style="{_MATRIX}">{_cell(cell)}</td>' for cell in cells)
+        lines.append(f'<tr><th scope="row" style="{_MATRIX};font-weight:400">{name}</th>{said}</tr>')
+    return Html(
+        '<table class="cgn-matrix" style="table-layout:fixed;width:100%;border-collapse:collapse;font-size:.88em">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
+_MATRIX = (
+    "text-align:left;vertical-align:top;white-space:normal;padding:.4em;border-bottom:1px solid rgba(127,127,127,.28)"
+)
 
 
 def _cell(cell: Cell) -> Html:
     """Whether SG21's claim holds, its number or why there is none, and whether the study's finding is replicated."""
-    study = "" if cell.study == "no such test" else f"<br>{_small(f'study’s finding: {cell.study}')}"
+    told = cell.replication is not Replication.NOT_TESTED
+    study = f"<br>{_small(f'study’s finding: {cell.replication}')}" if told else ""
     return Html(f"{badge(cell.status)}<br>{_small(cell.number)}{study}")
 
 
-def _small(words: str, most: int = 60) -> Html:
-    """Words in a narrow column, over as many lines as it takes; what is cut short shows whole under the pointer."""
-    look, whole = "display:inline-block;max-width:9.5em;white-space:normal", html.escape(words)
-    shown = html.escape(textwrap.shorten(words, most, placeholder=" …"))
-    return Html(f'<span class="cgn-small" style="{look}" title="{whole}">{shown}</span>')
+def _small(words: str) -> Html:
+    return Html(f'<span class="cgn-small">{html.escape(words)}</span>')
 
 
 def as_frame(lines: Sequence[Line], link: str = "{}.html") -> pd.DataFrame:

@@ -49,20 +49,12 @@ class Cell:
         if found is None:
             return "no such CGN"
         if self.status is Status.NOT_TESTED:
-            return str(found["untested"])
+            return str(found["untested"]).partition(" with the ")[0]
         words = f"{found['number']:.1f} {found['unit']}".strip()
         words += "" if found["needs"] is None else f", needs {found['needs']:.1f}"
         tested = sum(each["verdict"] != Status.NOT_TESTED for each in self.records)
         words += f"; {tested} of {len(self.records)} variants" if tested < len(self.records) else ""
         return words.replace("-", MINUS) + (f"; {found['because']}" if found["because"] else "")
-
-    @property
-    def study(self) -> str:
-        """What is said of the study's finding, in words: "replicated"; why nothing, where it has no such test."""
-        if self.replication is not Replication.NOT_TESTED:
-            return str(self.replication)
-        tested_by_study = self.world.study and self.method in CLAIMS[self.claim].study
-        return "not tested" if tested_by_study else "no such test"
 
 
 def matrix(records: Iterable[Record], claims: Iterable[str] = THREE_CLAIMS) -> list[list[Cell]]:

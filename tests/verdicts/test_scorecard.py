@@ -166,8 +166,8 @@ def test_no_number_stands_under_the_name_of_another_world() -> None:
     cells = {(cell.claim, cell.world.key, cell.method): cell for line in matrix(found) for cell in line}
     assert cells["claim2-imagenet", "toy", "robust"].number.startswith("−60.0 points")
     assert cells["claim2-imagenet", "imagenet", "authors"].number.startswith("−4.0 points")
-    assert cells["claim2-imagenet", "imagenet", "authors"].study == "replicated"
-    assert cells["claim2-imagenet", "toy", "robust"].study == "no such test"
+    assert cells["claim2-imagenet", "imagenet", "authors"].replication == "replicated"
+    assert cells["claim2-imagenet", "toy", "robust"].replication == "not tested", "the study has no such world"
     assert cells["claim1-imagenet", "imagenet", "authors"].number == "65.0 % of BigGAN's Inception Score, needs 64.2"
     assert cells["claim2-mnist", "mnist", "robust"].number.startswith("75.0 points")
     others = [cell for cell in cells.values() if cell.world.whose and cell.method != cell.world.whose]
