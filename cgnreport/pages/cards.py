@@ -20,14 +20,16 @@ def claims_table(records: Iterable[Record], claims: Iterable[str] = THREE_CLAIMS
     records: of `claim_records`, or `published_records`. link: the address of a notebook's page. As wide as its page; on
     a phone its rows are cards (class cgn-matrix of the book's style sheet).
     """
-    head = "".join(f'<th scope="col" style="{_MATRIX}">{name}</th>' for name in ("claim", *WHOSE.values()))
-    lines = []
+    widths = zip(("claim", *WHOSE.values()), ("37%", *["21%"] * len(WHOSE)), strict=True)
+    head = "".join(f'<th scope="col" style="{_MATRIX};width:{width}">{name}</th>' for name, width in widths)
+    lines, before = [], ""
     for cells in matrix(records, claims):
         claim, world = CLAIMS[cells[0].claim], cells[0].world
         page = link.format(next(item.notebook for item in ITEMS if claim.key in item.claims))
-        theirs = claim.study_words if world.study else "no such world"
-        name = f'<a href="{page}">Claim {claim.key[5]}, {world.name}</a><br>{_small(claim.title.partition(":")[0])}'
-        name += f"<br>{_small(f'The study: {theirs}.')}"
+        name = f'<a href="{page}">Claim {claim.key[5]}, {world.name}</a>'
+        title, theirs = claim.title.partition(":")[0], f"The study: {claim.study_words}."
+        name += f"<br>{_small(title)}" * (title != before) + f"<br>{_small(theirs)}" * world.study
+        before = title
         said = "".join(f'<td data-of="{WHOSE[cell.method]}" style="{_MATRIX}">{_cell(cell)}</td>' for cell in cells)
         lines.append(f'<tr><th scope="row" style="{_MATRIX};font-weight:400">{name}</th>{said}</tr>')
     return Html(

@@ -204,9 +204,11 @@ def _line(
 
 
 def number_words(verdict: Verdict) -> str:
-    """The deciding number with its interval and what it needed, or why there is none."""
-    found = verdict.weakest
-    if found is None or found.interval is None:
-        return verdict.sentence
+    """The deciding number with its interval and what it needed; of what is not tested, why, and the number if any."""
+    found = verdict.weakest or next((each for each in verdict.findings if each.interval), None)
+    number = f"{found.interval.text()} {found.unit}".strip() if found and found.interval else ""
+    if found is not verdict.weakest or not found:
+        why = "; ".join(dict.fromkeys(each.untested.reason for each in verdict.findings if each.untested))
+        return f"{why} ({number})" if number else why
     needs = "" if found.needs is None else f", needs {found.needs:.1f}".replace("-", MINUS)
-    return f"{found.interval.text()} {found.unit}".strip() + needs
+    return number + needs

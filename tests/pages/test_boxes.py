@@ -93,9 +93,7 @@ def test_the_front_page_has_a_row_per_claim_and_world_and_a_column_per_method() 
     assert found.count("<tr>") == 1 + 3 + 3 * 2
     assert found.count(">74.0 points, needs 0.0") == 2 and "supported: 39.0 to 53.5" in found
     assert found.count("cgn-holds") == 2 and found.count("cgn-not-tested") == 9 * 3 - 2
-    assert found.count("study’s finding: in part") == 1, (
-        "of the authors' weights alone: ours is no method of the study"
-    )
+    assert found.count("study’s finding: in part") == 1, "of the authors' weights alone: ours is no method of the study"
 
 
 def test_a_cell_that_is_not_tested_says_why_and_no_other_world_lends_its_badge() -> None:
