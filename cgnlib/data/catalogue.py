@@ -201,6 +201,17 @@ CATALOGUE = (
         licence="for research",
         without="textures that the library draws",
     ),
+    Asset(
+        name="colored-mnist",
+        what="the published file of colored MNIST",
+        source="https://github.com/feidfoe/learning-not-to-learn",
+        by_hand="open https://drive.google.com/file/d/11K-GmFD5cg3_KTtyBRkj9VBEnHl-hx_Q/view (not tried; SG21's own "
+        "link is dead), unpack it and take the file of variance 0.020",
+        size=165_000_000,
+        files=("colored_mnist/mnist_10color_jitter_var_0.020.npy",),
+        licence="not stated",
+        without="our colours are not compared with those that SG21 trained on",
+    ),
     *(_authors_mnist(variant) for variant in AUTHORS_WEIGHTS),
     *(_torch_weights(*row) for row in TORCH_WEIGHTS),
     Asset(

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from cgnlib.data.digits import Digits, embedded_digits, find_digits, pixel_hashes
 from cgnlib.data.textures import Textures, find_textures
@@ -36,18 +37,24 @@ def training_images(variant: str, digits: Digits, textures: Textures | None = No
 
     The images that stay are those of `make_variant`, colours and crops too.
     """
-    drawn, _ = select_digits(variant, "train", digits)
+    return make_variant(variant, "train", digits, textures).subset(kept_digits(variant, digits))
+
+
+def kept_digits(variant: str, digits: Digits) -> Tensor:
+    """Which of the variant's training digits none of the embedded test digits is, by its pixels: (N,) bool."""
     left_out = set(pixel_hashes(embedded_digits().test_images))
-    kept = torch.tensor([each not in left_out for each in pixel_hashes(drawn)])
-    return make_variant(variant, "train", digits, textures).subset(kept)
+    return torch.tensor([each not in left_out for each in pixel_hashes(select_digits(variant, "train", digits)[0])])
+
+
+def left_out() -> dict[str, int | str]:
+    """The embedded test digits as records name them: how many, and the SHA-256 of those of their pixels."""
+    hashes = pixel_hashes(embedded_digits().test_images)
+    return {"digits": len(hashes), "sha256": hashlib.sha256("".join(hashes).encode()).hexdigest()}
 
 
 def ship(variant: str, artefact: Artefact, seen: int, folder: Path) -> None:
     """Copy a finished CGN's weights to `folder`, with its record and which digits it has not seen."""
-    left_out = embedded_digits().test_images
-    digest = hashlib.sha256("".join(pixel_hashes(left_out)).encode()).hexdigest()
-    record = json.loads(artefact.record.read_text(encoding="utf-8"))
-    record |= {"digits": seen, "left_out": {"digits": len(left_out), "sha256": digest}}
+    record = json.loads(artefact.record.read_text(encoding="utf-8")) | {"digits": seen, "left_out": left_out()}
     weights = folder / f"{variant}-{RECIPE}.safetensors"
     with atomic_file(weights) as partial:
         shutil.copyfile(artefact.weights, partial)

@@ -13,6 +13,7 @@ import pandas as pd
 from cgnlib.statistics import Interval
 from cgnreport.pages.style import dataset_label, in_order
 from cgnreport.pages.tables import LABELS, named
+from cgnreport.protocol.mnist_settings import training_digits
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.store import SOURCES
 from cgnreport.verdicts.claims import CLAIMS, THRESHOLDS
@@ -149,10 +150,11 @@ def source_line(parameters: Parameters, sources: Sequence[str], note: str = "") 
     parts = [part for source in sources for part in source.replace(" + ", "+").split("+")]
     words = ", ".join(dict.fromkeys(_SOURCE_WORDS.get(part, part) for part in parts))
     mnist, scale = parameters.mnist, ""
-    if any(part.startswith("mnist") for part in parts):
-        train = "all" if mnist.train_images is None else f"{mnist.train_images:,}"
+    if digits := [part for part in parts if part.startswith("mnist")]:
+        counts = sorted({training_digits(digits[0], variant, mnist.train_images) for variant in mnist.variants})
         scale = (
-            f" ({train} training images, {mnist.counterfactuals:,} counterfactuals, {mnist.classifier_epochs} epochs)"
+            f" ({' or '.join(f'{count:,}' for count in counts)} training images, {mnist.counterfactuals:,} "
+            f"counterfactuals, {mnist.classifier_epochs} epochs)"
         )
     nothing = " At this scale numbers mean nothing." * (parameters.profile == "smoke")
     text = f"Data: {words}. Scale: {parameters.profile}{scale}, seed {parameters.seed}.{nothing} {note}"

@@ -18,11 +18,11 @@ from cgnlib.mnist.control import CounterfactualParts, free_labels, sample_parts,
 from cgnlib.mnist.counterfactuals import CounterfactualStream
 from cgnlib.mnist.gan import sample_gan, train_gan
 from cgnlib.mnist.recipes import AdversarialRecipe, GANConfig, recipe_for
-from cgnlib.mnist.training import cgn_artefact, train_cgn
+from cgnlib.mnist.training import train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.training.artefact import Artefact
 from cgnreport.protocol.experiments import Study
-from cgnreport.protocol.mnist_settings import METHOD_PARTS, CGNSetting, MnistSettings, shipped_record
+from cgnreport.protocol.mnist_settings import METHOD_PARTS, CGNSetting, MnistSettings
 from cgnreport.protocol.parameters import Parameters
 
 
@@ -49,7 +49,7 @@ class TrainedCGN:
 
     @property
     def seconds(self) -> float | None:
-        """Time of its training: on this machine, else by the record of the shipped weights that stand for it."""
+        """Time of its training: on this machine, else by the record of the shipped weights."""
         return self.artefact.seconds if self.artefact else self.setting.seconds
 
     @functools.cached_property
@@ -131,16 +131,13 @@ class MnistStudy(Study):
         return self._cgns[key]
 
     def made(self, setting: CGNSetting, split: str, seed: int) -> tuple[CGN, Artefact | None]:
-        """Load or train a CGN. The one that the project ships stands for a training with the very same settings."""
+        """Load or train a CGN."""
         if setting.training is None:
             given = setting.shipped or find_authors_weights(setting.variant, self.parameters.data_folder)
             assert given is not None
             return load_weights(given).to(self.device), None
         images = self.images(setting.variant, split)
         features = self.features if isinstance(setting.training, AdversarialRecipe) else None
-        artefact, shipped = cgn_artefact(images, setting.training, seed, features=features), setting.shipped
-        if shipped and not artefact.record.exists() and shipped_record(shipped)["config"] == artefact.config:
-            return load_weights(shipped).to(self.device), None
         return train_cgn(images, setting.training, seed, features=features, device=self.device)
 
     def counterfactuals(

@@ -12,6 +12,7 @@ from cgnlib.mnist.classifier import correct, train_classifier
 from cgnlib.mnist.control import Control, measure_control, painted_colours
 from cgnlib.mnist.gradcam import heat_maps, theme_grid
 from cgnlib.mnist.names import N_CLASSES, SIZE
+from cgnlib.mnist.published_colored import class_colours, find_published_colored
 from cgnlib.mnist.recipes import RECIPES
 from cgnlib.mnist.training import sample_classes
 from cgnlib.mnist.variants import DIGIT_SHIFT, make_variant
@@ -77,6 +78,28 @@ def own_colour_rows(study: MnistStudy, method: str, recipe: str | None = None) -
         return Measured(numbers)  # seconds: in the rows of mnist-ood
 
     return study.rows(study.settings.own_colours(method, recipe), measure, study.settings.classifier_seeds)
+
+
+def published_file_rows(study: MnistStudy, method: str, recipe: str | None = None) -> Rows:
+    """A colored-MNIST classifier, trained on our images, on the test images of the file that SG21 used.
+
+    Rows of experiment mnist-own-colours, data colored-file: "accuracy/file"; "colour-distance/<class>": mean absolute
+    difference of the class's mean colour in training, over channels, in grey levels. Blocked without the file.
+    """
+
+    def measure(seed: int) -> Measured:
+        cgn, theirs = needed(study.cgn("colored", recipe)), find_published_colored(study.parameters.data_folder)
+        assert theirs is not None  # or the setting would be Blocked
+        classifier, _, _ = study.classifier("colored", study.training_set("colored", method, cgn.setting.recipe), seed)
+        right = correct(classifier, theirs["test"])
+        numbers = [Number("accuracy/file", 100 * right.float().mean().item(), len(right))]
+        distances = (class_colours(theirs["train"]) - class_colours(study.images("colored", "train"))).abs().mean(dim=1)
+        for label, distance in enumerate(distances.tolist()):
+            n = int((theirs["train"].shape == label).sum())
+            numbers.append(Number(f"colour-distance/{label}", distance, n, "levels"))
+        return Measured(numbers)
+
+    return study.rows(study.settings.published_file(method, recipe), measure, study.settings.classifier_seeds)
 
 
 def ratio_rows(study: MnistStudy, variant: str, size: int, ratio: int, recipe: str | None = None) -> Rows:

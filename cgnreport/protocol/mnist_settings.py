@@ -10,7 +10,7 @@ from typing import Any
 
 from cgnlib.data.catalogue import AUTHORS_WEIGHTS
 from cgnlib.data.digits import digits_source
-from cgnlib.data.finding import features_name
+from cgnlib.data.finding import features_name, missing
 from cgnlib.data.textures import textures_source
 from cgnlib.errors import AssetError, Blocked, known, needed
 from cgnlib.gradcam import GRADCAM_VERSION
@@ -37,6 +37,11 @@ CGN_METHODS = tuple(method for method in METHODS if "cgn" in method)
 READER_EPOCHS = 4  # of the factor readers: on 40,000 images two already read 97 to 100 % of double-colored factors
 TRAINING_COUNTERFACTUALS = 40_000  # at most, of each CGN of mnist-training: enough for what one CGN can show
 TRAINING_EPOCHS = 4  # at most, of the classifier trained on them
+# Training digits of every variant, by source.
+DIGITS = {
+    "mnist-5000": dict.fromkeys(VARIANTS, 4_000),
+    "mnist-full": dict.fromkeys(VARIANTS, 50_000) | {"colored": 60_000},
+}
 SAMPLE_SEED = 0  # draws the counterfactuals of every CGN of mnist-training, whichever seeds a run asks for
 EXPERIMENTS = (
     "mnist-ood",
@@ -102,6 +107,16 @@ class MnistSettings:
         """What the pixels of a variant come from."""
         return f"{self.digits}+{self.textures}" if variant == "wildlife" else self.digits
 
+    def digits_seen(self, variant: str, recipe: str | None = None) -> tuple[int, int | Blocked]:
+        """Real digits in the original images of a variant, and those that its CGN was trained on."""
+        original = training_digits(self.digits, variant, self.mnist.train_images)
+        cgn = self.cgn(variant, recipe)
+        if isinstance(cgn, Blocked):
+            return original, cgn
+        if cgn.shipped:
+            return original, shipped_record(cgn.shipped)["digits"]
+        return original, original if cgn.training else DIGITS["mnist-full"][variant]
+
     # --- CGNs -------------------------------------------------------------------------------------------------------
 
     def cgn(self, variant: str, recipe: str | None = None) -> CGNSetting | Blocked:
@@ -118,16 +133,16 @@ class MnistSettings:
                 )
             return CGNSetting(variant, recipe, {"cgn_sha256": AUTHORS_WEIGHTS[variant][:12]})
         training = recipe_for(recipe, variant)
-        shipped = shipped_cgn(variant, recipe)
-        record = shipped_record(shipped) if shipped else {}
-        if shipped and self.parameters.profile == "quick" and variant != self.mnist.live_variant:
+        quick = self.parameters.profile == "quick" and variant != self.mnist.live_variant
+        if quick and (shipped := shipped_cgn(variant, recipe)):
+            record = shipped_record(shipped)
             config = record["config"]
             params = {"cgn_images": config["recipe"]["images"], "cgn_seed": config["seed"], "shipped": True}
             params |= {"features": config["features"], "cgn_sha256": record["weights_sha256"][:12]}
             return CGNSetting(variant, recipe, params, shipped=shipped, seconds=record["seconds"])
         training = replace(training, images=self.mnist.cgn_images or training.images)
         params = self._trained_params(training, self.parameters.seed)
-        return CGNSetting(variant, recipe, params, training, shipped, record.get("seconds"))
+        return CGNSetting(variant, recipe, params, training)
 
     def _trained_params(self, training: AnyRecipe, seed: int) -> dict[str, Any]:
         return {
@@ -159,6 +174,12 @@ class MnistSettings:
         """How a classifier of colored MNIST fares in the colours that its CGN paints."""
         params = self._method_params(method) | {"control_samples": self.mnist.control_samples}
         return self._setting("mnist-own-colours", "colored", method, self.cgn("colored", recipe), params)
+
+    def published_file(self, method: str, recipe: str | None = None) -> Setting | Blocked:
+        """How the classifier of `own_colours` fares on the published file of colored MNIST, and that file's colours."""
+        setting = self.own_colours(method, recipe)
+        blocked = missing(["colored-mnist"], self.parameters.data_folder)
+        return setting if isinstance(setting, Blocked) else blocked or replace(setting, data="colored-file")
 
     def ratio(self, variant: str, size: int, ratio: int, recipe: str | None = None) -> Setting | Blocked:
         """A point of Figures 5 and 6: original data and `size` counterfactuals, `ratio` per sampled mask."""
@@ -261,6 +282,12 @@ class MnistSettings:
         if cgn is not None:
             recipe, params = cgn.recipe, params | cgn.params
         return Setting(experiment, variant, method, recipe, self.parameters.profile, self.data(variant), params)
+
+
+def training_digits(source: str, variant: str, limit: int | None) -> int:
+    """How many digits a variant's training images show: all that a source has, at most `limit`."""
+    there = DIGITS[known("source of digits", source, DIGITS)][known("variant", variant, VARIANTS)]
+    return there if limit is None else min(limit, there)
 
 
 def classifier_params(config: ClassifierConfig) -> dict[str, Any]:

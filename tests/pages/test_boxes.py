@@ -52,7 +52,9 @@ def test_pages_say_what_their_numbers_come_from() -> None:
     smoke = Parameters.of({"profile": "smoke", "train_images": None})
     line = source_line(smoke, ["mnist-5000+procedural", "mnist-5000"], "A note.")
     assert line.count("5,000 embedded") == 1
-    assert all(words in line for words in ("numbers mean nothing", "all training images", "A note."))
+    assert all(words in line for words in ("numbers mean nothing", "(4,000 training images", "A note."))
+    counted = source_line(Parameters.load("paper"), ["mnist-full"])
+    assert "50,000 or 60,000 training images" in counted, "how many there are, not how many there may be"
     toy = source_line(Parameters.of({"seed": 3}), ["toy-world"])
     assert "not ImageNet" in toy and "seed 3" in toy and "epochs" not in toy
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from cgnlib.errors import AssetError, Blocked, TrainingStopped, needed
-from cgnlib.mnist.cgn import CGN, load_weights
+from cgnlib.mnist.cgn import CGN
 from cgnlib.mnist.recipes import CGN_VERSION, recipe_for
-from cgnlib.mnist.variants import COLORED_PALETTE
+from cgnlib.mnist.variants import COLORED_PALETTE, make_variant
 from cgnlib.paths import file_sha256, project_root
 from cgnlib.training.weights import save_weights
 from cgnreport.protocol import mnist as module
@@ -26,13 +26,15 @@ from cgnreport.protocol.mnist_experiments import (
     heat_map_tiles,
     misread,
     own_colour_rows,
+    published_file_rows,
     ratio_rows,
     training_rows,
     training_samples,
 )
-from cgnreport.protocol.mnist_settings import shipped_cgn, shipped_record
+from cgnreport.protocol.mnist_settings import shipped_cgn
 from cgnreport.protocol.rows import KEY, joined, select
 from cgnreport.protocol.store import load
+from tests.mnist.test_published_colored import place
 
 V = "double-colored"
 Make = Callable[..., MnistStudy]
@@ -320,6 +322,19 @@ def test_the_authors_weights_are_a_recipe(make: Make, authors_file) -> None:
     assert "cgn_seed" not in rows.columns and set(rows["sample_seed"]) == {0}
 
 
+def test_the_published_file_of_colored_mnist_has_rows_where_somebody_has_it(make: Make, tmp_path: Path) -> None:
+    missing = published_file_rows(make(), "original+cgn")
+    assert "missing the published file of colored MNIST" in str(missing)
+    place(tmp_path)
+    rows = needed(published_file_rows(make(data_folder=str(tmp_path), train_images=200), "original+cgn"))
+    assert set(rows["data"]) == {"colored-file"} and set(rows["dataset"]) == {"colored"}
+    assert dict(zip(rows["metric"], rows["n"], strict=True)) == {"accuracy/file": 20} | {
+        f"colour-distance/{label}": 4 for label in range(10)
+    }
+    distances = select(rows, unit="levels")["value"]
+    assert distances.min() > 0 and distances.max() < 60  # eight images a class, noise of deviation 36
+
+
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch) -> Path:
     """Weights and record that the project ships for colored MNIST."""
@@ -328,7 +343,7 @@ def shipped(tmp_path: Path, monkeypatch) -> Path:
     save_weights(CGN(), path)
     config = {"recipe": {"images": 9000}, "seed": 4, "features": "efficientnet-lite0"}
     path.with_suffix(".json").write_text(
-        json.dumps({"config": config, "weights_sha256": file_sha256(path), "seconds": 3.0})
+        json.dumps({"config": config, "weights_sha256": file_sha256(path), "seconds": 3.0, "digits": 59_000})
     )
     return path
 
@@ -346,20 +361,15 @@ def test_quick_uses_the_shipped_cgn_but_for_the_live_variant(make: Make, shipped
             _ = needed(other.cgn("colored")).cgn
 
 
-def test_the_shipped_cgn_stands_for_a_training_with_its_settings(make: Make, shipped: Path, no_training) -> None:
-    study = make(profile="paper", seed=7)
-    training = needed(study.settings.cgn("colored")).training
-    assert training is not None
-    artefact = module.cgn_artefact(study.images("colored", "train"), training, 7)
-    record = json.loads(shipped.with_suffix(".json").read_text()) | {"config": artefact.config}
-    shipped.with_suffix(".json").write_text(json.dumps(record))
-    shipped_record.cache_clear()
-    no_training()
-    cgn = needed(study.cgn("colored"))
-    assert "shipped" not in cgn.setting.params  # the same rows as where it was trained
-    assert torch.equal(next(cgn.cgn.parameters()), next(load_weights(shipped).parameters()))
-    assert "shipped with the project, recipe robust, 128 images of" in cgn.origin
-    assert cgn.seconds == 3.0  # by the record
+def test_pages_say_how_many_real_digits_are_behind_each_kind_of_data(make: Make, shipped: Path) -> None:
+    quick = make(profile="quick", train_images=7500).settings
+    assert quick.digits_seen("colored") == (4000, 59_000), "all there are, and what the record says"
+    assert quick.digits_seen(V) == (4000, 4000), "its CGN is trained here, on the same images"
+    assert make(profile="paper", train_images=128).settings.digits_seen("colored") == (128, 128)
+    assert make().settings.digits_seen("colored", "authors")[1] == 60_000
+    assert isinstance(make(authors=False).settings.digits_seen("colored", "authors")[1], Blocked)
+    for variant in ("colored", V):
+        assert len(make_variant(variant, "train", make().digits)) == quick.digits_seen(variant)[0]
 
 
 def test_what_is_shipped_was_trained_with_todays_recipes() -> None:
