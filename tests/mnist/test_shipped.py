@@ -53,8 +53,8 @@ def test_records_name_the_digits_that_were_left_out(variant: str) -> None:
     assert left_out()["digits"] == 1_000
 
 
-def test_the_command_names_what_it_lacks(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("cgnlib.mnist.shipped.find_digits", lambda: Digits(*[torch.zeros(0)] * 4, "mnist-5000"))
+def test_the_command_names_what_it_lacks(digits: Digits, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("cgnlib.mnist.shipped.find_digits", lambda: digits)
     for arguments, words in (([], "full MNIST and DTD's textures"), (["coloured"], "unknown variant coloured")):
         with pytest.raises(SystemExit):
             main(arguments)
