@@ -44,7 +44,7 @@ ifeq ($(HOME),)  # as for a user of a container whom the system does not know; S
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env report study sweep book pdf lab test test-slow lint assets bench pretrain publish readme clean distclean
+.PHONY: help env report study sweep book pdf lab verify test test-slow lint assets bench pretrain publish readme clean distclean
 .DELETE_ON_ERROR:
 
 # Memory: see MALLOC in cgnreport/build/run.py, which sets the same for every notebook that it runs.
@@ -82,6 +82,9 @@ pdf: $(STAMP)  ## the book built last as one PDF; needs Chromium
 
 lab: $(STAMP)  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
+
+verify: $(STAMP)  ## the shipped classifiers, measured anew on rebuilt test sets: pixels, weights and accuracy as recorded?
+	@$(BIN)/python -m cgnreport.build verify
 
 test: lint  ## the checks: ruff, pyright, imports, notebooks in git, pytest (all notebooks at scale smoke)
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not slow"

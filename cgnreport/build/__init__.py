@@ -6,6 +6,7 @@ python -m cgnreport.build pdf --profile quick
 python -m cgnreport.build check
 python -m cgnreport.build publish --profile paper
 python -m cgnreport.build readme
+python -m cgnreport.build verify
 python -m cgnreport.build durations --profile quick
 """
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "publish": ("publish", "join results to results/PROFILE and fill the README's tables"),
     "durations": ("durations", "let the last runs here be the estimate for first runs elsewhere"),
     "check": ("checks", "notebooks in git: no outputs, no parameter assigned again, open code"),
+    "verify": ("verify", "measure the shipped classifiers anew and compare with their records"),
     "readme": ("readme", "fill the README's tables from results/, draw its picture"),
 }
 
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     made = {name: commands.add_parser(name, help=words) for name, (_, words) in COMMANDS.items()}
     for name in ("run", "book", "pdf", "publish", "durations"):
         made[name].add_argument("--profile", choices=PROFILES, default="quick")
+    made["verify"].add_argument("--offline", action="store_true", help="do not try to download MNIST")
     run = made["run"]
     run.add_argument("name", help="e.g. 02-claim1-mnist")
     run.add_argument("-p", dest="pairs", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))

@@ -12,7 +12,7 @@ from cgnlib.paths import project_root
 
 ROOT = project_root()
 TARGETS = (
-    *("report", "study", "sweep", "book", "pdf", "lab", "test", "test-slow"),
+    *("report", "study", "sweep", "book", "pdf", "lab", "verify", "test", "test-slow"),
     *("assets", "bench", "pretrain", "publish", "readme"),
 )
 
