@@ -68,10 +68,14 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialRecipe(Recipe):
-    """As published: a discriminator judges the images, a style loss compares them with other real images."""
+    """As published: a discriminator judges the images, a style loss compares them with other real images.
+
+    found_masks: "hard" or "soft" for a discriminator beside it, which compares masks with those found in real images.
+    """
 
     discriminator: str  # linear | conv
     style_weights: tuple[float, float, float, float]  # w of feature blocks 1-4, each term counts w^2 * 5000
+    found_masks: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,17 +184,21 @@ def changes(variant: str) -> dict[str, dict[str, Any]]:
 
 
 def recipe_for(name: str, variant: str) -> AnyRecipe:
-    """The recipe `name` for a variant: a preset (paper | robust), or ours with one of `changes`."""
+    """The recipe `name` for a variant: a preset (paper | robust), "paper-masks", the published one with found masks, or
+    ours with one of `changes`.
+    """
     known("variant", variant, ROBUST)
     if name in RECIPES:
         return RECIPES[name][variant]
+    if name == "paper-masks":
+        return replace(PAPER[variant], name=name, found_masks="soft" if ROBUST[variant].soft_masks else "hard")
     changed = changes(variant)
-    return replace(ROBUST[variant], name=known("recipe", name, [*RECIPES, *changed]), **changed[name])
+    return replace(ROBUST[variant], name=known("recipe", name, [*RECIPES, "paper-masks", *changed]), **changed[name])
 
 
 def recipe_fields(recipe: AnyRecipe) -> dict[str, Any]:
     """A recipe as data. A field that was added later is left out where it changes nothing: names of CGNs stay."""
-    return {name: value for name, value in asdict(recipe).items() if name != "by_image" or value}
+    return {name: value for name, value in asdict(recipe).items() if value or name not in ("by_image", "found_masks")}
 
 
 def recipe_hash(recipe: AnyRecipe) -> str:

@@ -38,6 +38,7 @@ from cgnlib.training.weights import save_tensors
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
 FIRST_VARIATION = 0.3  # textures begin nearly flat: share of the usual variation over an image
 BLENDED = 0.1  # pixels in which a mask is farther than this from 0 and 1 show both textures and judge neither
+MASK_PENALTY = 1.0  # weight of the squared gradient of the discriminator of found masks beside the published recipe
 COLOUR_SAMPLE = 5000  # images whose colours the textures start from
 OneRecipe = TypeVar("OneRecipe", AdversarialRecipe, MechanismRecipe)
 
@@ -183,6 +184,14 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         features.calibrate(self._real(pair[0]), self._real(pair[1]))
         self.optimizer_g = self._optimizer("g", cgn.parameters(), recipe.learning_rate)
         self.optimizer_d = self._optimizer("d", self.discriminator.parameters(), recipe.learning_rate)
+        if recipe.found_masks:
+            self.masks = segment(images, soft=recipe.found_masks == "soft").to(device)
+            self.by_class = self.labels.argsort(stable=True)
+            self.sizes = self.labels.bincount(minlength=N_CLASSES)
+            with seeded(seed, "cgn", "discriminators"):
+                self.judge = ShapeDiscriminator().to(device)
+            self.state.modules["judge"] = self.judge
+            self.optimizer_m = self._optimizer("m", self.judge.parameters(), recipe.learning_rate)
         self.updates = [CapturedStep(self._update, device, [self.noise])]
         self.about = {
             "style_scale": features.scale,
@@ -193,7 +202,9 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
     def _update(self) -> dict[str, Tensor]:
         recipe = self.recipe
         real, labels = self._real(self.index), self.labels[self.index]
-        fake_labels = torch.randint(0, N_CLASSES, (len(labels),), generator=self.noise, device=self.device)
+        group = GROUP if recipe.found_masks else 1  # consecutive images of one class
+        fake_labels = torch.randint(0, N_CLASSES, (len(labels) // group,), generator=self.noise, device=self.device)
+        fake_labels = fake_labels.repeat_interleave(group)
 
         parts = self._draw(fake_labels)
         image = parts.image
@@ -203,13 +214,28 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
             "entropy": recipe.lambda_mask * losses.binary_entropy(parts.mask),
             "style": self.features.style_loss(image, real, recipe.style_weights),
         }
+        masks = self._found(parts.mask, fake_labels) if recipe.found_masks else None
+        if masks:
+            self.judge.requires_grad_(False)
+            terms["found masks"] = masks.deception()
         update(self.optimizer_g, torch.stack(list(terms.values())).sum())
         self.discriminator.requires_grad_(True)
+        if masks:
+            self.judge.requires_grad_(True)
+            terms["masks discriminator"] = masks.discrimination() + masks.penalty()
+            update(self.optimizer_m, terms["masks discriminator"])
 
         valid, invalid = self.discriminator.both((real, labels), (image.detach(), fake_labels), self.noise)
         terms["discriminator"] = (losses.adversarial(valid, real=True) + losses.adversarial(invalid, real=False)) / 2
         update(self.optimizer_d, terms["discriminator"])
         return {name: term.detach() for name, term in terms.items()} | {"mask mean": parts.mask.detach().mean()}
+
+    def _found(self, masks: Tensor, labels: Tensor) -> "Mechanism":
+        """Masks beside those found in random images of their classes."""
+        draw = torch.rand(len(labels), generator=self.noise, device=self.device)
+        first = self.sizes.cumsum(0)[labels] - self.sizes[labels]
+        index = self.by_class[first + (draw * self.sizes[labels]).long()]
+        return Mechanism(self.judge, masks, self.masks[index].float() / 255, (labels,), MASK_PENALTY / 2)
 
     def _draw(self, labels: Tensor) -> Composition:
         """What `CGN.forward` gives, with the textures in `precision`, the masks, whose clamp needs it, in float32."""

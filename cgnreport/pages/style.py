@@ -70,6 +70,7 @@ RECIPE_LABELS = {
     "texture-by-image": "ours, textures judged in images",
     "background-by-image": "ours, backgrounds judged in images",
     "no-masks": "ours, without found masks",
+    "paper-masks": "paper's recipe with found masks",
 }
 GENERATOR_LABELS = {  # rows of Table 3 and of its ablations
     "real": "real images",

@@ -34,6 +34,7 @@ Training = Literal[
     "texture-by-image",
     "background-by-image",
     "no-masks",
+    "paper-masks",
 ]
 WithoutCGN = Literal[
     "border-colour",

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from cgnlib.mnist.recipes import ROBUST, changes, recipe_for
+from cgnlib.mnist.recipes import ROBUST, changes, recipe_fields, recipe_for, recipe_hash
 
 
 @pytest.mark.parametrize("variant", ROBUST)
@@ -13,6 +13,16 @@ def test_a_changed_recipe_is_ours_but_for_its_change(variant: str) -> None:
     for name, changed in changes(variant).items():
         assert all(ours[key] != value for key, value in changed.items() if key != "initialisation"), name
         assert asdict(recipe_for(name, variant)) == ours | changed | {"name": name}
+
+
+def test_fields_that_change_nothing_name_no_other_cgn() -> None:
+    """The hashes of the recipes whose CGNs are published."""
+    assert recipe_hash(recipe_for("robust", "colored")) == "b4f8be44"
+    assert "found_masks" in recipe_fields(recipe_for("paper-masks", "colored"))
+    assert "by_image" in recipe_fields(recipe_for("no-masks", "colored"))
+    assert {"found_masks", "by_image"}.isdisjoint(
+        {*recipe_fields(recipe_for("paper", "wildlife")), *recipe_fields(recipe_for("robust", "wildlife"))}
+    )
 
 
 def test_unknown_names_are_refused() -> None:

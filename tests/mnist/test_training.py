@@ -134,7 +134,7 @@ def test_mechanisms_judged_in_images_learn_from_whole_images_alone(by_image: tup
     assert set(trainer.judges) == {*FACTORS, "image"} - set(by_image)
     if by_image == FACTORS:
         trainer.masks.fill_(0)
-    mechanisms = dict(zip(FACTORS, ("f_shape", "f_text1", "f_text2"), strict=True))
+    mechanisms = dict[str, str](zip(FACTORS, ("f_shape", "f_text1", "f_text2"), strict=True))
     before = copy.deepcopy(dict(trainer.cgn.named_parameters()))
     for each in trainer.judges.values():
         if each is not trainer.judges["image"]:
@@ -142,6 +142,22 @@ def test_mechanisms_judged_in_images_learn_from_whole_images_alone(by_image: tup
     assert torch.isfinite(trainer.step(0)["image"])
     moved = {n.split(".")[0] for n, p in trainer.cgn.named_parameters() if not torch.equal(before[n], p)}
     assert moved == {"label_emb", *(mechanisms[factor] for factor in by_image)}
+
+
+def test_the_published_recipe_with_found_masks_compares_masks_of_one_class() -> None:
+    recipe = replace(PUBLISHED, found_masks="hard")
+    trainer = trainer_for(IMAGES, recipe, 0, features=FEATURES)
+    assert isinstance(trainer, AdversarialTrainer)
+    labels, drawn = torch.arange(4).repeat_interleave(GROUP), trainer.masks.float() / 255
+    found = trainer._found(torch.zeros(16, 1, 32, 32), labels)
+    for label, mask in zip(labels, found.true, strict=True):
+        assert any(torch.equal(mask, each) for each in drawn[IMAGES.shape == label])
+    before = copy.deepcopy(trainer.judge.state_dict())
+    values = trainer.step(0)
+    assert set(values) == {*THEIRS, "found masks", "masks discriminator"}
+    assert any(not torch.equal(before[name], tensor) for name, tensor in trainer.judge.state_dict().items())
+    gradients = {name: p.grad for name, p in trainer.cgn.f_shape.named_parameters()}
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients.values())
 
 
 def test_batches_of_our_recipe_come_in_groups_of_one_class() -> None:
