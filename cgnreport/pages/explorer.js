@@ -154,7 +154,7 @@
     const option = (name) => make("option", { textContent: name });
     const canvas = () => make("canvas", { width: SIZE, height: SIZE });
     const texture = (label) => ({ label, noise: 0, shift: [0, 0] });
-    const state = { shape: { label: 3, noise: 0 }, foreground: texture(7), background: texture(0) };
+    const state = { shape: { label: 3, noise: 0 }, foreground: texture(4), background: texture(0) };
     let cgn, classifiers, made;
 
     const chips = {}, group = `cgn-x-${below(1e9)}`;
