@@ -30,7 +30,11 @@ def claims_table(records: Iterable[Record], claims: Iterable[str] = THREE_CLAIMS
         title, theirs = claim.title.partition(":")[0], f"The study: {claim.study_words}."
         name += f"<br>{_small(title)}" * (title != before) + f"<br>{_small(theirs)}" * world.study
         before = title
-        said = "".join(f'<td data-of="{WHOSE[cell.method]}" style="{_MATRIX}">{_cell(cell)}</td>' for cell in cells)
+        said = "".join(
+            f'<td class="{"" if cell.records else "cgn-none"}" data-of="{WHOSE[cell.method]}" style="{_MATRIX}">'
+            f"{_cell(cell)}</td>"
+            for cell in cells
+        )
         lines.append(f'<tr><th scope="row" style="{_MATRIX};font-weight:400">{name}</th>{said}</tr>')
     return Html(
         '<table class="cgn-matrix" style="table-layout:fixed;width:100%;border-collapse:collapse;font-size:.88em">'
@@ -103,7 +107,7 @@ def tally(lines: Sequence[Line], profile: str) -> Html:
     """How many items have which verdict, and which notebooks would make rows that are missing."""
     badges = [line.badge for line in lines]
     shown = [words for words in BADGES if words in badges or not words.startswith("failure")]
-    text = ", ".join(f"{badges.count(words)} {words}" for words in shown) + f" (of {len(lines)})."
+    text = ", ".join(f"{words}: {badges.count(words)}" for words in shown) + f" (of {len(lines)})."
     if missing := sorted({line.item.notebook for line in lines if not line.seeds and not line.item.without}):
         text += f" No rows at scale {profile} for some items; these notebooks make them: {', '.join(missing)}."
     return Html(f"<p>{html.escape(text)}</p>")

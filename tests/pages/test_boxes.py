@@ -84,7 +84,7 @@ def test_missing_rows_and_assets_are_listed_once_each() -> None:
     lacking = [Line(item, Status.NOT_TESTED, WORLDS[item.world], missing=why) for item in ITEMS[:2]]
     assert to_be_tested(lacking).count("missing ImageNet: get it") == 1
     assert to_be_tested(lines()) == "<p>Nothing is missing.</p>"
-    assert ITEMS[0].notebook in tally(lacking, "quick") and "2 not tested" in tally(lacking, "quick")
+    assert ITEMS[0].notebook in tally(lacking, "quick") and "not tested: 2" in tally(lacking, "quick")
     assert "No rows" not in tally(lines(), "quick")
 
 
