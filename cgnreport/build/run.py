@@ -6,8 +6,10 @@ bars, warnings) goes to the terminal and the log, not into the report.
 """
 
 import argparse
+import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -36,6 +38,9 @@ from cgnreport.protocol.parameters import ParameterError, Parameters, read_text
 # process keeps freed memory for its next tensors, where glibc by default gives each large block back, to have the next
 # one mapped and zeroed page by page: a tenth of a training step on a CPU. The peak stays what the tensors need.
 MALLOC = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=2147483647"
+
+
+LEAST_FREE = 1_000_000  # bytes on the disk without which not even a kernel starts
 
 
 class _Client(PapermillNotebookClient):
@@ -150,6 +155,8 @@ def run_notebook(
         except OSError as error:
             raise unwritable(folder, error) from None
     failed.unlink(missing_ok=True)  # of an earlier run
+    if shutil.disk_usage(running.parent).free < LEAST_FREE:
+        raise unwritable(running, OSError(f"the disk has less than {LEAST_FREE // 10**6} MB left"))
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it warns of each comment among the parameters
     with ProgressLine(name, log, last_durations(profile, name)) as line:
@@ -166,15 +173,21 @@ def run_notebook(
                 line=line,
             )
         except Exception as error:
-            if running.exists():
+            with contextlib.suppress(OSError, ValueError):  # as it is cut by a full disk, it cannot be kept
                 _tidy(running, name)
                 running.replace(failed)
+            if isinstance(error, OSError):
+                running.unlink(missing_ok=True)
+                raise unwritable(running, error) from error
             raise ReportError(_failure(name, error, failed)) from error
         except KeyboardInterrupt:
             running.unlink(missing_ok=True)
             raise
-        _tidy(running, name)
-        running.replace(output)
+        try:
+            _tidy(running, name)
+            running.replace(output)
+        except OSError as error:
+            raise unwritable(output, error) from error
         line.finish()
     if output == usual:  # not one seed of a sweep
         remember_durations(profile, name, line.seconds)

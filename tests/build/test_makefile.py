@@ -92,6 +92,15 @@ def test_settings_are_passed_on(checkout: Path, arguments: list[str], passed: st
     assert not_passed not in shown
 
 
+def test_a_checkout_that_cannot_be_written_is_named(checkout: Path) -> None:
+    script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && cd "$1" && make report'
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+        pytest.skip("no folder can be made read-only here")
+    shown = subprocess.run(["unshare", "-rm", "bash", "-c", script, "-", checkout], capture_output=True, text=True)
+    assert shown.returncode != 0
+    assert f"{checkout} cannot be written" in shown.stderr and not shown.stdout
+
+
 def test_a_python_that_does_not_fit_is_a_clear_error(checkout: Path) -> None:
     false_python = checkout / "python2"
     false_python.write_text("#!/bin/sh\nexit 1\n")

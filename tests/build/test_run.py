@@ -94,6 +94,27 @@ def test_values_on_the_command_line_keep_their_types() -> None:
         run.parse_overrides([("variants", "[colored")])
 
 
+@pytest.mark.parametrize("size", ["4k", "1200k"])
+def test_a_full_disk_is_named(report, build: Path, size: str) -> None:
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+        pytest.skip("no small disk can be made here")
+    build.mkdir()
+    report.write("print('x' * 3_000_000)")
+    for package in ("cgnlib", "cgnreport"):
+        shutil.copytree(ROOT / package, report.root / package)
+    shutil.copy(ROOT / "pyproject.toml", report.root)
+    script = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+    command = [sys.executable, "-m", "cgnreport.build", "run", "00-overview", "--profile", "smoke"]
+    small = ["unshare", "-rm", "bash", "-c", script, "-", size, build]
+    environment = {**os.environ, "PYTHONPATH": str(report.root)}
+    done = subprocess.run([*small, *command], cwd=report.root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.search(r"error: cannot write .*(No space left on device|1 MB left)\. Free some space", done.stderr), (
+        done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
 def test_a_build_folder_that_cannot_be_made_is_named(report, build: Path) -> None:
     build.write_text("a file where a folder should be")
     with pytest.raises(OSError, match="cannot write .*CGN_BUILD"):
