@@ -60,7 +60,7 @@ def search_folders(folder: str | Path | None = None) -> list[Path]:
         if not (exists(path) and path.is_dir()):
             raise AssetError(f"The {origin} {path} does not exist. Correct the path, or leave it out.")
         if not any(_lies_in(asset, path) for asset in catalogue.CATALOGUE):
-            wanted = ", ".join(dict.fromkeys(asset.path for asset in catalogue.CATALOGUE))
+            wanted = ", ".join(dict.fromkeys(f"{asset.path.partition('/')[0]}/" for asset in catalogue.CATALOGUE))
             raise AssetError(
                 f"The {origin} {path} holds nothing that is known here, and other data would take its place. Looked "
                 f"for {wanted}, and for the files of MNIST and DTD themselves. Name the folder that holds one of these."
