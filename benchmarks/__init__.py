@@ -1,1 +1,1 @@
-"""Speed beside plain code and published code."""
+"""Speed beside plain code and published code; what kills at random moments leave behind."""

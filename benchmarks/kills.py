@@ -7,6 +7,7 @@ two processes at once one is killed, or both. Kills that are written down are no
 """
 
 import argparse
+import contextlib
 import csv
 import hashlib
 import json
@@ -85,6 +86,16 @@ class Running:
         for process in self.processes:
             process.join(max(0.0, deadline - time.monotonic()))
         return not any(process.is_alive() for process in self.processes)
+
+    def kill(self, number: signal.Signals, count: int, draw: np.random.Generator) -> bool:
+        """Send a signal to so many of the processes that run, at most; whether one was there to get it."""
+        landed = False
+        running = [process for process in self.processes if process.is_alive()]
+        for index in draw.permutation(len(running))[:count]:
+            with contextlib.suppress(ProcessLookupError):  # it ended in this moment
+                os.kill(running[index].pid or 0, number)
+                landed = True
+        return landed
 
     def acknowledged(self, work: Work) -> int:
         """What was acknowledged: in all where each process keeps rows of its own, the most where both do the same."""
@@ -166,11 +177,9 @@ def campaign(name: str, wanted: int, seed: int, file: Path) -> None:
     (expected, length), folder, before, ends = uninterrupted(name), fresh(name), 0, []
     while kill <= wanted:
         number, moment = SIGNALS[draw.integers(3)], float(draw.uniform(0, length))
-        victims = draw.permutation(work.processes)[: draw.integers(1, work.processes + 1)]
         running = Running(name, folder)
-        landed = not running.ended(moment)
-        for victim in victims if landed else ():
-            os.kill(running.processes[victim].pid or 0, number)
+        running.ended(moment)
+        landed = running.kill(number, int(draw.integers(1, work.processes + 1)), draw)
         hung = not running.ended(HUNG)
         for process in running.processes if hung else ():
             process.kill()
@@ -221,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("works", nargs="*", metavar="WORK", help=f"any of {', '.join(WORKS)}; default: all")
     parser.add_argument("--kills", type=int, help="of each work; default: 25 or as much as its length allows")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=project_root() / "results" / "kills.csv")
+    parser.add_argument("--output", type=Path, default=project_root() / "benchmarks" / "kills.csv")
     given = parser.parse_args(arguments)
     for name in given.works or WORKS:
         campaign(name, given.kills or COUNTS.get(name, OTHERS), given.seed, given.output)

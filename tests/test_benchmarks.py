@@ -1,13 +1,16 @@
 """The benchmarks: their table, the plain code that they compare with, and that each still runs."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from benchmarks import imagenet, measure, mnist
+from benchmarks import imagenet, kills, measure, mnist
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.measure import Measurement
 from benchmarks.plain import plain_cgn, reference_counterfactuals
 from cgnlib.mnist.cgn import CGN
+from cgnlib.paths import project_root
 from cgnlib.randomness import generator
 
 
@@ -66,3 +69,30 @@ def test_benchmarks_measure(name: str, monkeypatch):
     measurements = BENCHMARKS[name]()
     assert measurements
     assert all(measurement.rate > 0 for measurement in measurements)
+
+
+@pytest.mark.slow
+def test_a_campaign_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    for wanted in (1, 3):
+        assert kills.main(["download", "--kills", str(wanted), "--output", str(tmp_path / "kills.csv")]) == 0
+    found = kills.written(tmp_path / "kills.csv")
+    assert [line["kill"] for line in found] == ["1", "2", "3"]
+    assert sum(int(line["rounds"]) for line in found) > 0
+
+
+def test_files_that_are_cut_count_as_damaged_and_hidden_ones_do_not(tmp_path: Path) -> None:
+    good = {"a.csv": "a,b\n1,2\n", "b.json": "{}", ".c.json": "{"}
+    bad = {"d.csv": "a,b\n1", "e.csv": "a,b\n1\n", "f.json": "{", "g.safetensors": "", "h.html": "<html>", "i.pt": ""}
+    for name, text in (good | bad).items():
+        (tmp_path / name).write_text(text)
+    found = kills.damaged(tmp_path, {"h.html": "digest of the whole page"})
+    assert [line.partition(" ")[0] for line in found] == sorted(bad)
+
+
+def test_no_kill_of_the_campaign_lost_anything() -> None:
+    found = kills.written(project_root() / "benchmarks" / "kills.csv")
+    assert len(found) >= 200
+    for name in kills.WORKS:
+        of = [line for line in found if line["work"] == name]
+        assert sum(int(line["rounds"]) for line in of) > 0, name
+        assert not any(int(line[column]) for line in of for column in ("lost", "lost_rows", "damaged", "different"))

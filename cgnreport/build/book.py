@@ -1,6 +1,7 @@
 """Compile the book from the notebooks that were executed last, without a network; warnings are errors."""
 
 import argparse
+import csv
 import shutil
 import subprocess
 import sys
@@ -110,12 +111,30 @@ def data_table() -> str:
     return "\n".join(lines)
 
 
+def kills_table() -> str:
+    """Markdown: benchmarks/kills.csv, which `python -m benchmarks.kills` writes, by what was killed."""
+    file = project_root() / "benchmarks" / "kills.csv"
+    if not file.exists():
+        return "Nothing was killed yet."
+    with file.open(encoding="utf-8", newline="") as stream:
+        kills = list(csv.DictReader(stream))
+    signals, sums = ("SIGKILL", "SIGTERM", "SIGINT"), ("lost_rows", "lost", "damaged", "rounds", "different")
+    head = (*signals, "Rows lost", "Anything lost", "Damaged files", "Ends compared", "Other bits")
+    lines = [f"| Killed | {' | '.join(head)} |", f"|---|{'--:|' * len(head)}"]
+    for name in [*dict.fromkeys(kill["work"] for kill in kills), "all"]:
+        of = [kill for kill in kills if name in (kill["work"], "all")]
+        counts = [sum(kill["signal"] == signal for kill in of) for signal in signals]
+        counts += [sum(int(kill[column]) for kill in of) for column in sums]
+        lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    return "\n".join(lines)
+
+
 def _fill_in(config_file: Path, profile: str) -> None:
-    """What pages take from the code: the table that stands for {{ data_and_weights }}, and the scale on every page, in
-    the footer and, where verdicts cannot be relied on, above the page.
+    """What pages take from code and results: the tables that stand for {{ data_and_weights }} and {{ kills }}, and the
+    scale on every page, in the footer and, where verdicts cannot be relied on, above the page.
     """
     config: dict[str, Any] = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-    config["parse"]["myst_substitutions"] = {"data_and_weights": data_table()}
+    config["parse"]["myst_substitutions"] = {"data_and_weights": data_table(), "kills": kills_table()}
     theme = config["sphinx"]["config"]["html_theme_options"]
     theme["extra_footer"] = f'<p class="cgn-scale">{_SCALES[profile]} Code {code_version()}.</p>'
     if profile != "paper":
