@@ -24,7 +24,7 @@ from cgnreport.verdicts.matrix import matrix
 from cgnreport.verdicts.numbers import ratio_sentence, repeats
 from cgnreport.verdicts.scorecard import ITEMS, WORDS, Line, claim_records, claim_verdicts, scorecard
 from cgnreport.verdicts.worlds import WORLDS, world_of
-from tests.verdicts.conftest import UNITS
+from tests.verdicts.conftest import UNITS, control
 
 PARAMETERS = Parameters.of(
     {
@@ -185,6 +185,20 @@ def test_rows_of_other_networks_and_settings_are_not_chosen() -> None:
     assert len(rows_for(PARAMETERS, "imagenet-shape-bias")) == 2
     with pytest.raises(ValueError, match="did you mean 'imagenet-is'"):
         Chosen(PARAMETERS).rows("imagenet-si")
+
+
+@pytest.mark.parametrize(("images", "number"), [(None, "failed: mask area"), (200_000, "200,000 of 750,000 images")])
+def test_the_papers_recipe_is_judged_at_the_length_that_it_asks_for(images: int | None, number: str) -> None:
+    parameters = PARAMETERS.with_changes(cgn_images=images)
+    for seed in range(5):
+        setting = MnistSettings(parameters.with_changes(seed=seed)).control("wildlife", "paper")
+        for line in control("wildlife", area=0.9, seed=seed):
+            keep_rows(setting, {line["metric"]: line["value"]}, seed)
+    (cell,) = (cell for line in matrix(claim_records(parameters)) for cell in line if cell.method == "paper"
+               and cell.claim == "claim1-mnist")  # fmt: skip
+    assert number in cell.number
+    judged = ("does not hold", "replicated") if images is None else ("not tested", "not tested")
+    assert (cell.status, cell.replication) == judged
 
 
 # --- Numbers without a verdict ----------------------------------------------------------------------------------------
