@@ -15,6 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from cgnlib.data.finding import require
+from cgnlib.data.pictures import opened_picture
 from cgnlib.errors import AssetError
 
 SIZE = 256  # pixels
@@ -85,14 +86,11 @@ def _photograph(root: Path, line: dict[str, str]) -> Photograph:
 
 
 def _square(file: Path, mode: str) -> Image.Image:
-    try:
-        with Image.open(file) as image:
-            side = min(image.size)
-            left, top = ((length - side) // 2 for length in image.size)
-            square = image.convert(mode).crop((left, top, left + side, top + side))
-            return square.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for broken chunks of a PNG
-        raise AssetError(f"photograph {file} cannot be used: {error}. Get the folder again.") from error
+    with opened_picture(file) as image:
+        side = min(image.size)
+        left, top = ((length - side) // 2 for length in image.size)
+        square = image.convert(mode).crop((left, top, left + side, top + side))
+        return square.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
 
 
 def fault(mask: np.ndarray) -> str:

@@ -79,7 +79,7 @@ def test_a_damaged_index_or_file_is_named(tmp_path: Path) -> None:
     root = written(tmp_path, [0, 1])
     photograph: Photograph = photographs(root)[0]
     photograph.file.write_bytes(b"no picture")
-    with pytest.raises(AssetError, match="0.png cannot be used"):
+    with pytest.raises(AssetError, match="0.png cannot be read as an image"):
         photograph.pixels()
     photograph.file.unlink()
     with pytest.raises(AssetError, match="names 1 photographs without a file or mask, first .*0.png"):

@@ -10,6 +10,7 @@ from PIL import Image
 from cgnlib.data import folders
 from cgnlib.data.catalogue import named
 from cgnlib.data.folders import FolderSet, folder_set, imagenet_mini
+from cgnlib.data.photographs import Photograph
 from cgnlib.data.textures import find_textures
 from cgnlib.imagenet import cue_conflict
 from cgnlib.imagenet.names import CATEGORIES
@@ -62,6 +63,12 @@ def deep_texture(folder: Path, patch: Patch) -> None:
 @cases("A cue-conflict stimulus in floating point")
 def deep_stimulus(folder: Path, patch: Patch) -> None:
     next(cue_conflict.batches([cue_conflict.Stimulus(save(folder / "cat1-dog1.png", "F", kind="TIFF"), 0, 1)]))
+
+
+@cases("A photograph's mask of 16 bits")
+def deep_mask(folder: Path, patch: Patch) -> None:
+    mask = save(folder / "mask.png", "I;16")
+    Photograph(mask, mask, None, 0, "", "", "").mask()
 
 
 @cases("A cue-conflict stimulus of another size")

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cgnlib.finite import decided
 from cgnlib.imagenet.biggan import BigGAN, sample_latents
 from cgnlib.imagenet.evaluation import frechet_distance, intersection_over_union, pairwise_diversity
 from cgnlib.imagenet.toy.parts import ToyParts
@@ -61,7 +62,7 @@ def generator_quality(gan: BigGAN, classifier: Reader, reader: Reader, n: int, s
     return GeneratorQuality(
         fid=frechet_distance(seen_fake, half),
         fid_of_halves=frechet_distance(other, half),
-        agreement=(logits["shape"].argmax(1) == labels).float().mean().item(),
+        agreement=(decided(logits["shape"]) == labels).float().mean().item(),
         diversity=pairwise_diversity(seen_fake, labels) / pairwise_diversity(half, real.shape[:n]),
     )
 
@@ -86,5 +87,5 @@ def reader_quality(reader: Reader, n: int, seed: int) -> dict[str, dict[str, flo
         data = build(name, n, HELD_OUT + seed)
         logits, _ = reader.read(data.images)
         heads = [head for head in logits if head not in HIDDEN.get(name, ())]
-        quality[name] = {head: (logits[head].argmax(1) == getattr(data, head)).float().mean().item() for head in heads}
+        quality[name] = {head: (decided(logits[head]) == getattr(data, head)).float().mean().item() for head in heads}
     return quality
