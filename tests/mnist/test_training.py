@@ -134,7 +134,7 @@ def test_mechanisms_judged_in_images_learn_from_whole_images_alone(by_image: tup
     assert set(trainer.judges) == {*FACTORS, "image"} - set(by_image)
     if by_image == FACTORS:
         trainer.masks.fill_(0)
-    mechanisms = dict[str, str](zip(FACTORS, ("f_shape", "f_text1", "f_text2"), strict=True))
+    mechanisms: dict[str, str] = dict(zip(map(str, FACTORS), ("f_shape", "f_text1", "f_text2"), strict=True))
     before = copy.deepcopy(dict(trainer.cgn.named_parameters()))
     for each in trainer.judges.values():
         if each is not trainer.judges["image"]:

@@ -119,7 +119,7 @@ def test_accuracy_rows(make: Make) -> None:
     assert set(select(rows, metric="accuracy/test")["n"]) == {40}
     assert set(select(rows, metric="accuracy/train")["n"]) == {150}
     whole, worst = (select(rows, metric=f"accuracy/test{part}", epoch="last") for part in ("", "/worst-class"))
-    assert (worst["value"] <= whole["value"]).all() and (worst["n"] < 40).all(), "each with its own n"
+    assert all(worst["value"] <= whole["value"]) and max(worst["n"]) < 40, "each with its own n"
     about = rows[["unit", "recipe", "data"]].drop_duplicates().to_numpy().tolist()
     assert about == [["percent", "robust", "mnist-5000"]]
     params = json.loads(rows["params"].iloc[0])
@@ -331,8 +331,8 @@ def test_the_published_file_of_colored_mnist_has_rows_where_somebody_has_it(make
     assert dict(zip(rows["metric"], rows["n"], strict=True)) == {"accuracy/file": 20} | {
         f"colour-distance/{label}": 4 for label in range(10)
     }
-    distances = select(rows, unit="levels")["value"]
-    assert distances.min() > 0 and distances.max() < 60  # eight images a class, noise of deviation 36
+    distances = select(rows, unit="levels")["value"].tolist()
+    assert min(distances) > 0 and max(distances) < 60  # eight images a class, noise of deviation 36
 
 
 @pytest.fixture
