@@ -21,7 +21,7 @@ THREADS = int(config.get("threads", 1))
 # What a job asks a cluster for. Minutes: twice what the longest notebook took on one core, or more. MB: processes of
 # MNIST peak at 2,600.
 MINUTES = int(config.get("minutes", {"smoke": 30, "quick": 120}.get(PROFILE, 1440)))
-MEMORY = {"00": 2000, "01": 2000, "07": 7500, "08": 7500, "09": 7500, "10": 2000}  # the others: 4000
+MEMORY = {"00": 2000, "01": 2000, "07": 7500, "08": 7500, "09": 7500, "10": 2000, "13": 7500}  # the others: 4000
 GPUS = int(config.get("gpus", 0))  # that a job asks for; without one, training takes the processor
 GPU = {"gpu": GPUS, "gpu_manufacturer": "nvidia"} if GPUS else {}
 
