@@ -10,8 +10,9 @@ from cgnlib.paths import project_root
 
 ROOT = project_root()
 LONGEST = 450  # lines of a module
-# Wanted are 7,500, 5,000 and 9,500; these keep what is reached from growing: lower them with every cut.
-LIMITS = {"cgnlib": 8_500, "cgnreport": 6_650, "tests": 11_300}
+# What is reached, so that it grows only where somebody decides so; lower these with every cut. The last rise was for
+# photographs, methods without a generator, the field's baselines, the explorer, verdicts by method, bad input, kills.
+LIMITS = {"cgnlib": 10_500, "cgnreport": 9_150, "tests": 14_900, "benchmarks": 1_150}
 TORCH_FREE = ("verdicts", "pages", "build", "protocol/rows.py", "protocol/store.py", "protocol/parameters.py")
 # Imports the modules named in its arguments; prints those that try to import torch, or that need it.
 PROBE = """
@@ -40,11 +41,11 @@ def lines(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-@pytest.mark.parametrize("package", [*LIMITS, "benchmarks"])
+@pytest.mark.parametrize("package", LIMITS)
 def test_packages_and_their_modules_stay_small(package: str) -> None:
     found = {str(path.relative_to(ROOT)): lines(path) for path in (ROOT / package).rglob("*.py")}
     assert {name: count for name, count in found.items() if count > LONGEST} == {}
-    assert sum(found.values()) <= LIMITS.get(package, 1_000)
+    assert sum(found.values()) <= LIMITS[package]
 
 
 def test_drawing_judging_and_building_import_no_torch() -> None:
