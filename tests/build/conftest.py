@@ -23,6 +23,7 @@ parts:
     chapters:
       - file: bibliography
       - file: reproduce
+      - file: bad-inputs
       - file: parameters
 """
 

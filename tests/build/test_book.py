@@ -50,7 +50,7 @@ def test_the_book_is_one_page_to_print(report, build: Path) -> None:
     run.run_notebook("00-overview", "smoke")
     page = pdf.print_page(book.build_book("smoke").parent)
     assert re.findall(r'<section class="page bd-article" id="([\w-]+)">', page) == [
-        *("page-00-overview", "page-bibliography", "page-reproduce", "page-parameters")
+        *("page-00-overview", "page-bibliography", "page-reproduce", "page-bad-inputs", "page-parameters")
     ]
     assert set(re.findall(r'href="(?!http|#|\.\./_static)([^"]*)', page.partition("<body")[2])) == set()
     with pytest.raises(ReportError, match="no book at scale quick to print: make report PROFILE=quick"):

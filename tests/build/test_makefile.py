@@ -30,10 +30,14 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(["make", *arguments], folder)
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     # A make started by another make (as in `make test`) would take over its options and say which folder it enters.
     outer = ("CGN_BUILD", "PROFILE", "ON", "SEED", "CORES", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     environment = {name: value for name, value in os.environ.items() if name not in outer}
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, env=environment)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
 def test_make_alone_lists_the_targets(checkout: Path) -> None:
@@ -96,7 +100,7 @@ def test_a_checkout_that_cannot_be_written_is_named(checkout: Path) -> None:
     script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && cd "$1" && make report'
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip("no folder can be made read-only here")
-    shown = subprocess.run(["unshare", "-rm", "bash", "-c", script, "-", checkout], capture_output=True, text=True)
+    shown = run(["unshare", "-rm", "bash", "-c", script, "-", str(checkout)], checkout)
     assert shown.returncode != 0
     assert f"{checkout} cannot be written" in shown.stderr and not shown.stdout
 

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 
 from cgnlib.errors import AssetError, Blocked, TrainingStopped, needed
 from cgnlib.mnist.cgn import CGN
-from cgnlib.mnist.recipes import CGN_VERSION, recipe_for
+from cgnlib.mnist.recipes import CGN_VERSION, recipe_fields, recipe_for
 from cgnlib.mnist.variants import COLORED_PALETTE, make_variant
 from cgnlib.paths import file_sha256, project_root
 from cgnlib.training.weights import save_weights
@@ -378,7 +377,7 @@ def test_what_is_shipped_was_trained_with_todays_recipes() -> None:
     for file in found:
         recipe = recipe_for("robust", file.stem.removesuffix("-robust"))
         config = json.loads(file.read_text())["config"]
-        assert config["recipe"] == json.loads(json.dumps(asdict(recipe))), file
+        assert config["recipe"] == json.loads(json.dumps(recipe_fields(recipe))), file
         assert config["version"] == CGN_VERSION, file
 
 
