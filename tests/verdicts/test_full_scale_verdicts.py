@@ -54,7 +54,7 @@ CHOSEN = {
     "imagenet-ablation": (120, 120, 120),
     "imagenet-background": (530, 530, 530),
     "imagenet-indomain": (250, 250, 250),
-    "imagenet-shape-bias": (601, 601, 601),
+    "imagenet-shape-bias": (869, 668, 668),
     "imagenet-grid": (99, 99, 99),
 }
 
