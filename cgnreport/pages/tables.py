@@ -84,6 +84,9 @@ def published_gaps(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return pd.DataFrame(lines), compared
 
 
+BY_EYE = "RS22, by eye"  # column of `success_table`: how often the study, looking at images, was satisfied
+
+
 def success_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A line per variant and recipe: trainings, how many succeed, with Wilson's interval, the study's rate, failures.
 
@@ -99,7 +102,7 @@ def success_table(rows: pd.DataFrame) -> pd.DataFrame:
             | {"images seen": f"{max(images):,}" if len(images) else "–"}
             | {"succeed": f"{rate.succeeded} of {rate.trained}", "% [95 %]": rate.interval.text(0)}
             | {
-                "RS22, by eye": CLAIMS["claim1-mnist"].published_as.get(mean_of(study), "–"),
+                BY_EYE: CLAIMS["claim1-mnist"].published_as.get(mean_of(study), "–"),
                 "failed": ", ".join(rate.failed).replace("control over ", "") or "–",
             }
         )
