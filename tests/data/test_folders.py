@@ -209,6 +209,11 @@ def test_imagenet_mini_needs_the_full_list_of_classes(placed: Path, monkeypatch:
         save(placed / "imagenet-mini" / "train" / name / "1.JPEG", photograph(64, 64))
     save(placed / "imagenet-mini" / "val" / CLASSES[2] / "1.JPEG", photograph(64, 64))
     assert folders.imagenet_mini("train").classes == CLASSES
+    monkeypatch.setattr(folders, "MINI_IMAGES", {"train": 4, "val": 3})
+    with pytest.raises(AssetError, match="classes with together 3 images, where 4 are expected: .* has 1, "):
+        folders.imagenet_mini("train")
+    monkeypatch.setattr(folders, "MINI_TOLERANCE", 0.25)
+    assert len(folders.imagenet_mini("train")) == 3
     with pytest.raises(AssetError, match="2 of 3 class folders"):
         folders.imagenet_mini("val")
     shutil.rmtree(placed / "imagenet-mini" / "train" / CLASSES[0])
