@@ -151,9 +151,10 @@ def folder_set(
 ) -> FolderSet:
     """The images of `folder/<class>/*`, label = place of the class in `classes`, opened and checked.
 
-    images: how many there must be, to within `tolerance` (a share of them). partial: another number will do, and other files and folders are left out; both are
-    warned of. Raises AssetError for class folders that are missing, empty or unknown, for files that are no images or
-    damaged at the head, and, unless `partial`, for another number of images and for whatever else lies there.
+    images: how many there must be, to within `tolerance` (a share of them). partial: another number will do, and other
+    files and folders are left out; both are warned of. Raises AssetError for class folders that are missing, empty or
+    unknown, for files that are no images or damaged at the head, and, unless `partial`, for another number of images
+    and for whatever else lies there.
     """
     if not folder.is_dir():
         raise AssetError(f"{name}: there is no folder {folder}")

@@ -2,7 +2,7 @@
 
 import hashlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -60,6 +60,23 @@ def load_state(module: nn.Module, path: Path | str, what: str, part: str = "") -
                 raise AssetError(f"{refused} holds {key} twice, with and without a wrapper's name. Save one network.")
             tensors[key.removeprefix(part)] = tensor
     fill(module, {name: count for name, count in expected.items() if name.endswith(COUNT)} | tensors, refused)
+
+
+def load_tensors(path: Path, what: str, names: Iterable[str], n: int | None = None) -> dict[str, Tensor]:
+    """Tensors that `save_tensors` wrote, by name; n: how many values each has along its first axis.
+
+    Raises AssetError naming the file where it is missing or unreadable, holds others, or holds what is not finite.
+    """
+    refused, remedy = f"{what}: {path}", f"Delete {path.parent}: it is made anew."
+    found = _read(path, refused)
+    if set(found) != set(names):
+        raise AssetError(f"{refused} holds {sorted(found)}, expected {sorted(names)}. {remedy}")
+    for name, tensor in found.items():
+        if n is not None and len(tensor) != n:
+            raise AssetError(f"{refused}: {name} has {len(tensor):,} values, expected {n:,}. {remedy}")
+        if not tensor.isfinite().all():
+            raise AssetError(f"{refused}: {name} holds values that are not finite. {remedy}")
+    return found
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], refused: str) -> None:

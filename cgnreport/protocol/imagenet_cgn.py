@@ -8,12 +8,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cgnlib.data.finding import require
-from cgnlib.errors import known, needed
+from cgnlib.errors import AssetError, Blocked, known, needed
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN
@@ -25,13 +23,14 @@ from cgnlib.imagenet.u2net import U2Net
 from cgnlib.paths import build_folder
 from cgnlib.progress import tqdm
 from cgnlib.training.artefact import Artefact
-from cgnlib.training.weights import fingerprint, load_state, save_tensors
+from cgnlib.training.weights import fingerprint, load_state, load_tensors, save_tensors
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
 
 INCEPTION_SIZE = 299
+TABLE_3 = ("cgn", "teacher", "area")  # what a shard holds: logits of both networks' images, share of each mask
 # Classes of Figures 8 to 12; the study's "boat" is not a class of ImageNet.
 CLASSES = ("speedboat", "lemon", "cauliflower", "spider web", "bee", "dragonfly")
 # Figure 7, row by row: shape, texture, background, by torchvision's names. Its "monarch butterfly" is "monarch".
@@ -67,6 +66,14 @@ def authors_cgn(parameters: Parameters, device: str = "cpu") -> ImageNetCGN:
     """The CGN of the authors' file in eval mode. Raises AssetError where it is missing or damaged."""
     path = require("authors-imagenet", parameters.data_folder)
     return load_published(path, ImageNetCGN(BigGAN(BIGGAN_DEEP_256), U2Net())).to(device)
+
+
+def shown_cgn(parameters: Parameters) -> ImageNetCGN | Blocked:
+    """The authors' CGN for a page's samples; Blocked where it is not asked for, missing, damaged or another network."""
+    try:
+        return imagenet_settings.blocked("samples", parameters) or authors_cgn(parameters)
+    except AssetError as error:
+        return Blocked(str(error).rstrip("."))
 
 
 def study_cgn(parameters: Parameters, device: str = "cuda") -> tuple[ImageNetCGN, Artefact]:
@@ -107,12 +114,13 @@ def table_3(
     sampling, shards = Sampling(n, "tied", seed=seed), []
     for shard in tqdm(range(sampling.shards), desc="Table 3", unit="shard", leave=False):
         file = folder / f"shard-{shard:05d}.safetensors"
+        n = min(sampling.shard, sampling.n - shard * sampling.shard)
         try:
-            shards.append(load_file(file))
-        except (OSError, SafetensorError):  # not there, or damaged
+            shards.append(load_tensors(file, "Table 3", TABLE_3, n))
+        except AssetError:  # not there, or damaged
             save_tensors(_logits(cgn, network, sampling, shard, size), file)
-            shards.append(load_file(file))
-    ours, theirs, area = (torch.cat([each[key] for each in shards]) for key in ("cgn", "teacher", "area"))
+            shards.append(load_tensors(file, "Table 3", TABLE_3, n))
+    ours, theirs, area = (torch.cat([each[key] for each in shards]) for key in TABLE_3)
     scores = [inception_score(each) for each in (ours, theirs)]
     return scores[0], scores[1], mask_statistics(area)
 
@@ -130,7 +138,7 @@ def _logits(
     for labels, u, parts in draw(cgn, sampling, shard):
         x_gt = cgn.teacher(u, F.one_hot(labels[:, 0], cgn.num_classes).float(), sampling.truncation)
         found.append((read(parts.image), read(x_gt), parts.mask.mean(dim=(1, 2, 3), keepdim=True).cpu()))
-    return dict(zip(("cgn", "teacher", "area"), map(torch.cat, zip(*found, strict=True)), strict=True))
+    return dict(zip(TABLE_3, map(torch.cat, zip(*found, strict=True)), strict=True))
 
 
 def table_3_rows(parameters: Parameters, origin: str) -> list[Rows]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from cgnlib.data.finding import missing
@@ -36,7 +35,7 @@ from cgnlib.paths import build_folder
 from cgnlib.progress import tqdm
 from cgnlib.randomness import derive_seed, generator
 from cgnlib.statistics import paired_bootstrap
-from cgnlib.training.weights import fingerprint, save_tensors
+from cgnlib.training.weights import fingerprint, load_tensors, save_tensors
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.ensembles import Right, gap_numbers, share
 from cgnreport.protocol.experiments import Measured, Rows, Study, collected
@@ -215,7 +214,7 @@ class PhotographStudy(Study):
         if not file.exists():
             parts = [network.describe(images) for images in tqdm(batches(), desc=f"features: {name}")]
             save_tensors({"features": torch.cat(parts)}, file)
-        return load_file(file)["features"]
+        return load_tensors(file, f"features: {name}", ["features"])["features"]
 
     def composition_rows(self, method: str) -> Rows:
         """Rows of heads on frozen features (photographs-composition): a split by photograph is a random seed.

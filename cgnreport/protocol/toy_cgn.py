@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet import control
 from cgnlib.imagenet.biggan import sample_latents
-from cgnlib.imagenet.cgn import ImageNetCGN
+from cgnlib.imagenet.cgn import ImageNetCGN, Parts
 from cgnlib.imagenet.evaluation import frechet_distance, inception_score, mask_statistics
 from cgnlib.imagenet.names import FACTOR_OF_METRIC
 from cgnlib.imagenet.recipes import ImageNetRecipe
@@ -26,6 +25,7 @@ from cgnlib.images import to_float
 from cgnlib.randomness import generator
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build, factors_of
 from cgnlib.training.artefact import Artefact
+from cgnlib.training.weights import load_tensors
 from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
@@ -232,8 +232,8 @@ class ToyStudy(Study):
 
     def snapshots(self) -> dict[int, dict[str, Tensor]]:
         """Parts of one tied sample of each class through training, by update: premask, mask, ..., image, x_gt."""
-        files = sorted(self.artefact.folder.glob("snapshot-*.safetensors"))
-        return {int(file.stem.removeprefix("snapshot-")): load_file(file) for file in files}
+        files, names = sorted(self.artefact.folder.glob("snapshot-*.safetensors")), (*Parts._fields, "x_gt")
+        return {int(file.stem.removeprefix("snapshot-")): load_tensors(file, "snapshot", names) for file in files}
 
     def residue_log(self) -> pd.DataFrame:
         """What the U2-Net finds in backgrounds through training: step and residue, a share of the image's area."""

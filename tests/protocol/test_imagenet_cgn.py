@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from cgnlib.errors import Blocked
 from cgnlib.imagenet import control
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.evaluation import inception_score
 from cgnlib.imagenet.sampling import Sampling
+from cgnlib.training.weights import save_tensors
 from cgnreport.protocol import imagenet_cgn as module
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.experiments import collected
-from cgnreport.protocol.imagenet_cgn import CLASSES, TRIPLES, class_index, table_3, table_3_rows
+from cgnreport.protocol.imagenet_cgn import CLASSES, TABLE_3, TRIPLES, class_index, table_3, table_3_rows
 from cgnreport.protocol.parameters import Parameters
 from tests.imagenet.conftest import small_cgn
 
@@ -62,6 +64,16 @@ def test_table_3_goes_on_where_it_was_interrupted(cgn: ImageNetCGN, tmp_path: Pa
     file.write_bytes(file.read_bytes()[:100])
     assert table_3(cgn, network, tmp_path, n=510, size=None) == whole
     assert network.calls == drawn + 2
+    save_tensors({name: torch.full((10, 10), float("nan")) for name in TABLE_3}, file)
+    assert table_3(cgn, network, tmp_path, n=510, size=None) == whole
+
+
+def test_a_damaged_file_of_the_authors_costs_a_page_only_its_samples(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters: None)
+    (tmp_path / "cgn.pth").write_bytes(b"0" * 1000)
+    monkeypatch.setattr(module, "require", lambda name, folder: tmp_path / "cgn.pth")
+    found = module.shown_cgn(Parameters())
+    assert isinstance(found, Blocked) and "weights of the ImageNet CGN" in str(found) and "cgn.pth" in str(found)
 
 
 def test_rows_of_table_3(build: Path, cgn: ImageNetCGN, monkeypatch: pytest.MonkeyPatch) -> None:

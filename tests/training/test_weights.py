@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cgnlib.errors import AssetError
 from cgnlib.training import weights
-from cgnlib.training.weights import load_state, save_weights
+from cgnlib.training.weights import load_state, load_tensors, save_tensors, save_weights
 
 
 class Evil:
@@ -85,3 +85,18 @@ def test_weights_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(OSError, match="cannot write .*Free some space"):
         save_weights(nn.Linear(100, 100), tmp_path / "w.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_own_tensors_are_read_as_strictly(tmp_path: Path) -> None:
+    file = tmp_path / "shard.safetensors"
+    save_tensors({"a": torch.ones(2), "b": torch.zeros(2, 3)}, file)
+    assert load_tensors(file, "a shard", ["a", "b"], 2)["b"].shape == (2, 3)
+    for names, n, message in [
+        (["a"], None, r"holds \['a', 'b'\], expected \['a'\]"),
+        (["a", "b"], 3, "a has 2 values, expected 3"),
+    ]:
+        with pytest.raises(AssetError, match=f"a shard: .*shard.safetensors.*{message}. Delete .* it is made anew"):
+            load_tensors(file, "a shard", names, n)
+    save_tensors({"a": torch.tensor([1.0, float("inf")])}, file)
+    with pytest.raises(AssetError, match="a holds values that are not finite"):
+        load_tensors(file, "a shard", ["a"])
