@@ -5,6 +5,7 @@ import csv
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,10 @@ def build_book(profile: str) -> Path:
 
     Raises ReportError naming every notebook that is missing or failed, or the warnings of the book's builder.
     """
-    check_executed(profile)
-    source = own_file(build_folder() / "book-src" / f"{profile}.", "")  # a killed build's Sphinx may go on in its own
-    shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(project_root() / "book", source)
-    (source / "notebooks").mkdir()
-    for name in notebook_names():
-        executed = nbformat.read(executed_notebook(profile, name), as_version=4)
-        apply_captions(executed)
-        nbformat.write(executed, source / "notebooks" / f"{name}.ipynb")
-    _fill_in(source / "_config.yml", profile)
-
+    source = book_source(profile)
     log = build_folder() / "logs" / profile / "book.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "-W", "--keep-going", "-q", str(source)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(_builder(source), capture_output=True, text=True)
     words = done.stdout + done.stderr
     log.write_text(words, encoding="utf-8")
     if done.returncode != 0:
@@ -64,6 +54,33 @@ def build_book(profile: str) -> Path:
     shutil.rmtree(earlier, ignore_errors=True)
     shutil.rmtree(source)
     return book / "index.html"
+
+
+def book_source(profile: str) -> Path:
+    """Everything that the book's builder reads, in a folder of this process: pages, configuration, executed notebooks.
+
+    Raises ReportError as `check_executed` does.
+    """
+    check_executed(profile)
+    source = own_file(build_folder() / "book-src" / f"{profile}.", "")  # a killed build's Sphinx may go on in its own
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(project_root() / "book", source)
+    (source / "notebooks").mkdir()
+    for name in notebook_names():
+        executed = nbformat.read(executed_notebook(profile, name), as_version=4)
+        apply_captions(executed)
+        nbformat.write(executed, source / "notebooks" / f"{name}.ipynb")
+    _fill_in(source / "_config.yml", profile)
+    return source
+
+
+def _builder(source: Path) -> list[str]:
+    """The command that makes source/_build/html: Jupyter Book's or, without it, Sphinx's, which reads book/conf.py."""
+    options, built = ("-W", "--keep-going", "-q"), source / "_build"
+    if find_spec("jupyter_book"):
+        return [str(Path(sys.executable).with_name("jupyter-book")), "build", *options, str(source)]
+    places = [str(path) for path in (built / ".doctrees", source, built / "html")]
+    return [sys.executable, "-m", "sphinx", *options, "-d", *places]
 
 
 def _lighten(html: Path) -> None:

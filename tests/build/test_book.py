@@ -1,13 +1,18 @@
 """Building the book."""
 
 import re
+import runpy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+import yaml
+from jupyter_book.config import get_final_config
 
 from cgnlib.data.catalogue import CATALOGUE
+from cgnlib.paths import project_root
 from cgnreport.build import ReportError, book, pdf, places, run
 
 
@@ -44,6 +49,25 @@ def test_a_notebook_that_was_not_run_or_ended_in_an_error_is_named(report) -> No
         notebook.metadata["papermill"] = {"exception": True}
     with pytest.raises(ReportError, match="00-overview: ended in an error"):
         book.build_book("smoke")
+
+
+def test_jupyter_book_and_sphinx_alone_have_one_configuration() -> None:
+    """Every setting of conf.py is Jupyter Book's; what it sets beside, no line of _config.yml asks for."""
+    folder, of_nobody = project_root() / "book", {"latex_individualpages": False}
+    given = yaml.safe_load((folder / "_config.yml").read_text())
+    wanted: dict[str, Any]
+    wanted, _ = get_final_config(user_yaml=given, cli_config=dict(of_nobody), sourcedir=folder)
+    default, _ = get_final_config(user_yaml={}, cli_config=dict(of_nobody))
+    made = {name: value for name, value in runpy.run_path(str(folder / "conf.py")).items() if not name.startswith("_")}
+    made = {name: made[name] for name in made.keys() & {*wanted, *given["sphinx"]["config"]}}
+    own = {"jupyter_book", "sphinx_thebe", "sphinx_comments", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering"}
+    own |= {"sphinx.ext.intersphinx"}  # without any other project to link to
+    assert set(made.pop("extensions")) == set(wanted.pop("extensions")) - own
+    assert set(made.pop("exclude_patterns")) <= set(wanted.pop("exclude_patterns"))
+    for name in ("html_css_files", "html_static_path"):  # Jupyter Book names the files that it finds, too
+        assert set(made.pop(name)) == set(wanted.pop(name))
+    assert made == {name: wanted[name] for name in made}
+    assert {name for name in wanted.keys() - made.keys() if wanted[name] != default.get(name)} <= {"html_baseurl"}
 
 
 def test_the_book_is_one_page_to_print(report, build: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole report in a folder of any name, on a machine that can be written nowhere else.
+"""The whole report in a folder of any name, on a machine that can be written nowhere else; then without Jupyter Book.
 
 One run at scale smoke, under a root file system that is read-only but for one folder where the system allows it.
 """
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from cgnlib.paths import project_root
+from cgnreport.build import book
 
 ROOT = project_root()
 # Binds the folder $1 to itself, makes every other mount read-only, then runs the rest.
@@ -103,3 +105,43 @@ def test_nothing_is_written_but_in_the_build_and_cache_folders(run: Run) -> None
     assert [name for name in others if not (name.startswith("my tmp/") and name.endswith("-pulp.mps"))] == []
     if not run.sealed:
         pytest.skip("the rest of the file system could not be made read-only: only the folder was watched")
+
+
+def pages(folder: Path) -> dict[str, list[str]]:
+    """Of each page of a book what it says: words, links, pictures with their texts. The theme's own are left out."""
+    found = {}
+    for file in sorted(folder.rglob("*.html")):
+        article = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser").select_one("article.bd-article")
+        for part in article.select("a.headerlink, script, style") if article else ():
+            part.decompose()
+        if article:
+            parts = [f"{part.get('href') or part.get('src')} {part.get('alt')}" for part in article.select("a, img")]
+            found[file.relative_to(folder).as_posix()] = article.get_text(" ").split() + parts
+    return found
+
+
+@pytest.fixture(scope="module")
+def sphinx_9(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of an environment that holds book/without-jupyter-book.txt alone."""
+    venv = tmp_path_factory.mktemp("sphinx") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    pip = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    wanted = ["install", "--quiet", "--no-deps", "-r", ROOT / "book" / "without-jupyter-book.txt"]
+    got = subprocess.run([*pip, *wanted], capture_output=True, text=True)
+    if got.returncode:
+        pytest.skip(f"the packages cannot be had: {got.stderr[-300:]}")
+    subprocess.run([*pip, "check"], check=True)
+    return venv / "bin" / "python"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_sphinx_9_without_jupyter_book_makes_the_same_book(run: Run, sphinx_9: Path, monkeypatch) -> None:
+    """Warnings are errors there, too; so the day on which Jupyter Book breaks costs nothing."""
+    monkeypatch.setenv("CGN_BUILD", str(run.folder / "my build é"))
+    wanted = pages(run.folder / "my build é" / "book" / "smoke")
+    monkeypatch.setattr(book, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "executable", str(sphinx_9))
+    made = pages(book.build_book("smoke").parent)
+    assert len(wanted) > len(book.notebook_names()) and made.keys() == wanted.keys()
+    assert [name for name in wanted if made[name] != wanted[name]] == []
