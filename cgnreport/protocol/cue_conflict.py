@@ -4,24 +4,23 @@
 images, crossed.
 """
 
-import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 from cgnlib.data.finding import find, missing, require
-from cgnlib.errors import AssetError, needed
+from cgnlib.errors import needed
 from cgnlib.imagenet.cue_conflict import evaluate, read_record
 from cgnlib.imagenet.names import CATEGORIES
 from cgnlib.imagenet.networks import NEEDED, NORMALISATIONS, pretrained
 from cgnlib.imagenet.normalisation import IMAGENET, LITE, Normalisation
 from cgnlib.imagenet.shape_bias import Trials
-from cgnreport.protocol.experiments import Measured, Rows, Study, collected
+from cgnreport.protocol.experiments import Measured, Rows, Study, collected, measure_command
 from cgnreport.protocol.imagenet_settings import LITE0, record, stimuli
-from cgnreport.protocol.parameters import PROFILES, ParameterError, Parameters
-from cgnreport.protocol.rows import Number, ResultsError
+from cgnreport.protocol.parameters import Parameters
+from cgnreport.protocol.rows import Number
 
 
 def bias_numbers(trials: Trials) -> list[Number]:
@@ -90,25 +89,17 @@ def record_rows(parameters: Parameters) -> Rows:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure all networks, EfficientNet-Lite0 with another normalisation and enlarged images too, and all records."""
-    parser = argparse.ArgumentParser(prog="python -m cgnreport.protocol.cue_conflict", description=main.__doc__)
-    parser.add_argument("--folder", help="a data folder to look into first (default: CGN_DATA)")
-    parser.add_argument("--profile", choices=PROFILES, default="paper", help="scale of the rows (default: paper)")
-    given = parser.parse_args(arguments)
-    changes = {"data_folder": given.folder, "imagenet_stimuli": None, "reuse_rows": False}
-    try:
-        parameters = Parameters.load(given.profile, changes)
-        ways = [*product([LITE0], (LITE, IMAGENET), (False, True))]
-        ways += [(name, how, False) for name, how in NORMALISATIONS.items() if name != LITE0]
-        parts = [network_rows(parameters, name, how, enlarge=enlarge) for name, how, enlarge in ways]
-        rows, lacking = collected([*parts, record_rows(parameters)])
-        for line in rows.loc[rows["metric"] == "shape-bias"].to_dict("records"):
-            print("{method} {setting}: {value:.1f} % [{low:.1f}, {high:.1f}] (n = {n:,})".format(**line))
-        if lacking:
-            parser.exit(1, "".join(f"not tested: {why}\n" for why in lacking))
-    except (AssetError, ParameterError, ResultsError) as error:
-        parser.exit(1, f"{error}\n")
-    return 0
+    """Measure networks, EfficientNet-Lite0 with another normalisation and enlarged images too, and all records."""
+    ways = [*product([LITE0], (LITE, IMAGENET), (False, True))]
+    ways += [(name, how, False) for name, how in NORMALISATIONS.items() if name != LITE0]
+    parts: dict[str, Callable[[Parameters], list[Rows]]] = {
+        "networks": lambda given: [network_rows(given, name, how, enlarge=enlarge) for name, how, enlarge in ways],
+        "records": lambda given: [record_rows(given)],
+    }
+    bias = {"metric": "shape-bias"}, "{method} {setting}: {value:.1f} % [{low:.1f}, {high:.1f}] (n = {n:,})"
+    changes = {"imagenet_stimuli": None, "reuse_rows": False}
+    about = main.__doc__ or ""
+    return measure_command("cue_conflict", about, lambda given: given, parts, says=bias, arguments=arguments, **changes)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,16 @@ An experiment is a `Setting` and a function from a random seed to numbers; nothi
 is known that rows are missing.
 """
 
+import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from cgnlib.errors import AssetError, Blocked, TrainingStopped, Unavailable
-from cgnreport.protocol.parameters import Parameters
-from cgnreport.protocol.rows import Number, Setting, joined
+from cgnreport.protocol.parameters import PROFILES, ParameterError, Parameters
+from cgnreport.protocol.rows import Number, ResultsError, Setting, joined, select
 from cgnreport.protocol.store import keep, load
 
 
@@ -23,6 +25,7 @@ class Measured:
     seconds: float | None = None
 
 
+S = TypeVar("S")
 Measure = Callable[[int], Measured | Mapping[str, Measured]]
 Rows = pd.DataFrame | Blocked  # Blocked says why there are none
 
@@ -92,3 +95,39 @@ def collected(parts: Iterable[Rows]) -> tuple[pd.DataFrame, list[Blocked]]:
     why = [(part,) if isinstance(part, Blocked) else part.attrs.get("blocked", ()) for part in parts]
     rows = joined(part.copy() for part in parts if isinstance(part, pd.DataFrame))
     return rows, list(dict.fromkeys(each for reasons in why for each in reasons))
+
+
+def measure_command(
+    name: str,
+    about: str,
+    study: Callable[[Parameters], S],
+    parts: Mapping[str, Callable[[S], Iterable[Rows]]],
+    *,
+    says: tuple[Mapping[str, str], str],
+    arguments: Sequence[str] | None = None,
+    **changes: Any,
+) -> int:
+    """Run `python -m cgnreport.protocol.NAME`: measure parts of a study, each row kept as it comes, and print them.
+
+    says: which rows are printed, by column, and the line of each. changes: of parameters. Returns 0; ends with status 1
+    and one line for each thing that is wrong or lacking.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m cgnreport.protocol.{name}", description=about)
+    parser.add_argument("--folder", help="a data folder to look into first (default: CGN_DATA)")
+    parser.add_argument("--profile", choices=PROFILES, default="paper", help="scale of the rows (default: paper)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--part", action="append", choices=list(parts), help="what to measure (default: everything)")
+    given = parser.parse_args(arguments)
+    try:
+        parameters = Parameters.load(given.profile, {"data_folder": given.folder, "seed": given.seed} | changes)
+        whole, found = study(parameters), list[Rows]()
+        for part in given.part or parts:
+            found += parts[part](whole)
+        rows, lacking = collected(found)
+    except (AssetError, ParameterError, ResultsError) as error:
+        parser.exit(1, f"{error}\n")
+    for row in select(rows, **says[0]).to_dict("records"):
+        print(says[1].format(**row))
+    if lacking:
+        parser.exit(1, "".join(f"not tested: {why}\n" for why in lacking))
+    return 0

@@ -2,7 +2,6 @@
 a generator. `python -m cgnreport.protocol.photographs` makes all rows and keeps them.
 """
 
-import argparse
 import functools
 import time
 from collections import Counter
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from cgnlib.data.finding import missing
 from cgnlib.data.photographs import FAULTS, balanced, counting, fault, overlap, photographs
-from cgnlib.errors import AssetError, known, needed
+from cgnlib.errors import known, needed
 from cgnlib.imagenet.frozen import train_heads
 from cgnlib.imagenet.imagenet9 import predict
 from cgnlib.imagenet.names import FACTORS, NINE
@@ -38,10 +37,10 @@ from cgnlib.statistics import paired_bootstrap
 from cgnlib.training.weights import fingerprint, load_tensors, save_tensors
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.ensembles import Right, gap_numbers, share
-from cgnreport.protocol.experiments import Measured, Rows, Study, collected
+from cgnreport.protocol.experiments import Measured, Rows, Study, measure_command
 from cgnreport.protocol.imagenet_settings import COMPOSED, COMPOSITIONS, FOLDS, LITE0
-from cgnreport.protocol.parameters import PROFILES, ParameterError, Parameters
-from cgnreport.protocol.rows import Number, ResultsError
+from cgnreport.protocol.parameters import Parameters
+from cgnreport.protocol.rows import Number
 
 DRAWS = 2  # mixed sets of each kind, whose donors differ
 POOL = 11 * COMPOSED // 5  # composed images in all, of which each split takes those without a photograph of its test
@@ -266,31 +265,16 @@ class PhotographStudy(Study):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure everything on photographs and keep the rows."""
-    parser = argparse.ArgumentParser(prog="python -m cgnreport.protocol.photographs", description=main.__doc__)
-    parser.add_argument("--folder", help="a data folder to look into first (default: CGN_DATA)")
-    parser.add_argument("--profile", choices=PROFILES, default="paper", help="scale of the rows (default: paper)")
-    choices = ("masks", *NORMALISATIONS, "composition")
-    parser.add_argument("--part", action="append", choices=choices, help="what to measure (default: everything)")
-    given = parser.parse_args(arguments)
-    try:
-        changes = {"data_folder": given.folder, "reuse_rows": False}
-        study, parts = PhotographStudy(Parameters.load(given.profile, changes)), list[Rows]()
-        for part in given.part or choices:
-            if part == "masks":
-                parts.append(study.mask_rows())
-            elif part == "composition":
-                parts += [study.composition_rows(method) for method in COMPOSITIONS]
-            else:
-                parts += [study.background_rows(part), study.suppression_rows(part)]
-        rows, lacking = collected(parts)
-        for line in rows.loc[rows["metric"] == "bg-gap"].to_dict("records"):
-            print("{method} {output} {seed}: {value:.1f} points [{low:.1f}, {high:.1f}] (n = {n:,})".format(**line))
-        if lacking:
-            parser.exit(1, "".join(f"not tested: {why}\n" for why in lacking))
-    except (AssetError, ParameterError, ResultsError) as error:
-        parser.exit(1, f"{error}\n")
-    return 0
+    """Measure on photographs what is named, or everything, and keep the rows."""
+    parts: dict[str, Callable[[PhotographStudy], list[Rows]]] = {"masks": lambda study: [study.mask_rows()]}
+    for name in NORMALISATIONS:
+        parts[name] = lambda study, of=name: [study.background_rows(of), study.suppression_rows(of)]
+    parts["composition"] = lambda study: [study.composition_rows(method) for method in COMPOSITIONS]
+    gap = {"metric": "bg-gap"}, "{method} {output} {seed}: {value:.1f} points [{low:.1f}, {high:.1f}] (n = {n:,})"
+    about = main.__doc__ or ""
+    return measure_command(
+        "photographs", about, PhotographStudy, parts, says=gap, arguments=arguments, reuse_rows=False
+    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,21 @@
-"""Does it take a CGN? The tasks of claims 2 and 3 by methods for which nothing is generated."""
+"""Does it take a CGN? The tasks of claims 2 and 3 by methods for which nothing is generated.
+
+`python -m cgnreport.protocol.without_cgn --part wildlife:paste --seed 1` measures one classifier and keeps its rows.
+"""
 
 import functools
+from collections.abc import Callable
+from itertools import product
 
 from cgnlib.images import LabelledImages
 from cgnlib.mnist.classifier import correct, train_classifier
+from cgnlib.mnist.names import VARIANTS
 from cgnlib.mnist.recipes import ROBUST
 from cgnlib.mnist.without_cgn import AUGMENTATION, PREPROCESSING, preprocessed
-from cgnreport.protocol.experiments import Measured, Rows
+from cgnreport.protocol.experiments import Measured, Rows, measure_command
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.mnist_experiments import TESTS, accuracy_numbers, part_numbers
+from cgnreport.protocol.parameters import WITHOUT_CGN
 
 ORACLES = {"oracle": "", "oracle-stretched": "border-stretched"}  # free factors, and how their images are preprocessed
 
@@ -49,3 +56,20 @@ def training_set(study: MnistStudy, variant: str, method: str, seed: int) -> Lab
 def _as_seen(images: LabelledImages, method: str) -> LabelledImages:
     name = ORACLES.get(method, method)
     return preprocessed(images, name) if name in PREPROCESSING else images
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train a classifier for each variant and method that is named, at one random seed, and keep its rows."""
+    parts: dict[str, Callable[[MnistStudy], list[Rows]]] = {
+        f"{variant}:{method}": lambda study, of=(variant, method): [without_cgn_rows(study, *of)]
+        for variant, method in product(VARIANTS, WITHOUT_CGN)
+    }
+    accuracy = {"metric": "accuracy/test", "epoch": "last"}, "{dataset} {method} {seed}: {value:.2f} % (n = {n:,})"
+    about = main.__doc__ or ""
+    return measure_command(
+        "without_cgn", about, MnistStudy, parts, says=accuracy, arguments=arguments, without_cgn_seeds=1
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

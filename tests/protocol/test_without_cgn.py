@@ -1,10 +1,11 @@
 """The experiment that asks whether it takes a CGN."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
-from cgnlib.errors import needed
+from cgnlib.errors import Blocked, needed
 from cgnlib.mnist.variants import make_variant
 from cgnlib.mnist.without_cgn import AUGMENTATION, PREPROCESSING
 from cgnreport.protocol import without_cgn
@@ -34,6 +35,23 @@ def test_rows_of_both_tables_from_one_training(make: Make, monkeypatch: pytest.M
     monkeypatch.setattr(without_cgn, "train_classifier", lambda *_, **__: pytest.fail("something was trained"))
     again = needed(without_cgn_rows(make(reuse_rows=True), "double-colored", "border-cut"))
     assert len(again) == len(rows)
+
+
+def test_the_command_keeps_what_it_can_measure_and_says_what_is_lacking(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make()
+    monkeypatch.setattr(without_cgn, "MnistStudy", lambda parameters: study)
+    assert without_cgn.main(["--part", "double-colored:border-cut"]) == 0
+    assert re.fullmatch(r"double-colored border-cut 0: \d+\.\d\d % \(n = 40\)\n", capsys.readouterr().out)
+    blocked = Blocked("missing textures", "get them")
+    monkeypatch.setattr(without_cgn, "without_cgn_rows", lambda study, variant, method: blocked)
+    with pytest.raises(SystemExit, match="1"):
+        without_cgn.main(["--part", "wildlife:paste"])
+    assert capsys.readouterr().err == "not tested: missing textures: get them\n"
+    with pytest.raises(SystemExit, match="1"):
+        without_cgn.main(["--seed", "-1"])
+    assert "seed" in capsys.readouterr().err
 
 
 def test_test_images_are_preprocessed_and_never_augmented(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
