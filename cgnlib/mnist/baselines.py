@@ -81,9 +81,8 @@ def correlated(
 
     Raises ValueError for an agreement that is below chance in an environment, or above 1.
     """
-    most = (
-        0.75 * 0.9
-    )  # in the environment with more of them, 4/3 times as many images are free, and 0.9 of these disagree
+    # In the environment with more of them 4/3 times as many images are free, and 0.9 of these disagree.
+    most = 0.75 * 0.9
     if not 1 - most <= agreement <= 1:
         raise ValueError(f"agreement must lie between {1 - most:g} and 1, not {agreement}")
     tied, free = (make_variant(variant, split, digits, textures, limit=limit) for split in ("train", "free-train"))
