@@ -1,4 +1,5 @@
-"""Grey MNIST digits: all 70,000, or the 5,000 that come with the installation where nothing else can be had.
+"""Grey MNIST digits: all 70,000, or the 5,000 that come with the installation where nothing else can be had; or a
+user's own shapes in their place.
 
 The stand-in is never silent: `source` says what was used and stands in every result row.
 """
@@ -6,13 +7,13 @@ The stand-in is never silent: `source` says what was used and stands in every re
 from __future__ import annotations
 
 import hashlib
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cgnlib.data.fetching import Unreachable, fetch
-from cgnlib.data.finding import find_files, opened
+from cgnlib.data.finding import find_files
+from cgnlib.data.shapes import read_idx, read_shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,29 +23,47 @@ EMBEDDED_TEST_SHARE = 5  # one in five of the embedded digits is a test digit: 4
 
 @dataclass(frozen=True)
 class Digits:
-    """Grey digits: images (N, 28, 28) uint8, labels (N,) int64; source "mnist-full" or "mnist-5000"."""
+    """Grey digits: images (N, 28, 28) uint8, labels (N,) int64; source "mnist-full", "mnist-5000", or that of `Shapes`.
+
+    classes: names by label.
+    """
 
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
     source: str
+    classes: tuple[str, ...] = tuple("0123456789")
 
 
-def find_digits(folder: str | Path | None = None, *, download: bool = True) -> Digits:
+def find_digits(folder: str | Path | None = None, shapes: str | Path | None = None, *, download: bool = True) -> Digits:
     """MNIST from the first place that has it, else (offline, or without `download`) the 5,000 embedded digits.
 
-    Raises AssetError for a named folder that does not exist and for files that are incomplete or damaged.
+    shapes: own shapes in their place, see `cgnlib.data.shapes`. Raises AssetError for a named folder that does not
+    exist and for files that are incomplete, damaged or no shapes.
     """
+    if shapes:
+        import torch
+
+        own = read_shapes(shapes)
+        train = torch.from_numpy(own.train_images), torch.from_numpy(own.train_labels)
+        return Digits(
+            *train, torch.from_numpy(own.test_images), torch.from_numpy(own.test_labels), own.source, own.classes
+        )
     files = _mnist_files(folder, download=download, verified=True)
     if files is None:
         return embedded_digits()
-    train_images, train_labels, test_images, test_labels = map(read_idx, files)
+    import torch
+
+    arrays = (torch.from_numpy(read_idx(file).copy()) for file in files)
+    train_images, train_labels, test_images, test_labels = arrays
     return Digits(train_images, train_labels.long(), test_images, test_labels.long(), "mnist-full")
 
 
-def digits_source(folder: str | Path | None = None) -> str:
-    """The `source` of what `find_digits` would give, without reading an image: "mnist-full" or "mnist-5000"."""
+def digits_source(folder: str | Path | None = None, shapes: str | Path | None = None) -> str:
+    """The `source` of what `find_digits` would give, without torch and without reading an image of MNIST."""
+    if shapes:
+        return read_shapes(shapes).source
     return "mnist-5000" if _mnist_files(folder, download=True, verified=False) is None else "mnist-full"
 
 
@@ -58,17 +77,6 @@ def _mnist_files(folder: str | Path | None, *, download: bool, verified: bool) -
             return None
         files = find_files("mnist", folder, verified=False)
     return files
-
-
-def read_idx(path: Path) -> Tensor:
-    """The uint8 array of a verified MNIST file: its number of dimensions, their lengths (big-endian), its bytes."""
-    import torch
-
-    with opened(path) as stream:
-        content = bytearray(stream.read())
-    size = 4 + 4 * content[3]
-    shape = struct.unpack(f">{content[3]}I", content[4:size])
-    return torch.frombuffer(content, dtype=torch.uint8, offset=size).view(shape)
 
 
 def pixel_hashes(images: Tensor) -> list[str]:

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from cgnlib.data.finding import opened
 from cgnlib.errors import AssetError
 
 _PARTS = ("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer")
@@ -46,7 +47,7 @@ def read_npy_dict(path: Path) -> dict[str, Any]:
 
 def _read(path: Path, skip: Callable[[IO[bytes]], None]) -> Any:
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             skip(stream)
             return _Arrays(stream, encoding="latin1").load()  # latin1: of Python 2
     except Exception as error:  # whatever a damaged pickle leads to

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cgnlib.data.digits import Digits
+from cgnlib.data.shapes import MASK_LEVEL
 from cgnlib.data.textures import Textures
 from cgnlib.errors import known
 from cgnlib.images import LabelledImages
@@ -24,7 +25,6 @@ DATA_SEED = 0  # one constant: the data sets never change with a run's seed
 DEV_SHARE = 10  # one in ten training digits, the last ones, is kept for development
 FULL_TRAIN = 50_000  # with full MNIST, double-colored and wildlife train on train[:50000] and test on the rest
 CHUNK = 8192  # images rendered at a time
-MASK_LEVEL = 25  # a pixel belongs to the digit where pixel / 255 > 0.1, so from grey level 26 on
 
 COLORED_STD = 0.02**0.5  # variance 0.02 in [0, 1] units (Kim et al. 2019)
 DOUBLE_COLORED_STD = 0.01

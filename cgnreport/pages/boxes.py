@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from cgnlib.data.shapes import is_own
 from cgnlib.statistics import Interval
 from cgnreport.pages.style import dataset_label, in_order
 from cgnreport.pages.tables import LABELS, named
@@ -150,11 +151,16 @@ def source_line(parameters: Parameters, sources: Sequence[str], note: str = "") 
     parts = [part for source in sources for part in source.replace(" + ", "+").split("+")]
     words = ", ".join(dict.fromkeys(_SOURCE_WORDS.get(part, part) for part in parts))
     mnist, scale = parameters.mnist, ""
-    if digits := [part for part in parts if part.startswith("mnist")]:
+    if digits := [part for part in parts if part.startswith("mnist") or is_own(part)]:
         counts = sorted({training_digits(digits[0], variant, mnist.train_images) for variant in mnist.variants})
         scale = (
             f" ({' or '.join(f'{count:,}' for count in counts)} training images, {mnist.counterfactuals:,} "
             f"counterfactuals, {mnist.classifier_epochs} epochs)"
+        )
+    if any(map(is_own, parts)):
+        note = (
+            f"{note} Your own shapes stand in place of MNIST's digits: where this page says digit, read shape, 0 to 9 "
+            "in the order of your classes. What it shows as published, or of full scale, is of MNIST and not of them."
         )
     nothing = " At this scale numbers mean nothing." * (parameters.profile == "smoke")
     text = f"Data: {words}. Scale: {parameters.profile}{scale}, seed {parameters.seed}.{nothing} {note}"

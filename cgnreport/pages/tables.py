@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from cgnlib.data.shapes import is_own
 from cgnlib.statistics import Interval, Unit
 from cgnreport.pages import style
 from cgnreport.pages.style import groups, in_order
@@ -96,7 +97,8 @@ def success_table(rows: pd.DataFrame) -> pd.DataFrame:
     for rate in success_rates(in_order(rows, ["dataset", "recipe"])):
         own = select(rows, dataset=rate.variant, recipe=rate.recipe)
         images = own["cgn_images"].dropna() if "cgn_images" in own else []
-        study = select(published("mnist-success"), dataset=rate.variant, recipe=rate.recipe, source="RS22")
+        seen = "no study" if any(map(is_own, own["data"])) else "RS22"  # of own shapes nothing is published
+        study = select(published("mnist-success"), dataset=rate.variant, recipe=rate.recipe, source=seen)
         lines.append(
             named({"dataset": rate.variant, "recipe": rate.recipe})
             | {"images seen": f"{max(images):,}" if len(images) else "–"}

@@ -87,8 +87,8 @@ class MnistStudy(Study):
 
     @functools.cached_property
     def digits(self) -> Digits:
-        """Grey digits, full MNIST or the embedded ones."""
-        return find_digits(self.parameters.data_folder)
+        """Grey digits, full MNIST or the embedded ones; or own shapes."""
+        return find_digits(self.parameters.data_folder, self.mnist.shapes)
 
     @functools.cached_property
     def textures(self) -> Textures:

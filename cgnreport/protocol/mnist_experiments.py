@@ -18,7 +18,7 @@ from cgnlib.mnist.training import sample_classes
 from cgnlib.mnist.variants import DIGIT_SHIFT, make_variant
 from cgnreport.protocol.experiments import Measured, Rows
 from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
-from cgnreport.protocol.mnist_settings import SAMPLE_SEED
+from cgnreport.protocol.mnist_settings import SAMPLE_SEED, MnistSettings
 from cgnreport.protocol.pictures import keep_tiles, kept_tiles
 from cgnreport.protocol.rows import Number
 
@@ -120,7 +120,7 @@ def control_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> 
     """Control of a CGN over the factors (experiment mnist-control).
 
     "training/stopped" is 100 where the training of a CGN diverged or its masks collapsed, which leaves nothing else
-    to measure and no CGN; it is 0 for a CGN that was trained here.
+    to measure and no CGN; it is 0 for a CGN that was trained here. Of own shapes samples are kept: `shape_samples`.
     """
     setting = study.settings.control(variant, recipe)
 
@@ -136,6 +136,8 @@ def control_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> 
             masks = to_uint8(2 * samples.masks[missed] - 1).expand(-1, 3, -1, -1)
             tiles = torch.stack([masks, samples.images.images[missed]]).numpy()
             keep_tiles(tiles, needed(setting), "mnist-misread", study.seed)
+        if study.mnist.shapes:
+            keep_tiles(_class_tiles(cgn, study.device), needed(setting), "mnist-shapes", study.seed)
         numbers = control_numbers(control, accuracies)
         return Measured(numbers + [Number("training/stopped", 0, 1)] * bool(cgn.artefact), cgn.seconds)
 
@@ -210,9 +212,7 @@ def _training_rows(study: MnistStudy, variant: str, training: str, seed: int) ->
         if cgn.stopped:
             return Measured([Number("training/stopped", 100, 1)])
         if training in RECIPES and seed == SAMPLE_SEED:
-            parts = sample_classes(cgn.cgn, study.device)
-            tiles = to_uint8(torch.stack([2 * parts.mask.expand(-1, 3, -1, -1) - 1, parts.image])).cpu().numpy()
-            keep_tiles(tiles, setting, "mnist-training", seed)
+            keep_tiles(_class_tiles(cgn, study.device), setting, "mnist-training", seed)
         readers, accuracies = study.readers(variant)
         control = measure_control(study.control_samples(cgn, SAMPLE_SEED), readers)
         dev, size = study.images(variant, "dev"), study.settings.training_size
@@ -223,6 +223,17 @@ def _training_rows(study: MnistStudy, variant: str, training: str, seed: int) ->
         return Measured([*numbers, Number("accuracy/dev", accuracy, len(dev), epoch="last")], artefact.seconds)
 
     return study.rows(setting, measure, [seed])
+
+
+def _class_tiles(cgn: TrainedCGN, device: str) -> np.ndarray:
+    """Masks and images of the ten classes, labels tied: uint8 (2, 10, 3, 32, 32)."""
+    parts = sample_classes(cgn.cgn, device)
+    return to_uint8(torch.stack([2 * parts.mask.expand(-1, 3, -1, -1) - 1, parts.image])).cpu().numpy()
+
+
+def shape_samples(settings: MnistSettings, variant: str, seed: int) -> np.ndarray | None:
+    """Masks and images of the ten classes by a CGN of own shapes, as kept beside its rows of control; None without."""
+    return kept_tiles(settings.control(variant), "mnist-shapes", seed, SIZE)
 
 
 def training_samples(study: MnistStudy, variant: str, training: str) -> np.ndarray | None:

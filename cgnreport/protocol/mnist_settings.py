@@ -11,6 +11,7 @@ from typing import Any
 from cgnlib.data.catalogue import AUTHORS_WEIGHTS
 from cgnlib.data.digits import digits_source
 from cgnlib.data.finding import features_name, missing
+from cgnlib.data.shapes import is_own
 from cgnlib.data.textures import textures_source
 from cgnlib.errors import AssetError, Blocked, known, needed
 from cgnlib.gradcam import GRADCAM_VERSION
@@ -83,7 +84,8 @@ class MnistSettings:
         mnist, seed = parameters.mnist, parameters.seed
         self.classifier = ClassifierConfig(mnist.classifier_epochs, mnist.classifier_batch)
         self.classifier_seeds = range(seed, seed + mnist.classifier_seeds)  # random seeds of a method's classifiers
-        self.reader = replace(self.classifier, epochs=min(READER_EPOCHS, 2 * mnist.classifier_epochs))
+        longer = 2 * mnist.classifier_epochs  # own shapes are fewer than the digits that READER_EPOCHS suffice for
+        self.reader = replace(self.classifier, epochs=longer if mnist.shapes else min(READER_EPOCHS, longer))
         # Of mnist-training: random seeds of its CGNs, the classifier of each, and the counterfactuals it is trained on.
         self.training_seeds = range(seed, seed + mnist.training_seeds)
         self.training_classifier = replace(self.classifier, epochs=min(TRAINING_EPOCHS, mnist.classifier_epochs))
@@ -95,8 +97,8 @@ class MnistSettings:
 
     @functools.cached_property
     def digits(self) -> str:
-        """Source of the digits: "mnist-full" or "mnist-5000"."""
-        return "mnist-full" if self.full_data else digits_source(self.parameters.data_folder)
+        """Source of the digits: "mnist-full", "mnist-5000", or that of own shapes."""
+        return "mnist-full" if self.full_data else digits_source(self.parameters.data_folder, self.mnist.shapes)
 
     @functools.cached_property
     def textures(self) -> str:
@@ -122,7 +124,8 @@ class MnistSettings:
     def cgn(self, variant: str, recipe: str | None = None) -> CGNSetting | Blocked:
         """Our CGN of a variant, or with recipe "authors" theirs; Blocked where the parameters leave it out.
 
-        In profile `quick` the CGN that the project ships stands for ours, for all variants but `live_variant`.
+        In profile `quick` the CGN that the project ships stands for ours, for all variants but `live_variant`; not
+        where own shapes stand for the digits that it draws.
         """
         known("variant", variant, VARIANTS)
         recipe = recipe or self.mnist.recipe
@@ -131,9 +134,11 @@ class MnistSettings:
                 return Blocked(
                     f"the authors' weights are not part of scale {self.parameters.profile}", "set authors: true"
                 )
+            if self.mnist.shapes:
+                return Blocked("the authors' weights draw digits, not your shapes")
             return CGNSetting(variant, recipe, {"cgn_sha256": AUTHORS_WEIGHTS[variant][:12]})
         training = recipe_for(recipe, variant)
-        quick = self.parameters.profile == "quick" and variant != self.mnist.live_variant
+        quick = self.parameters.profile == "quick" and variant != self.mnist.live_variant and not self.mnist.shapes
         if quick and (shipped := shipped_cgn(variant, recipe)):
             record = shipped_record(shipped)
             config = record["config"]
@@ -285,7 +290,10 @@ class MnistSettings:
 
 
 def training_digits(source: str, variant: str, limit: int | None) -> int:
-    """How many digits a variant's training images show: all that a source has, at most `limit`."""
+    """How many digits or own shapes a variant's training images show: all that a source has, at most `limit`."""
+    if is_own(source):
+        there = int(source.split("-")[1])
+        return there if limit is None else min(limit, there)
     there = DIGITS[known("source of digits", source, DIGITS)][known("variant", variant, VARIANTS)]
     return there if limit is None else min(limit, there)
 

@@ -94,6 +94,9 @@ def _field(default: Any, description: str) -> Any:
 class MnistParameters(_Half):
     """The MNIST half."""
 
+    shapes: str | None = _field(
+        None, "your own ten classes of grey 28 x 28 shapes in place of MNIST's digits: a folder or a .npz"
+    )
     variants: Items[Variant] = _field(("colored", "double-colored"), "MNIST variants to study")
     live_variant: Variant = _field(
         "double-colored", "its CGN is trained in this run even where a trained one is shipped"
@@ -397,7 +400,7 @@ def _page_parameters(namespace: dict[str, Any], first: bool) -> Parameters:
     given = {name: namespace[name] for name in names if name in PLACES}
     profile, quick = given.get("profile", "quick"), Parameters().flat()
     parameters, scale = Parameters.load(profile, given), Parameters.load(profile).flat()
-    others = [name for name in given if name not in ("profile", "seed", "data_folder")]
+    others = [name for name in given if name not in ("profile", "seed", "data_folder", "shapes")]
     if all(parameters.flat()[name] == quick[name] for name in others) and any(quick[n] != scale[n] for n in others):
         raise ParameterError(
             f"profile is {profile!r}, but all values of the page are those of quick: hand the profile's file over, "

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from cgnlib.data.shapes import is_own
 from cgnlib.errors import known
 from cgnlib.statistics import (
     Interval,
@@ -125,7 +126,7 @@ def beside_published(rows: pd.DataFrame, sources: Sequence[str] = SOURCES) -> pd
 
     Joined on experiment, dataset, method, metric, output and epoch. Where a source has several numbers for one key (the
     study's Tables 2 and 6), that of the same recipe is taken, with "robust" counting as "paper", else that of its first
-    table.
+    table. Nothing is published of own shapes.
     """
     wide, theirs = summarise(rows), published()
     for source in sources:
@@ -137,6 +138,8 @@ def beside_published(rows: pd.DataFrame, sources: Sequence[str] = SOURCES) -> pd
 
 
 def _published_value(lines: Sequence[Mapping[Any, Any]], ours: Mapping[Any, Any]) -> float:
+    if is_own(ours["data"]):
+        return math.nan
     join = ("experiment", "dataset", "method", "metric", "output", "epoch")
     recipe = "paper" if ours["recipe"] == "robust" else ours["recipe"]
     same = [line for line in lines if all(line[column] == ours[column] for column in join)]

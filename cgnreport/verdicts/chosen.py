@@ -27,9 +27,11 @@ class Chosen:
     """Rows of every experiment at one set of parameters, each file read once.
 
     own: take in rows of this machine; without, the settings are those of full MNIST and DTD, whatever is at hand here.
+    Rows of own shapes, which no item is of, are never among them.
     """
 
     def __init__(self, parameters: Parameters, own: bool = True) -> None:
+        parameters = parameters.with_changes(shapes=None)
         self.parameters, self.own = parameters, own
         self._mnist, self._toy = MnistSettings(parameters, full_data=not own), ToySettings(parameters)
         self._stored: dict[str, pd.DataFrame] = {}

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from cgnlib.data.shapes import is_own
 from cgnlib.errors import Blocked, Unavailable
 from cgnlib.statistics import Interval, Unit
 from cgnreport.protocol.provenance import made_between
@@ -33,6 +34,7 @@ class Status(StrEnum):
     NOT_TESTED = "not tested"
 
 
+OWN_SHAPES = Blocked("own shapes, and the claim is of MNIST's digits")
 STRENGTH = (Status.FAILS, Status.PARTLY, Status.HOLDS)  # of those tested, the weakest first
 
 
@@ -240,7 +242,10 @@ class Verdict:
         recipe: str = "-",
         missing: Blocked | None = None,
     ) -> "Verdict":
-        """The verdict on rows, judged variant by variant. missing: why photographs without rows are not tested."""
+        """The verdict on rows, judged variant by variant. missing: why photographs without rows are not tested.
+
+        Rows of own shapes give numbers and no verdict: the claims, and what is published, are of MNIST's digits.
+        """
         findings = []
         for variant in variants:
             try:
@@ -248,6 +253,11 @@ class Verdict:
             except Unavailable as lack:
                 why = lack.blocked if variant == "toy" else missing or lack.blocked
                 findings.append(Finding(claim, variant, Status.NOT_TESTED, untested=why))
+        if "data" in rows and any(map(is_own, rows["data"])):
+            findings = [each.against(each.untested or OWN_SHAPES) for each in findings]
+            findings = [
+                replace(each, needs=None, published={}, facts=dict(each.facts) | {"least": None}) for each in findings
+            ]
         whose = [recipe if recipe == "-" else each.world.whose or recipe for each in findings]
         told = tuple(replace(each, whose=method) for each, method in zip(findings, whose, strict=True))
         return cls(claim, told, recipe, "smoke" in set(rows["profile"]))

@@ -112,11 +112,12 @@ def claim_records(parameters: Parameters, own: bool = True) -> list[dict[str, An
 
 
 def published_verdict(claim: str, parameters: Parameters, recipe: str = "ours") -> Verdict | None:
-    """The verdict on a claim from the published rows of full scale; None at that scale, or where there are none.
+    """The verdict on a claim from the published rows of full scale; None at that scale, where there are none, and
+    beside own shapes, which it is not of.
 
     recipe: of MNIST's CGN, "ours", "authors", or one of `parameters.TRAININGS`.
     """
-    if parameters.profile == "paper":
+    if parameters.profile == "paper" or parameters.mnist.shapes:
         return None
     item = next(item for item in ITEMS if claim in item.claims)
     verdict = judged(claim, replace(item, recipe=recipe), Chosen(full_scale(), own=False))

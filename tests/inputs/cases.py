@@ -23,6 +23,7 @@ PAGE = ROOT / "book" / "bad-inputs.md"
 GROUPS = {
     "pictures": "Pictures and folders of them",
     "data": "Data folders, files and downloads",
+    "shapes": "Own shapes in place of digits",
     "weights": "Weights",
     "numbers": "Numbers that are none",
     "parameters": "Parameters, commands and results",
