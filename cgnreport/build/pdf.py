@@ -7,13 +7,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cgnlib.paths import build_folder
+from cgnlib.paths import atomic_file, build_folder
 from cgnreport.build import ReportError
 from cgnreport.build.places import book_pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ("headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking", "disable-sync")
 SECONDS = 600  # that printing may take; pages on which scripts draw get a tenth of it, in the browser's own time
+LINK = re.compile(r'(?<=<span class="cgn-pdf">).*?(?=</span>)', re.DOTALL)  # the front page's; empty without a PDF
 STYLE = """<style>
 @page { size: A4; margin: 15mm 14mm 17mm; @bottom-center { content: counter(page); font: 8pt sans-serif; } }
 html { font-size: 78%; } body { background: #fff; }
@@ -30,7 +31,7 @@ def print_page(book: Path) -> str:
     """All pages of a built book as the HTML of one, to lie in its folder `notebooks`.
 
     What is folded is open, but for code that the pages hide. Links between pages lead to places in it; those to other
-    files of the book are dropped.
+    files of the book, the PDF among them, are dropped.
     """
     names, parts, head = [Path(page).name for page in book_pages()], [], ""
     for page, name in zip(book_pages(), names, strict=True):
@@ -39,7 +40,7 @@ def print_page(book: Path) -> str:
             head = text.partition("<head>")[2].partition("</head>")[0]
         article = text.partition('<article class="bd-article">')[2].partition("</article>")[0]
         parts.append(f'<section class="page bd-article" id="page-{name}">{article}</section>')
-    body = re.sub(r"<details(?![^>]*\b(?:hide|open)\b)", "<details open", "\n".join(parts))
+    body = re.sub(r"<details(?![^>]*\b(?:above-input|open)\b)", "<details open", LINK.sub("", "\n".join(parts)))
 
     def target(link: re.Match[str]) -> str:
         name = Path(link[1].partition("#")[0]).stem
@@ -51,7 +52,7 @@ def print_page(book: Path) -> str:
 
 
 def make_pdf(profile: str) -> Path:
-    """Print the book built last at a profile to report.pdf in its folder.
+    """Print the book built last at a profile to report.pdf in its folder; the front page then has a link to it.
 
     Raises ReportError without a book or a browser, and with the browser's words where it fails.
     """
@@ -74,6 +75,10 @@ def make_pdf(profile: str) -> Path:
             source.unlink()
     if done.returncode or not pdf.exists():
         raise ReportError(f"the book was not printed:\n{done.stderr[-2000:]}")
+    front = book / f"{book_pages()[0]}.html"
+    link = f'<a href="../{pdf.name}">The whole report as one PDF</a> ({pdf.stat().st_size / 1e6:.1f} MB).'
+    with atomic_file(front) as partial:
+        partial.write_text(LINK.sub(link, front.read_text(encoding="utf-8")), encoding="utf-8")
     return pdf
 
 

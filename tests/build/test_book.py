@@ -3,6 +3,7 @@
 import re
 import runpy
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import nbformat
 import pytest
 import yaml
 from jupyter_book.config import get_final_config
+from nbformat.v4 import new_markdown_cell
 
 from cgnlib.data.catalogue import CATALOGUE
 from cgnlib.paths import project_root
@@ -81,10 +83,31 @@ def test_the_book_is_one_page_to_print(report, build: Path) -> None:
         pdf.make_pdf("quick")
 
 
+DRAWN = """from matplotlib.figure import Figure
+from cgnreport.pages.figures import Figures, show
+drawn = Figure(figsize=(2, 1), dpi=96)
+drawn.add_axes([0, 0, 1, 1]).plot([0, 1], color={colour!r})
+show(Figures(drawn, drawn, {kind!r}), alt="A line.", caption="A line.")"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, pdf.BROWSERS)), reason="no browser is installed")
-def test_the_book_is_printed(report, build: Path) -> None:
+def test_the_book_is_printed_with_every_figure_and_the_front_page_leads_to_it(report, build: Path) -> None:
+    """Lines as lines, images as images, what is folded, too."""
+    lines = [DRAWN.format(colour=colour, kind="svg") for colour in ("#336699", "#993366")]
+    with report.changed(report.write(*lines, DRAWN.format(colour="k", kind="png"))) as notebook:
+        notebook.cells[3].metadata["tags"] = ["hide-output"]
+        notebook.cells.append(new_markdown_cell('Read. <span class="cgn-pdf"></span>'))
     run.run_notebook("00-overview", "smoke")
-    book.build_book("smoke")
-    assert pdf.make_pdf("smoke").read_bytes().startswith(b"%PDF-")
-    assert not (build / "book" / "smoke" / "notebooks" / "print.html").exists()
+    front = book.build_book("smoke").parent / "notebooks" / "00-overview.html"
+    assert "report.pdf" not in front.read_text()
+    for _ in range(2):  # the second is not of a page that names the first
+        made = pdf.make_pdf("smoke")
+        assert re.findall(r'<span class="cgn-pdf"><a href="([^"]*)"', front.read_text()) == ["../report.pdf"]
+        assert "report.pdf" not in pdf.print_page(front.parent.parent)
+    assert not (front.parent / "print.html").exists()
+    content = made.read_bytes()
+    streams = [zlib.decompressobj().decompress(part) for part in re.findall(rb"(?s)stream\n(x.*?)endstream", content)]
+    for colour in (rb"\.2 \.4[\d]* \.6[\d]* RG", rb"\.6[\d]* \.2 \.4[\d]* RG"):
+        assert any(re.search(colour, stream) for stream in streams), colour
+    assert re.search(rb"/Width 192\s*/Height 96\b", content)
