@@ -44,7 +44,7 @@ ifeq ($(HOME),)  # as for a user of a container whom the system does not know; S
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env report study sweep book pdf lab verify test test-slow lint assets bench pretrain publish readme clean distclean
+.PHONY: help env report study sweep book pdf archive lab verify test test-slow lint assets bench pretrain publish readme clean distclean
 .DELETE_ON_ERROR:
 
 # Memory: see MALLOC in cgnreport/build/run.py, which sets the same for every notebook that it runs.
@@ -79,6 +79,9 @@ book: $(STAMP)  ## build the book from the notebooks executed last
 
 pdf: $(STAMP)  ## the book built last as one PDF; needs Chromium
 	@$(BIN)/python -m cgnreport.build pdf --profile $(PROFILE)
+
+archive: $(STAMP)  ## the last commit as one RO-Crate, build/cgn-report.zip, for a repository such as Zenodo
+	@$(BIN)/python -m cgnreport.build archive
 
 lab: $(STAMP)  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("run", "run one notebook"),
     "book": ("book", "build the book from executed notebooks"),
     "pdf": ("pdf", "print the book built last as one PDF"),
+    "archive": ("archive", "everything in git as one RO-Crate"),
     "publish": ("publish", "join results to results/PROFILE and fill the README's tables"),
     "durations": ("durations", "let the last runs here be the estimate for first runs elsewhere"),
     "check": ("checks", "notebooks in git: no outputs, no parameter assigned again, open code"),

@@ -15,7 +15,7 @@ import yaml
 from cgnlib.data.catalogue import CATALOGUE
 from cgnlib.locking import locked
 from cgnlib.paths import build_folder, own_file, project_root
-from cgnreport.build import ReportError
+from cgnreport.build import ReportError, workflow
 from cgnreport.build.places import executed_notebook, notebook_names
 from cgnreport.pages.figures import apply_captions
 from cgnreport.protocol.provenance import code_version
@@ -147,11 +147,12 @@ def kills_table() -> str:
 
 
 def _fill_in(config_file: Path, profile: str) -> None:
-    """What pages take from code and results: the tables that stand for {{ data_and_weights }} and {{ kills }}, and the
-    scale on every page, in the footer and, where verdicts cannot be relied on, above the page.
+    """What pages take from code and results: tables and the workflow, which stand for {{ names }}; and the scale on
+    every page, in the footer and, where verdicts cannot be relied on, above the page.
     """
     config: dict[str, Any] = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-    config["parse"]["myst_substitutions"] = {"data_and_weights": data_table(), "kills": kills_table()}
+    tables = {"data_and_weights": data_table(), "kills": kills_table()}
+    config["parse"]["myst_substitutions"] = tables | {"workflow": workflow.picture(workflow.needs())}
     theme = config["sphinx"]["config"]["html_theme_options"]
     theme["extra_footer"] = f'<p class="cgn-scale">{_SCALES[profile]} Code {code_version()}.</p>'
     if profile != "paper":

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cgnlib.paths import project_root
-from cgnreport.build import cluster
+from cgnreport.build import cluster, workflow
 from cgnreport.build.places import notebook_names
 
 ROOT = project_root()
@@ -175,3 +175,17 @@ def test_jobs_that_slurm_would_never_start_are_refused(monkeypatch, asked: dict,
     monkeypatch.setattr(cluster.subprocess, "run", lambda *command, **options: answer)
     said = cluster.refused([{"runtime": 1}, asked])
     assert bool(re.search(words, said)) if words else said == ""
+
+
+def test_the_picture_of_the_workflow_shows_each_page_after_what_it_needs() -> None:
+    of = workflow.needs()
+    assert set(of) == set(NAMES) and of["03-claim2-mnist"] == []
+    assert of["00-overview"] == ["10-scorecard", "11-recipe-mnist"]  # all else follows from these
+    assert all(list(of).index(other) < list(of).index(name) for name, others in of.items() for other in others)
+    drawn = workflow.picture(of)
+    assert re.findall(r'href="notebooks/([\w-]+)\.html"', drawn) == list(of)
+    assert drawn.count("<path d=") == sum(map(len, of.values())) + 1  # the head of the arrows
+    assert set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawn)) == {
+        "none",
+        "currentColor",
+    }  # of the theme, light or dark
