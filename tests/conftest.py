@@ -14,10 +14,20 @@ from cgnlib.data.finding import find_authors_weights
 from cgnlib.mnist.cgn import CGN, initialise
 from cgnlib.randomness import generator
 
+COLLECTED = pytest.StashKey[set[Path]]()  # test files, before any is left out by a mark
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The report at scale smoke first: beside it, other processes run everything else."""
+    config.stash[COLLECTED] = {item.path for item in items}
     items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
+@pytest.fixture(scope="session")
+def collected(pytestconfig: pytest.Config) -> set[Path]:
+    """Test files that pytest found, whatever their marks."""
+    return pytestconfig.stash[COLLECTED]
 
 
 @pytest.fixture(scope="session", autouse=True)
