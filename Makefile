@@ -39,8 +39,8 @@ ifeq ($(filter $(ON),$(MACHINES)),)
   $(error unknown ON=$(ON); choose one of: $(MACHINES))
 endif
 
-ifeq ($(HOME),)  # as for a user of a container whom the system does not know; Snakemake and Jupyter want one
-  export HOME := $(shell cd ~ 2>/dev/null && pwd || echo "$(CURDIR)/build/home")
+ifneq ($(shell [ -w "$(HOME)" ] || echo none),)  # as in a container for a user whom the system does not know: HOME=/
+  export HOME := $(shell h=$$(cd ~ 2>/dev/null && pwd) && [ -w "$$h" ] && echo "$$h" || echo "$(CURDIR)/build/home")
 endif
 
 .DEFAULT_GOAL := help

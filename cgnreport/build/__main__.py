@@ -7,7 +7,7 @@ import signal
 import sys
 
 from cgnlib.errors import AssetError, LockHeld
-from cgnlib.paths import build_folder, has_home
+from cgnlib.paths import build_folder
 from cgnreport.build import ReportError, __doc__
 from cgnreport.protocol.parameters import PROFILES, ParameterError
 from cgnreport.protocol.rows import ResultsError
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--output", help="where the executed copy goes (default: build/notebooks/PROFILE/)")
     run.add_argument("--log", help="text file for progress and warnings")
     given = parser.parse_args(arguments)
-    if not has_home():  # Jupyter wants one
+    if not os.access(os.path.expanduser("~"), os.W_OK):  # Jupyter wants one
         os.environ["HOME"] = str(build_folder() / "home")
     try:
         return importlib.import_module(f"cgnreport.build.{COMMANDS[given.command][0]}").main(given)

@@ -105,6 +105,16 @@ def test_a_checkout_that_cannot_be_written_is_named(checkout: Path) -> None:
     assert f"{checkout} cannot be written" in shown.stderr and not shown.stdout
 
 
+@pytest.mark.parametrize("home", [None, "/nonexistent"])
+def test_a_home_that_cannot_be_written_is_replaced(checkout: Path, monkeypatch: pytest.MonkeyPatch, home) -> None:
+    """Containers give unknown users HOME=/, Debian its services /nonexistent; pip and Jupyter write there."""
+    monkeypatch.setenv("HOME", home) if home else monkeypatch.delenv("HOME")
+    with (checkout / "Makefile").open("a") as makefile:
+        makefile.write('\nhome:\n\t@echo "$$HOME"\n')
+    found = Path(make(checkout, "-s", "home").stdout.strip())
+    assert found == (checkout / "build" / "home" if home else Path("~").expanduser())
+
+
 def test_a_python_that_does_not_fit_is_a_clear_error(checkout: Path) -> None:
     false_python = checkout / "python2"
     false_python.write_text("#!/bin/sh\nexit 1\n")
