@@ -229,6 +229,8 @@ def verify(asset: Asset, files: Sequence[Path], lock: Path | None = None) -> Non
         raise AssetError(f"What was downloaded holds no {asset.path}. {remedy(asset)}")
     file = path = common(files)
     again = f"Delete it and get it again. {remedy(asset)}"
+    if asset.name == "mnist":
+        again = f"Digits or shapes of your own go into the parameter shapes. {again}"
     try:
         if asset.is_file and path.is_dir():
             raise AssetError(f"{path} is a folder, where a file is expected. Move it away. {remedy(asset)}")

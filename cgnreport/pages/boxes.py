@@ -159,8 +159,8 @@ def source_line(parameters: Parameters, sources: Sequence[str], note: str = "") 
         )
     if any(map(is_own, parts)):
         note = (
-            f"{note} Your own shapes stand in place of MNIST's digits: where this page says digit, read shape, 0 to 9 "
-            "in the order of your classes. What it shows as published, or of full scale, is of MNIST and not of them."
+            f"{note} Own shapes stand in place of MNIST's digits: where this page says digit, read shape, 0 to 9 "
+            "in the order of the classes. Numbers of the papers and verdicts on claims are of MNIST alone."
         )
     nothing = " At this scale numbers mean nothing." * (parameters.profile == "smoke")
     text = f"Data: {words}. Scale: {parameters.profile}{scale}, seed {parameters.seed}.{nothing} {note}"

@@ -22,7 +22,7 @@ from cgnlib.mnist.training import train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.training.artefact import Artefact
 from cgnreport.protocol.experiments import Study
-from cgnreport.protocol.mnist_settings import METHOD_PARTS, CGNSetting, MnistSettings
+from cgnreport.protocol.mnist_settings import METHOD_PARTS, CGNSetting, MnistSettings, shipped_cgn
 from cgnreport.protocol.parameters import Parameters
 
 
@@ -129,6 +129,11 @@ class MnistStudy(Study):
         if key not in self._cgns:
             self._cgns[key] = TrainedCGN(setting, functools.partial(self.made, setting, "train", self.seed))
         return self._cgns[key]
+
+    def shown(self, variant: str) -> CGN:
+        """The CGN that pages draw with: the one that ships or, beside own shapes, of which it knows none, ours."""
+        shipped = None if self.mnist.shapes else shipped_cgn(variant, "robust")
+        return load_weights(shipped) if shipped else needed(self.cgn(variant, "robust")).cgn
 
     def made(self, setting: CGNSetting, split: str, seed: int) -> tuple[CGN, Artefact | None]:
         """Load or train a CGN."""

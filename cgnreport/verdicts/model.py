@@ -254,7 +254,7 @@ class Verdict:
                 why = lack.blocked if variant == "toy" else missing or lack.blocked
                 findings.append(Finding(claim, variant, Status.NOT_TESTED, untested=why))
         if "data" in rows and any(map(is_own, rows["data"])):
-            findings = [each.against(each.untested or OWN_SHAPES) for each in findings]
+            findings = [each.against(OWN_SHAPES if each.interval else each.untested) for each in findings]
             findings = [
                 replace(each, needs=None, published={}, facts=dict(each.facts) | {"least": None}) for each in findings
             ]
