@@ -80,7 +80,7 @@ def test_no_claim_is_judged_by_own_shapes() -> None:
 
 def test_nothing_published_stands_beside_own_shapes() -> None:
     own = beside_published(accuracies(original=10))
-    assert own[["SG21", "RS22", "Re-CGN"]].isna().all(axis=None)
+    assert own[["SG21", "RS22", "Re-CGN"]].isna().to_numpy().all()
     digits = beside_published(accuracies("mnist-full", original=10))
     assert not math.isnan(digits["RS22"].iloc[0])
     assert len(select(own, data=OWN)) == 1
