@@ -16,6 +16,7 @@ from cgnlib.data.catalogue import CATALOGUE
 from cgnlib.locking import locked
 from cgnlib.paths import build_folder, own_file, project_root
 from cgnreport.build import ReportError, workflow
+from cgnreport.build.cells import folded_set_up
 from cgnreport.build.places import executed_notebook, notebook_names
 from cgnreport.pages.figures import apply_captions
 from cgnreport.protocol.provenance import code_version
@@ -69,6 +70,7 @@ def book_source(profile: str) -> Path:
     for name in notebook_names():
         executed = nbformat.read(executed_notebook(profile, name), as_version=4)
         apply_captions(executed)
+        folded_set_up(executed)
         nbformat.write(executed, source / "notebooks" / f"{name}.ipynb")
     _fill_in(source / "_config.yml", profile)
     return source

@@ -43,3 +43,16 @@ def _stored(code: CodeType, kind: str) -> Iterator[str]:
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from _stored(inner, "STORE_GLOBAL")
+
+
+def folded_set_up(notebook: nbformat.NotebookNode) -> None:
+    """Make of the cells that prepare a page, its parameters and its set-up, one that the page shows as one fold."""
+    first = [cell for cell in code_cells(notebook) if cell.tags & {PARAMETERS, "injected-parameters", SET_UP}]
+    if shown := [each.cell for each in first if "remove-input" not in each.tags]:
+        shown[0].source = "\n\n".join(cell.source for cell in shown)
+        shown[0].outputs = [output for cell in shown for output in cell.outputs]
+        shown[0].metadata = {
+            "tags": ["hide-input"],
+            "mystnb": {"code_prompt_show": "Parameters and set-up of this page"},
+        }
+        notebook.cells = [cell for cell in notebook.cells if cell not in shown[1:]]

@@ -60,8 +60,8 @@ def badge(words: str) -> Html:
 
 
 def claim_box(claim: str) -> Html:
-    """The claim in the study's words, where they stand, what the study found, when it counts as holding, and where
-    each threshold of that rule comes from.
+    """The claim in the study's words, where they stand, what the study found; folded, when it counts as holding, and
+    where each threshold of that rule comes from.
     """
     found = CLAIMS[claim]
     words = f'<p style="margin:.1em 0 .4em;font-style:italic">“{html.escape(found.words)}”</p>'
@@ -71,9 +71,9 @@ def claim_box(claim: str) -> Html:
         for name in found.thresholds
     )
     since = f"This rule stands since {found.frozen}. {found.changed} {found.stopping}".strip()
-    more = f"<summary>Where each threshold comes from, and since when</summary><ul>{sources}</ul>{_small(since)}"
-    rule = _headed("Rule.", found.rule)
-    return _box("#6B7280", words, where, rule, f"<details>{more}</details>", name="cgn-claim")
+    about = "<summary>The rule in full, where each threshold comes from, and since when</summary>"
+    more = f"{about}{_headed('Rule.', found.rule)}<ul>{sources}</ul>{_small(since)}"
+    return _box("#6B7280", words, where, f"<details>{more}</details>", name="cgn-claim")
 
 
 def verdict_box(verdict: Verdict | None, not_shown: str = "", title: str = "") -> Html:

@@ -9,7 +9,7 @@ from cgnreport.pages.boxes import BADGES, Html, badge
 from cgnreport.verdicts.claims import CLAIMS, THREE_CLAIMS
 from cgnreport.verdicts.cost import duration
 from cgnreport.verdicts.matrix import Cell, Record, matrix
-from cgnreport.verdicts.model import Replication
+from cgnreport.verdicts.model import Replication, Status
 from cgnreport.verdicts.scorecard import ITEMS, Line
 from cgnreport.verdicts.worlds import WHOSE
 
@@ -42,6 +42,23 @@ def claims_table(records: Iterable[Record], claims: Iterable[str] = THREE_CLAIMS
     )
 
 
+def opening(records: Iterable[Record], claims: Iterable[str]) -> Html:
+    """The head of a claim's page: the answer in a sentence for each world, then `claims_table`."""
+    records, claims, answers = list(records), list(claims), []
+    for cells in matrix(records, claims):
+        said = [f"{_HOLDS[cell.status]} with {WHOSE[cell.method]} ({cell.number})" for cell in cells if cell.records]
+        listed = ", ".join(said[:-1]) + " and " * (len(said) > 1) + (said or ["is not tested"])[-1]
+        where = f"{'On' if cells[0].world.study else 'In the'} {cells[0].world.name}"
+        answers.append(f"{where}, at full scale, the claim {listed}.")
+    return Html(f"<p>{html.escape(' '.join(answers))}</p>{claims_table(records, claims)}")
+
+
+_HOLDS = {
+    Status.HOLDS: "holds",
+    Status.PARTLY: "holds in part",
+    Status.FAILS: "does not hold",
+    Status.NOT_TESTED: "is not tested",
+}
 _MATRIX = (
     "text-align:left;vertical-align:top;white-space:normal;padding:.4em;border-bottom:1px solid rgba(127,127,127,.28)"
 )

@@ -1,14 +1,16 @@
 """A plot in two layouts, for a desktop page and for a phone, and the way into a notebook and the book.
 
 `show` puts both layouts into a notebook as one picture with alt text, caption and label; `apply_captions` hands caption
-and label to the book. Lines are SVG, images PNG in files and WebP in pages; backgrounds are opaque white, so dark mode
-does not break them.
+and label to the book. Files are SVG for lines and PNG for images, on white. Pages hold SVG elements without a ground,
+which take the page's own surface, colour of text and typeface; images in them are WebP, a pixel for a pixel.
 """
 
 import base64
 import html
 import io
 import math
+import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -21,13 +23,18 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from cgnlib.paths import atomic_file
-from cgnreport.pages.style import SMOKE_TEXT, style
+from cgnreport.pages.style import GRID, INK, NEEDED, SMOKE_TEXT, style
 
 DESKTOP_PX, PHONE_PX = 720, 350  # widths of the text column, in CSS pixels
 LETTER_PX, LEGEND_PX = 6, 36  # of a legend's entry: a letter, and what stands beside the text
 CSS_DPI = 96
 # The page's own typeface: text in an SVG is laid out with DejaVu, which is wider, and drawn with what the page uses.
 _PAGE_FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+# Colours that follow the page's: ink, black, the grid, what is needed. The book's style sheet has those of dark mode.
+_PAGE_COLOURS = {INK.lower(): "currentColor", "#000000": "currentColor"} | {
+    colour.lower(): f"var(--cgn-{name},{colour})" for name, colour in {"grid": GRID, "needed": NEEDED}.items()
+}
+_LAYOUTS = "@media(max-width:600px){.cgn-wide{display:none}}@media(min-width:600.1px){.cgn-narrow{display:none}}"
 
 
 @dataclass(frozen=True)
@@ -63,16 +70,12 @@ class Figures:
         return path
 
     def html(self, alt: str = "") -> str:
-        """A picture element that holds both layouts and needs no other file."""
-        files = [self.data(figure) for figure in (self.desktop, self.phone)]
-        svg = self.kind == "svg"
-        wide, narrow = (_address("svg+xml", file) if svg else _address("webp", _webp(file)) for file in files)
-        width = round(self.desktop.get_figwidth() * CSS_DPI)
-        look = f"width:{width}px;max-width:100%;height:auto;background:#fff"
-        return (
-            f'<picture class="cgn-figure"><source media="(max-width: 600px)" srcset="{narrow}">'
-            f'<img src="{wide}" alt="{html.escape(alt or self.alt)}" style="{look}"></picture>'
-        )
+        """Both layouts, of which a page shows the one that fits; it needs no other file."""
+        layouts = {"cgn-wide": self.desktop} | ({} if self.phone is self.desktop else {"cgn-narrow": self.phone})
+        held = "".join(f'<div class="{name}">{_element(figure)}</div>' for name, figure in layouts.items())
+        hidden = f"<style>{_LAYOUTS}</style>" * (len(layouts) > 1)
+        words = html.escape(alt or self.alt)
+        return f'<div class="cgn-figure" role="img" aria-label="{words}">{hidden}{held}</div>'
 
     def _repr_html_(self) -> str:
         return self.html()
@@ -90,19 +93,38 @@ class Picture:
         data = self.file.read_bytes()
         width = int.from_bytes(data[16:20], "big") // 2  # from its header
         look = f"width:{width}px;max-width:100%;height:auto;background:#fff"
-        source = _address("webp", _webp(data))
-        return f'<img class="cgn-figure" src="{source}" alt="{html.escape(alt or self.alt)}" style="{look}">'
+        return f'<img class="cgn-figure" src="{_webp(data)}" alt="{html.escape(alt or self.alt)}" style="{look}">'
 
 
-def _address(kind: str, file: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
+def _element(figure: Figure) -> str:
+    """A figure as an SVG element of a page."""
+    stream = io.StringIO()
+    with style():
+        figure.savefig(
+            stream, format="svg", transparent=True, metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"])
+        )
+    text = stream.getvalue()
+    text = re.sub(r" <metadata>.*?</metadata>\n| <defs>\s*<style.*?</style>\s*</defs>\n", "", text, flags=re.DOTALL)
+    text = re.sub(r' id="[\w.]+_\d+"| id="image\w+"| transform="rotate\(-0 [^"]*"', "", text)  # nothing refers to them
+    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(?<=\.\d\d)\d+|\n", "", path[0]), text)
+    own = f"f{zlib.crc32(text.encode()):08x}"  # of this figure alone: a page holds several
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{own}", text)
+    text = re.sub(r"data:image/png;base64,([^\"]+)", lambda png: _webp(base64.b64decode(png[1])), text)
+    for colour, words in _PAGE_COLOURS.items():
+        text = text.replace(f": {colour}", f": {words}")
+    look = f"width:{figure.get_figwidth() * CSS_DPI:.0f}px;max-width:100%;height:auto;fill:currentColor;"
+    look += f"stroke-linejoin:round;font-family:{_PAGE_FONTS}"
+    start = f'<svg style="{look}" viewBox='
+    text = start + re.sub(r"\n\s*", "\n", text).partition(" viewBox=")[2]
+    return text.replace(" font-family: 'DejaVu Sans';", "").replace("xlink:href", "href")
 
 
-def _webp(png: bytes) -> bytes:
-    """The same pixels in two thirds of the bytes: a page holds its figures."""
-    stream = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").save(stream, "WEBP", lossless=True, quality=30, method=1)
-    return stream.getvalue()
+def _webp(png: bytes) -> str:
+    """The address of the same pixels in fewer bytes: a page holds its figures."""
+    stream, image = io.BytesIO(), Image.open(io.BytesIO(png))
+    opaque = image.mode != "RGBA" or image.getextrema()[-1] == (255, 255)
+    image.convert("RGB" if opaque else "RGBA").save(stream, "WEBP", lossless=True, quality=70, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def show(figure: Figures | Picture | Figure, *, alt: str = "", caption: str = "", label: str = "") -> None:
@@ -187,4 +209,4 @@ def watermark(figure: Figure) -> None:
     tall = figure.get_figheight() > figure.get_figwidth()
     turn, size = (55, 14.0) if tall else (18, min(17.0, 3.1 * figure.get_figwidth()))
     look = {"color": "#C62828", "alpha": 0.32, "weight": "bold", "zorder": 100}
-    figure.text(0.5, 0.5, SMOKE_TEXT, ha="center", va="center", rotation=turn, fontsize=size, **look)
+    figure.text(0.5, 0.5, SMOKE_TEXT, gid="watermark", ha="center", va="center", rotation=turn, fontsize=size, **look)

@@ -36,7 +36,8 @@ def image_grid(
     """Images in a grid, each pixel a square of whole file pixels, with labels on the margins.
 
     images: array or tensor (R, C, K, H, W) or (N, K, H, W) with `columns`; K = 3 colours or 1 (mask); uint8 in
-    [0, 255], or float in [-1, 1] for K = 3 and in [0, 1] for K = 1. row_colours: by row label; gap: in image pixels.
+    [0, 255], or float in [-1, 1] for K = 3 and in [0, 1] for K = 1; NaN is left empty. row_colours: by row label;
+    gap: in image pixels.
     Raises ValueError when labels and grid do not fit.
     """
     cells = _cells(images, columns)
@@ -44,8 +45,8 @@ def image_grid(
         if labels and len(labels) != count:
             raise ValueError(f"image_grid: {len(labels)} {kind} labels for a grid of {count} {kind}s")
     rows, across, height, width = cells.shape[:4]
-    padded = np.pad(cells, ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)), constant_values=255)
-    sheet = padded.swapaxes(1, 2).reshape(rows * (height + gap), across * (width + gap), 3)
+    padded = np.pad(cells, ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)))  # with what is transparent
+    sheet = padded.swapaxes(1, 2).reshape(rows * (height + gap), across * (width + gap), 4)
     sheet = sheet[: len(sheet) - gap, : sheet.shape[1] - gap]
     longest = max((len(line) for label in column_labels for line in label.split("\n")), default=1)
     made = []
@@ -53,7 +54,7 @@ def image_grid(
         with style():
             figure = Figure(figsize=(css_width / CSS_DPI, css_width / CSS_DPI), dpi=CSS_DPI * density)
             ax = figure.add_axes((0, 0, 1, 1))
-            ax.imshow(sheet, interpolation="nearest", aspect="auto")
+            ax.imshow(sheet, interpolation="none", aspect="auto")  # in SVG a pixel stays one
             ax.spines[:].set_visible(False)
             ax.tick_params(length=0, labeltop=True, labelbottom=False)
             size = max(5, min(9, 0.85 * css_width / across / longest))  # about as narrow as the images
@@ -106,20 +107,22 @@ def _fit(figure: Figure, room: int, width: int, height: int) -> None:
 
 
 def _cells(images: Any, columns: int | None) -> np.ndarray:
-    """(R, C, H, W, 3) uint8."""
+    """(R, C, H, W, 4) uint8, transparent where nothing is."""
     array = np.asarray(images)
-    if array.ndim == 4:
-        columns, white = columns or min(10, len(array)), 255 if array.dtype == np.uint8 else 1
-        array = np.pad(array, [(0, -len(array) % columns)] + [(0, 0)] * 3, constant_values=white)
-        array = array.reshape(-1, columns, *array.shape[1:])
-    if array.ndim != 5 or array.shape[2] not in (1, 3):
+    if array.ndim not in (4, 5) or array.shape[-3] not in (1, 3):
         raise ValueError(f"image_grid: images must be (R, C, K, H, W) or (N, K, H, W), K = 1 or 3, not {array.shape}")
-    return _colours(array).transpose(0, 1, 3, 4, 2)
+    seen = np.where(np.isnan(array).any(axis=-3, keepdims=True), 0, 255).astype(np.uint8)
+    array = np.concatenate([_colours(array), seen], axis=-3)
+    if array.ndim == 4:
+        columns = columns or min(10, len(array))
+        array = np.pad(array, [(0, -len(array) % columns)] + [(0, 0)] * 3)
+        array = array.reshape(-1, columns, *array.shape[1:])
+    return array.transpose(0, 1, 3, 4, 2)
 
 
 def _colours(array: np.ndarray) -> np.ndarray:
     """(..., K, H, W) as uint8 (..., 3, H, W)."""
     if array.dtype != np.uint8:
-        unit = array if array.shape[-3] == 1 else (array + 1) / 2
+        unit = np.nan_to_num(array if array.shape[-3] == 1 else (array + 1) / 2)
         array = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
     return np.repeat(array, 3 // array.shape[-3], axis=-3)

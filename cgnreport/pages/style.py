@@ -14,7 +14,7 @@ import seaborn as sns
 from cgnreport.verdicts.sentences import world_name
 
 NEUTRAL, LIGHT, LINE, INK, ACCENT = "#6B7280", "#D5D8DD", "#B9BEC5", "#1F2328", "#AA3377"
-NEEDED = "#0B6E4F"  # of thresholds
+NEEDED, GRID = "#0B6E4F", "#ECEEF0"  # of thresholds; of lines behind everything
 HUES = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00")
 FACTOR_COLOURS = {"shape": "#0072B2", "foreground": "#D55E00", "background": "#009E73"}
 FACTOR_LABELS = {"shape": "shape", "foreground": "texture", "background": "background"}  # labels: the classifier heads
@@ -110,7 +110,7 @@ _THEME: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "xtick.labelsize": 8.5,
-    "grid.color": "#ECEEF0",
+    "grid.color": GRID,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "svg.fonttype": "none",

@@ -115,7 +115,10 @@ def pages(folder: Path) -> dict[str, list[str]]:
         for part in article.select("a.headerlink, script, style") if article else ():
             part.decompose()
         if article:
-            parts = [f"{part.get('href') or part.get('src')} {part.get('alt')}" for part in article.select("a, img")]
+            parts = [
+                f"{part.get('href') or part.get('src')} {part.get('alt')}"
+                for part in article.select("a, img, [role=img]")
+            ]
             found[file.relative_to(folder).as_posix()] = article.get_text(" ").split() + parts
     return found
 

@@ -13,6 +13,7 @@ from typing import Any
 CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "disable-extensions")
 FLAGS += ("disable-background-networking", "disable-component-update", "disable-sync", "disable-quic")
+SCREENS = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]
 RIGHT, TAB = "\ue014", "\ue004"  # keys, as the protocol writes them
 
 
@@ -46,6 +47,16 @@ class Browser:
         """Press keys one after the other, in whatever has the focus."""
         strokes = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._ask("/actions", {"actions": [{"type": "key", "id": "keys", "actions": strokes}]})
+
+    def faults(self, page: Path) -> dict[str, list[str]]:
+        """What a reader of a page would stumble over, and on which screens; see faults.js."""
+        found: dict[str, list[str]] = {}
+        script = Path(__file__).with_name("faults.js").read_text(encoding="utf-8")
+        for width, theme in SCREENS:
+            self.open(page, width)
+            for words in self.run(script, width < 600, theme):
+                found.setdefault(words, []).append(f"{page.stem}, {width} px, {theme}")
+        return found
 
     def complaints(self) -> list[str]:
         """Warnings and errors in the console since the last call."""

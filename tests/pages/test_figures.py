@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -199,22 +198,35 @@ def test_parts_of_images_stand_in_their_order_whatever_their_type() -> None:
     (ax,) = parts_grid(parts, ["one", "two"]).desktop.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["mask", "com-\nposed"]
     sheet = np.asarray(ax.images[0].get_array())
-    assert sheet[0, 0].tolist() == [255, 255, 255]
-    assert sheet[-1, -1].tolist() == [0, 0, 0]
+    assert sheet[0, 0].tolist() == [255, 255, 255, 255]
+    assert sheet[-1, -1].tolist() == [0, 0, 0, 255]
 
 
-def test_a_page_holds_the_pixels_of_the_file(tmp_path: Path) -> None:
-    figures = image_grid(np.random.default_rng(0).random((2, 3, 3, 32, 32)), ["one", "two"])
-    address = re.search(r'<img src="data:image/webp;base64,([^"]+)"', figures.html())
+def test_a_page_holds_each_pixel_once_and_no_ground() -> None:
+    images = np.random.default_rng(0).random((2, 3, 3, 32, 32))
+    images[1, 2] = np.nan
+    address = re.search(
+        r'<image href="data:image/webp;base64,([^"]+)"', image_grid(images, ["one", "two"], gap=0).html()
+    )
     assert address is not None
-    held, file = Image.open(io.BytesIO(base64.b64decode(address[1]))), Image.open(figures.save(tmp_path / "grid"))
-    assert np.array_equal(np.asarray(held), np.asarray(file.convert("RGB")))
+    held = np.asarray(Image.open(io.BytesIO(base64.b64decode(address[1]))))
+    assert held.shape == (64, 96, 4)
+    assert np.array_equal(held[:32, :32, :3], np.rint((images[0, 0].transpose(1, 2, 0) + 1) / 2 * 255))
+    assert held[32:, 64:, 3].max() == 0 and held[:32, :, 3].min() == 255
+
+
+def test_a_figure_takes_the_colours_of_its_page_and_names_nothing_twice() -> None:
+    text = plots.dot_plot(ROWS).html() + plots.dot_plot(ROWS.assign(value=20.0)).html()
+    names = re.findall(r' id="([^"]+)"', text)
+    assert len(names) == len(set(names)) > 0
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', text)) <= set(names)
+    assert "currentColor" in text and "#1f2328" not in text
 
 
 def test_alt_text_is_made_or_given_and_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     figures, own = plots.dot_plot(ROWS), Figure()
-    assert 'alt="a &quot;digit&quot;"' in figures.html('a "digit"')
-    assert 'alt="Figure, Wildlife, accuracy on free-factor' in figures._repr_html_()
+    assert 'aria-label="a &quot;digit&quot;"' in figures.html('a "digit"')
+    assert 'aria-label="Figure, Wildlife, accuracy on free-factor' in figures._repr_html_()
     own.subplots().set_title("mine")
     show(own)
     assert "[figure: Figure, mine" in capsys.readouterr().out
