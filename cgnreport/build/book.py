@@ -86,13 +86,15 @@ def _builder(source: Path) -> list[str]:
 
 
 def _lighten(html: Path) -> None:
-    """Take out what no reader opens: source maps, and the outputs of notebooks for download, which the pages hold."""
+    """Take out what no reader opens: source maps, words of other languages, fonts that are there as woff2, too, and the
+    outputs of notebooks for download, which the pages hold.
+    """
     for path in (html / "_sources").rglob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             cell.update({"outputs": [], "execution_count": None} if cell.cell_type == "code" else {})
         nbformat.write(notebook, path)
-    for path in (html / "_static").rglob("*.map"):
+    for path in (found for kind in ("map", "po", "mo", "ttf") for found in (html / "_static").rglob(f"*.{kind}")):
         path.unlink()
 
 

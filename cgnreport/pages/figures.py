@@ -72,10 +72,17 @@ class Figures:
     def html(self, alt: str = "") -> str:
         """Both layouts, of which a page shows the one that fits; it needs no other file."""
         layouts = {"cgn-wide": self.desktop} | ({} if self.phone is self.desktop else {"cgn-narrow": self.phone})
-        held = "".join(f'<div class="{name}">{_element(figure)}</div>' for name, figure in layouts.items())
         hidden = f"<style>{_LAYOUTS}</style>" * (len(layouts) > 1)
+        drawn = "".join(f'<div class="{name}">{_element(figure)}</div>' for name, figure in layouts.items())
+        images = dict.fromkeys(re.findall(r'<image (href="[^"]*") ([^>]*?)transform="[^"]*" ([^>]*)/>', drawn))
+        for address, size, look in images:  # once, although both layouts show it
+            name = f"i{zlib.crc32((drawn + address).encode()):08x}"
+            drawn = re.sub(
+                rf'<image {re.escape(address)} [^>]*?(transform="[^"]*")[^>]*/>', rf'<use href="#{name}" \1/>', drawn
+            )
+            hidden += f'<svg style="display:none"><image id="{name}" {address} {size}{look}/></svg>'
         words = html.escape(alt or self.alt)
-        return f'<div class="cgn-figure" role="img" aria-label="{words}">{hidden}{held}</div>'
+        return f'<div class="cgn-figure" role="img" aria-label="{words}">{hidden}{drawn}</div>'
 
     def _repr_html_(self) -> str:
         return self.html()

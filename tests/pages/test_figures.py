@@ -205,11 +205,10 @@ def test_parts_of_images_stand_in_their_order_whatever_their_type() -> None:
 def test_a_page_holds_each_pixel_once_and_no_ground() -> None:
     images = np.random.default_rng(0).random((2, 3, 3, 32, 32))
     images[1, 2] = np.nan
-    address = re.search(
-        r'<image href="data:image/webp;base64,([^"]+)"', image_grid(images, ["one", "two"], gap=0).html()
-    )
-    assert address is not None
-    held = np.asarray(Image.open(io.BytesIO(base64.b64decode(address[1]))))
+    page = image_grid(images, ["one", "two"], gap=0).html()
+    (address,) = re.findall(r'href="data:image/webp;base64,([^"]+)"', page)
+    assert page.count("<use ") == 2, "one for each layout"
+    held = np.asarray(Image.open(io.BytesIO(base64.b64decode(address))))
     assert held.shape == (64, 96, 4)
     assert np.array_equal(held[:32, :32, :3], np.rint((images[0, 0].transpose(1, 2, 0) + 1) / 2 * 255))
     assert held[32:, 64:, 3].max() == 0 and held[:32, :, 3].min() == 255
