@@ -18,6 +18,7 @@ from cgnlib.paths import build_folder, own_file, project_root
 from cgnreport.build import ReportError, workflow
 from cgnreport.build.cells import folded_set_up
 from cgnreport.build.places import executed_notebook, notebook_names
+from cgnreport.build.rows_page import link_rows, write_rows
 from cgnreport.pages.figures import apply_captions
 from cgnreport.protocol.provenance import code_version
 
@@ -44,6 +45,7 @@ def build_book(profile: str) -> Path:
         shown = "\n".join(line.replace(f"{source}/", "") for line in named) or words[-2000:]
         raise ReportError(f"the book was not built (warnings are errors):\n{shown}\nAll messages: {log}")
     _lighten(source / "_build" / "html")
+    write_rows(source / "_build" / "html", profile)
     book = build_folder() / "book" / profile
     earlier = own_file(book.with_name(f".{profile}."), "")
     book.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +73,7 @@ def book_source(profile: str) -> Path:
         executed = nbformat.read(executed_notebook(profile, name), as_version=4)
         apply_captions(executed)
         folded_set_up(executed)
+        link_rows(executed)
         nbformat.write(executed, source / "notebooks" / f"{name}.ipynb")
     _fill_in(source / "_config.yml", profile)
     return source

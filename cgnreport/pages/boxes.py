@@ -12,6 +12,7 @@ import pandas as pd
 
 from cgnlib.data.shapes import is_own
 from cgnlib.statistics import Interval
+from cgnreport.pages.origin import mark, query
 from cgnreport.pages.style import dataset_label, in_order
 from cgnreport.pages.tables import LABELS, named
 from cgnreport.protocol.mnist_settings import training_digits
@@ -112,8 +113,8 @@ def table(
 ) -> Html:
     """A data frame as a table in its own sideways-scrolling box: numbers right-aligned, missing ones as a dash.
 
-    Cells may hold `Interval`s and `Html`. labels: heading per column; formats: per column a format ("+.1f") or a
-    function to plain text; decimals: of all other numbers.
+    Cells may hold `Interval`s and `Html`; rows, or a table made from rows, lead to these in the book. labels: heading
+    per column; formats: per column a format ("+.1f") or a function to plain text; decimals: of all other numbers.
     """
     labels, formats = labels or {}, formats or {}
     columns = {name: [_text(value, formats.get(name), decimals) for value in frame[name]] for name in frame.columns}
@@ -130,6 +131,7 @@ def table(
         '<div class="cgn-table" style="overflow-x:auto;max-width:100%;margin:.8em 0">'
         '<table style="border-collapse:collapse;margin:0;font-size:.88em">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{mark(frame.attrs.get('origin') or query(frame))}"
     )
 
 
@@ -143,7 +145,9 @@ def comparison_table(beside: pd.DataFrame) -> Html:
         shown = named({name: line[name] for name in LABELS}) | {"ours [95 %]": line["interval"]}
         shown |= {source: line[source] for source in SOURCES} | {"ours − RS22": line["ours - RS22"]}
         lines.append(shown | {"n × seeds": f"{line['n']:,} × {line['seeds']}"})
-    return table(pd.DataFrame(lines).dropna(axis="columns", how="all"), formats={"ours − RS22": "+.1f"})
+    shown = pd.DataFrame(lines).dropna(axis="columns", how="all")
+    shown.attrs["origin"] = query(beside)
+    return table(shown, formats={"ours − RS22": "+.1f"})
 
 
 def source_line(parameters: Parameters, sources: Sequence[str], note: str = "") -> Html:

@@ -23,6 +23,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from cgnlib.paths import atomic_file
+from cgnreport.pages.origin import mark
 from cgnreport.pages.style import GRID, INK, NEEDED, SMOKE_TEXT, style
 
 DESKTOP_PX, PHONE_PX = 720, 350  # widths of the text column, in CSS pixels
@@ -39,7 +40,7 @@ _LAYOUTS = "@media(max-width:600px){.cgn-wide{display:none}}@media(min-width:600
 
 @dataclass(frozen=True)
 class Figures:
-    """One plot in two layouts. kind: "svg" for lines, "png" for images.
+    """One plot in two layouts. kind: "svg" for lines, "png" for images; origin: of the rows behind it, see `origin`.
 
     As the last value of a notebook's cell it shows itself; `show` adds caption and label.
     """
@@ -47,6 +48,7 @@ class Figures:
     desktop: Figure
     phone: Figure
     kind: str = "svg"
+    origin: str = ""
 
     @property
     def alt(self) -> str:
@@ -146,7 +148,8 @@ def show(figure: Figures | Picture | Figure, *, alt: str = "", caption: str = ""
     from IPython.display import display
 
     figures = Figures(figure, figure) if isinstance(figure, Figure) else figure
-    bundle = {"text/html": figures.html(alt), "text/plain": f"[figure: {alt or figures.alt}]"}
+    shown = figures.html(alt) + mark(figures.origin if isinstance(figures, Figures) else "")
+    bundle = {"text/html": shown, "text/plain": f"[figure: {alt or figures.alt}]"}
     display(bundle, raw=True, metadata={"cgnlib": {"caption": caption, "label": label}})
 
 

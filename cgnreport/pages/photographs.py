@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from cgnlib.imagenet.names import CATEGORIES
 from cgnlib.statistics import Interval, Unit, wilson_interval
 from cgnreport.pages.figures import Figures, trellis
+from cgnreport.pages.origin import from_rows
 from cgnreport.pages.plots import DASHED, PERCENT, Estimate, forest
 from cgnreport.pages.style import ACCENT, FACTOR_COLOURS, HUES, INK, LINE, NEUTRAL
 from cgnreport.protocol.rows import select
@@ -46,6 +47,7 @@ TRAINED_ON = {
 }
 
 
+@from_rows
 def gaps_plot(rows: pd.DataFrame) -> Figures:
     """Background gap of each network on photographs, over photographs, and below as published on ImageNet-9.
 
@@ -61,6 +63,7 @@ def gaps_plot(rows: pd.DataFrame) -> Figures:
     return forest(estimates, xlabel, references={"no gap": 0.0}, ours="95 % interval over photographs; grey: published")
 
 
+@from_rows
 def challenge_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Accuracy over the nine classes by network and set, with intervals, below as published on ImageNet-9.
 
@@ -84,6 +87,7 @@ def challenge_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+@from_rows
 def suppression_plot(rows: pd.DataFrame, bias: pd.DataFrame) -> Figures:
     """Accuracy without global shape, fine texture or colour, a panel per network, and its shape bias where both cues
     conflict.
@@ -105,6 +109,7 @@ def suppression_plot(rows: pd.DataFrame, bias: pd.DataFrame) -> Figures:
     return forest(estimates, "accuracy; shape bias (%)", limits=PERCENT, row=27)
 
 
+@from_rows
 def composition_plot(rows: pd.DataFrame) -> Figures:
     """Background gap and accuracy on random backgrounds by training data, a point per split.
 
@@ -121,6 +126,7 @@ def composition_plot(rows: pd.DataFrame) -> Figures:
     return forest(estimates, "", ours="95 % interval over splits", run="one split by photograph")
 
 
+@from_rows
 def records_plot(rows: pd.DataFrame, ours: Mapping[str, pd.DataFrame], lines: Mapping[str, float]) -> Figures:
     """Share of decisions for the shape by category: people and networks from records, ours, and lines across.
 
@@ -166,6 +172,7 @@ def records_plot(rows: pd.DataFrame, ours: Mapping[str, pd.DataFrame], lines: Ma
     )
 
 
+@from_rows
 def answers_table(rows: pd.DataFrame) -> pd.DataFrame:
     """How often each category is the answer, in percent of the conflicting stimuli, of which 6.25 % show it as a shape
     and 6.25 % as a texture: means over people and over networks, and the networks' range.
@@ -182,6 +189,7 @@ def answers_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).sort_values("networks", ascending=False)
 
 
+@from_rows
 def intervals_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Shape bias of each record with its interval over shape and texture images, and Wilson's over decisions beside.
 

@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from cgnlib.statistics import Interval
 from cgnreport.pages import style
 from cgnreport.pages.figures import Figures, trellis
+from cgnreport.pages.origin import from_rows
 from cgnreport.pages.style import ACCENT, FACTOR_COLOURS, FACTOR_LABELS, INK, METHOD_LABELS, NEUTRAL, RECIPE_LABELS
 from cgnreport.pages.tables import published_table_5
 from cgnreport.protocol.rows import select
@@ -126,6 +127,7 @@ def margin_plot(verdicts: Mapping[str, Verdict], *, smoke: bool = False) -> Figu
     return forest(estimates, xlabel, references={"no change": 0.0}, needed=needed, smoke=smoke)
 
 
+@from_rows
 def dot_plot(
     rows: pd.DataFrame,
     verdicts: Sequence[Verdict] = (),
@@ -155,6 +157,7 @@ def dot_plot(
     return forest(estimates, xlabel, references=references, limits=PERCENT, smoke=_smoke(rows))
 
 
+@from_rows
 def without_cgn_plot(ood: pd.DataFrame, others: pd.DataFrame, judged: Sequence[Discrimination]) -> Figures:
     """Accuracies of methods without a CGN, of counterfactuals and of original data: a panel per variant.
 
@@ -179,6 +182,7 @@ def without_cgn_plot(ood: pd.DataFrame, others: pd.DataFrame, judged: Sequence[D
     return forest(estimates, xlabel, references=references, limits=PERCENT, row=24, smoke=_smoke(rows))
 
 
+@from_rows
 def control_plot(rows: pd.DataFrame) -> Figures:
     """Share of counterfactuals in which a reader finds the requested factor: a panel per variant or world.
 
@@ -198,6 +202,7 @@ def control_plot(rows: pd.DataFrame) -> Figures:
     return forest(estimates, xlabel, references={"chance": 10.0}, limits=PERCENT, smoke=_smoke(rows))
 
 
+@from_rows
 def gap_plot(rows: pd.DataFrame) -> Figures:
     """The background gap by training data: ours in the toy world, published ones on ImageNet-9, each on its own scale.
 
@@ -215,6 +220,7 @@ def gap_plot(rows: pd.DataFrame) -> Figures:
     return forest(ours + beside, "background gap (points)", references={"no gap": 0.0}, smoke=_smoke(rows))
 
 
+@from_rows
 def heads_plot(rows: pd.DataFrame) -> Figures:
     """Shape bias of the toy classifier without counterfactuals, and of each of its heads with them.
 
@@ -236,6 +242,7 @@ def heads_plot(rows: pd.DataFrame) -> Figures:
     return forest(estimates, "shape bias (%)", smoke=_smoke(rows), **about)
 
 
+@from_rows
 def shape_bias_plot(rows: pd.DataFrame, others: Mapping[str, float]) -> Figures:
     """Share of shape decisions of a network of photographs by category, from all texture (left) to all shape (right).
 
@@ -253,6 +260,7 @@ def shape_bias_plot(rows: pd.DataFrame, others: Mapping[str, float]) -> Figures:
     return forest(estimates, "shape bias (%)", run="other preprocessing", smoke=_smoke(rows), **about)
 
 
+@from_rows
 def ratio_plot(rows: pd.DataFrame) -> Figures:
     """Accuracy against CF ratio, a line per data set size, a panel per variant, each with its own y axis.
 
@@ -295,6 +303,7 @@ def loss_curves(log: pd.DataFrame, *, smoke: bool = False) -> Figures:
     return trellis(draw, len(terms), height=140, columns=min(3, len(terms)), xlabel="update", smoke=smoke)
 
 
+@from_rows
 def quality_plot(rows: pd.DataFrame) -> Figures:
     """Accuracy of a classifier against the share of masks read as the requested digit: a point per trained CGN.
 
@@ -319,6 +328,7 @@ def quality_plot(rows: pd.DataFrame) -> Figures:
     return trellis(draw, len(shown), xlabel="masks read as the requested digit (%)", legend=legend, smoke=_smoke(rows))
 
 
+@from_rows
 def control_matrix(rows: pd.DataFrame) -> Figures:
     """Requested against recovered factor, in percent of counterfactuals: a matrix per variant.
 

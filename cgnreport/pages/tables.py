@@ -8,6 +8,7 @@ import pandas as pd
 from cgnlib.data.shapes import is_own
 from cgnlib.statistics import Interval, Unit
 from cgnreport.pages import style
+from cgnreport.pages.origin import from_rows
 from cgnreport.pages.style import groups, in_order
 from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import SOURCES, published
@@ -25,6 +26,7 @@ LABELS: dict[str, Any] = {
 SETS = {"original": "IN-9", "mixed-same": "mixed-same", "mixed-rand": "mixed-rand"}  # of Table 5
 
 
+@from_rows
 def cells(rows: pd.DataFrame, by: Sequence[str], columns: Mapping[str, Any], *, counts: bool = True) -> pd.DataFrame:
     """Means with 95 % intervals as texts: a line per combination of `by`, a column per entry of `columns`.
 
@@ -88,6 +90,7 @@ def published_gaps(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 BY_EYE = "RS22, by eye"  # column of `success_table`: how often the study, looking at images, was satisfied
 
 
+@from_rows
 def success_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A line per variant and recipe: trainings, how many succeed, with Wilson's interval, the study's rate, failures.
 
@@ -114,6 +117,7 @@ def success_table(rows: pd.DataFrame) -> pd.DataFrame:
 PARTS = ("worst-class", "worst-group", "same-colour", "other-colours")
 
 
+@from_rows
 def parts_table(rows: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     """A line per kind of training data whose classifiers were tested on parts of the test images: accuracy on all and
     on each part, with the n of the part. Empty where no rows are of parts.
@@ -132,6 +136,7 @@ def parts_table(rows: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+@from_rows
 def training_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A line per variant and training: factors recovered, masks, accuracy, and its change from our recipe over CGNs.
 
@@ -165,6 +170,7 @@ def published_table_5() -> pd.DataFrame:
     return wide[list(metrics)].rename(columns=metrics).reset_index().rename_axis(columns=None)
 
 
+@from_rows
 def table_5(rows: pd.DataFrame, output: str = "shape_texture", epoch: str = "last") -> pd.DataFrame:
     """Table 5 from rows of imagenet-background of one data set, a line per method.
 
