@@ -144,7 +144,8 @@ def test_sphinx_9_without_jupyter_book_makes_the_same_book(run: Run, sphinx_9: P
     monkeypatch.setenv("CGN_BUILD", str(run.folder / "my build é"))
     wanted = pages(run.folder / "my build é" / "book" / "smoke")
     monkeypatch.setattr(book, "find_spec", lambda name: None)
-    monkeypatch.setattr(sys, "executable", str(sphinx_9))
+    builder = book._builder
+    monkeypatch.setattr(book, "_builder", lambda source: [str(sphinx_9), *builder(source)[1:]])
     made = pages(book.build_book("smoke").parent)
     assert len(wanted) > len(book.notebook_names()) and made.keys() == wanted.keys()
     assert [name for name in wanted if made[name] != wanted[name]] == []
