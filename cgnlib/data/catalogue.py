@@ -24,8 +24,9 @@ class Asset:
     urls: of each file, or of the archive; empty where a person must fetch it, `by_hand`.
     checksums: of each file's content, as "md5:..." or "sha256:..."; leading digits suffice. Empty if none is published.
     torch_hub: it lies in torch's own folder, and an older file's name ends in the leading digits of its own SHA-256.
-    unpack: the folder in the archive that becomes `path`, None for plain files. whole: whether all of that folder is
-    unpacked, or `files` alone. count: files below `path`.
+    served: as checksums, of what `urls` serve, where sound copies from elsewhere may hold other bytes.
+    mirrors: further addresses of the single file or archive, tried in turn. unpack: the folder in the archive that
+    becomes `path`, None for plain files. count: files below `path`.
     """
 
     name: str
@@ -38,9 +39,10 @@ class Asset:
     other_files: tuple[tuple[str, ...], ...] = ()
     urls: tuple[str, ...] = ()
     by_hand: str = ""
+    mirrors: tuple[str, ...] = ()
     checksums: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
     unpack: str | None = None
-    whole: bool = True
     count: int | None = None
     torch_hub: bool = False
 
@@ -70,12 +72,18 @@ MNIST_MD5 = {  # of the files' content, as in torchvision
 
 MNIST_FOLDERS = ("mnist/MNIST/raw", "MNIST/raw", "mnist/raw", "raw", "mnist", "MNIST", "")  # in the order tried
 
-DTD_URL = "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz"
 # The textures of wildlife MNIST, class 0..9 (SG21's published code): folder, kind, and numbers of DTD.
 TEXTURES = (
     ("object", "striped", ("0001", "0091", "0008", "0043", "0092", "0028", "0097", "0004", "0125", "0033")),
     ("background", "veined", ("0066", "0067", "0073", "0180", "0131", "0157", "0158", "0104", "0188", "0189")),
 )
+
+TEXTURE_SHA256 = (  # leading digits, in the order of TEXTURES: object 0 to 9, background 0 to 9
+    "41b22c1a1e5edba3", "d6020007460a7e41", "2ab2fc76e9ffd495", "b9ab6ae10ddb6381", "90e4b7683d348fb6",
+    "b32940be4462eb40", "bd362eefa810a35a", "0943891ac43a4acd", "edfe305c0e8f9dfa", "d22a5fcf1ce2ea64",
+    "253effebdb863d8f", "67e555623f1fff4a", "91b3dc279226199d", "9dbe19a8284cd2b6", "9e6d2ae36b8755d2",
+    "7e34b2b445f50c7a", "4f992fd0da74cc53", "c434411498467181", "d32d40f567ee3f58", "ab3144757372f341",
+)  # fmt: skip
 
 SG21, SG21_COMMIT = "autonomousvision/counterfactual_generative_networks", "1cba9d4ed334a436d9d1d2e1a3ab2a71235c3d41"
 AUTHORS_WEIGHTS = {  # sha256 of mnists/experiments/cgn_*/weights/ckp.pth in SG21's repository
@@ -105,6 +113,7 @@ TORCH_WEIGHTS = (
         "no Inception Score with torchvision's network",
     ),
 )
+INCEPTION_TF = "weights-inception-2015-12-05-6726825d.pth"
 GOOGLE_DRIVE = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"  # asks no confirmation
 IMAGENET_9 = "https://github.com/MadryLab/backgrounds_challenge"
 IMAGENET_TERMS = "ImageNet terms (non-commercial research)"
@@ -129,6 +138,7 @@ MNIST_FORMS = [  # in a folder: torchvision's files, unpacked or not, and Kaggle
     *_anywhere("{dotted}", ("", "mnist", "archive", "mnist-dataset")),
     *_anywhere("{name}/{name}", ("", "mnist", "archive", "mnist-dataset")),
 ]
+TEXTURE_FORM = "textures/{folder}/{label}_{kind}_{number}.jpg"  # as in SG21's repository
 DTD_FORMS = _anywhere("{kind}/{kind}_{number}.jpg", ("", "images", "dtd/images"))  # as its archive unpacks
 
 
@@ -191,13 +201,12 @@ CATALOGUE = (
     Asset(
         name="dtd",
         what="20 textures of DTD",
-        source=DTD_URL,
-        urls=(DTD_URL,),
-        size=600_000_000,
-        files=_dtd("dtd/dtd/images/{kind}/{kind}_{number}.jpg"),  # as torchvision.datasets.DTD unpacks it
-        other_files=(_dtd("textures/{folder}/{label}_{kind}_{number}.jpg"), *map(_dtd, DTD_FORMS)),
-        unpack="dtd/images",
-        whole=False,
+        source=f"https://github.com/{SG21}/tree/{SG21_COMMIT}/mnists/data/textures",
+        urls=_dtd(f"https://raw.githubusercontent.com/{SG21}/{SG21_COMMIT}/mnists/data/{TEXTURE_FORM}"),
+        size=1_577_661,
+        files=_dtd(TEXTURE_FORM),
+        other_files=(_dtd("dtd/dtd/images/{kind}/{kind}_{number}.jpg"), *map(_dtd, DTD_FORMS)),  # torchvision's first
+        served=tuple(f"sha256:{digits}" for digits in TEXTURE_SHA256),
         licence="for research",
         without="textures that the library draws",
     ),
@@ -215,6 +224,19 @@ CATALOGUE = (
     *(_authors_mnist(variant) for variant in AUTHORS_WEIGHTS),
     *(_torch_weights(*row) for row in TORCH_WEIGHTS),
     Asset(
+        name="inception-tf",
+        what="TensorFlow's Inception weights",
+        source="https://github.com/toshas/torch-fidelity",
+        urls=(f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_TF}",),
+        size=95_628_359,
+        files=(f"checkpoints/{INCEPTION_TF}",),
+        other_files=tuple((f"{folder}{INCEPTION_TF}",) for folder in ("weights/", "")),
+        checksums=("sha256:6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",),
+        licence="Apache-2.0, trained on ImageNet",
+        without="no Inception Score that can be held against the published ones",
+        torch_hub=True,
+    ),
+    Asset(
         name="biggan",
         what="BigGAN-deep-256 weights",
         source="https://github.com/huggingface/pytorch-pretrained-BigGAN",
@@ -227,8 +249,9 @@ CATALOGUE = (
     Asset(
         name="u2net",
         what="U2-Net weights",
-        source="https://drive.google.com/file/d/1VkKexkWh5SeB8fgxAZxLKgmmvDXhVYUy/view",
-        urls=(GOOGLE_DRIVE.format("1VkKexkWh5SeB8fgxAZxLKgmmvDXhVYUy"),),
+        source="https://github.com/xuebinqin/U-2-Net",
+        urls=(GOOGLE_DRIVE.format("1ao1ovG1Qtx4b7EoskHXmi2E9rp5CHLcZ"),),  # named in U2-Net's own README
+        mirrors=(GOOGLE_DRIVE.format("1VkKexkWh5SeB8fgxAZxLKgmmvDXhVYUy"),),  # in SG21's, reported dead since 2022
         size=176_000_000,
         files=("weights/u2net.pth",),
         licence="Apache-2.0",

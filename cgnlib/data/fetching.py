@@ -6,6 +6,8 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import requests
@@ -58,7 +60,7 @@ def fetch(name: str) -> Path:
     if files_at(asset, place) is None:
         if not asset.urls:
             raise AssetError(f"{asset.what} cannot be downloaded by a program. {remedy(asset)}")
-        if not answers(asset.urls[0]):
+        if not any(map(answers, (asset.urls[0], *asset.mirrors))):
             raise Unreachable(f"{asset.what}: {asset.urls[0]} cannot be reached. {remedy(asset)}")
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -83,11 +85,12 @@ def _fetch(asset: Asset, place: Path) -> Path:
     target, scratch = place / asset.path, place / "downloads" / asset.name
     complete, archive = scratch / asset.path, scratch / PurePosixPath(asset.urls[0]).name
     for url, file in zip(asset.urls, asset.files, strict=asset.unpack is None):
-        download(url, archive if asset.unpack else scratch / file)
+        download_from((url, *asset.mirrors), archive if asset.unpack else scratch / file)
     if asset.unpack and not exists(complete):
-        unpack(archive, asset.unpack, complete, lambda name: asset.whole or f"{asset.path}/{name}" in asset.files)
+        unpack(archive, asset.unpack, complete)
     try:
-        verify(asset, files_at(asset, scratch) or [], lock_file(target))
+        served = replace(asset, checksums=asset.checksums or asset.served)
+        verify(served, files_at(asset, scratch) or [], lock_file(target))
     except AssetError:
         shutil.rmtree(scratch)
         raise
@@ -98,6 +101,17 @@ def _fetch(asset: Asset, place: Path) -> Path:
     os.replace(complete, target)
     shutil.rmtree(scratch)
     return target
+
+
+def download_from(urls: Sequence[str], path: Path) -> None:
+    """As `download`, from the first of several addresses of one file that has it; raises what the last one raised."""
+    for number, url in enumerate(urls, start=1):
+        try:
+            download(url, path)
+            return
+        except requests.RequestException:
+            if number == len(urls):
+                raise
 
 
 def download(url: str, path: Path) -> None:

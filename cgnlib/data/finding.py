@@ -5,6 +5,7 @@ checkout, the cache (CGN_CACHE). What has a published checksum is checked agains
 SHA-256 lies in a lock file beside it (NAME.sha256), and every later use checks it.
 """
 
+import functools
 import gzip
 import hashlib
 import os
@@ -184,13 +185,38 @@ def missing(names: Sequence[str], folder: str | Path | None = None) -> Blocked |
     return Blocked(f"missing {', '.join(asset.what for asset in lost)}", "; ".join(ways))
 
 
+def contents(names: Sequence[str], folder: str | Path | None = None) -> str | None:
+    """First 12 hex digits of the SHA-256 of what the files of these assets hold: what tells their results from those
+    of other files. None where one is nowhere, or not sound.
+    """
+    try:
+        found = [find_files(name, folder, verified=False) for name in names]
+        files = [file for each in found for file in each or ()]
+        text = " ".join(_content(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    except (AssetError, OSError):
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()[:12] if all(found) else None
+
+
+@functools.cache
+def _content(file: Path, size: int, changed: int) -> str:
+    return digest(file)
+
+
 def remedy(asset: Asset) -> str:
     """What a person can do to get it."""
-    way = asset.by_hand or f"download {' '.join(asset.urls)}" + (f" and unpack {asset.unpack}" if asset.unpack else "")
+    way = asset.by_hand or f"download {_addresses(asset)}" + (f" and unpack {asset.unpack}" if asset.unpack else "")
     other = f"or as {asset.path} below the folder that CGN_DATA names"
     words = f"by hand: {way}. Place it at {home(asset) / asset.path}, {other}."
     words = f"run `{COMMAND} --fetch {asset.name}`, or {words}" if asset.urls else words
     return words[0].upper() + words[1:]
+
+
+def _addresses(asset: Asset) -> str:
+    """Where a person gets it: addresses of files or, of many, their page; mirrors after the word "or"."""
+    return " or ".join(
+        [" ".join(asset.urls) if len(asset.urls) < 9 else f"the files of {asset.source}", *asset.mirrors]
+    )
 
 
 # --- Verify ----------------------------------------------------------------------------------------------------------

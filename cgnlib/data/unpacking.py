@@ -6,7 +6,6 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -14,17 +13,16 @@ from cgnlib.errors import AssetError
 from cgnlib.progress import tqdm
 
 
-def unpack(archive: Path, inside: str, target: Path, wanted: Callable[[str], bool] = lambda name: True) -> None:
+def unpack(archive: Path, inside: str, target: Path) -> None:
     """Make the folder `inside` of a tar (also compressed) or zip archive the folder `target`, which must not exist.
 
-    wanted: whether a file is unpacked, by its path below `inside`; all by default. It is unpacked beside `target` and
-    renamed when complete. Raises AssetError, and leaves nothing, for an archive that is damaged, has an absolute path,
-    a `..` or a symbolic link anywhere, a hard link that leads outside, or no such folder.
+    It is unpacked beside `target` and renamed when complete. Raises AssetError, and leaves nothing, for an archive that
+    is damaged, has an absolute path, a `..` or a symbolic link anywhere, a hard link that leads outside, or no such
+    folder.
     """
 
     def chosen(name: str) -> bool:
-        path = PurePosixPath(name)
-        return path.is_relative_to(inside) and wanted(str(path.relative_to(inside)))
+        return PurePosixPath(name).is_relative_to(inside)
 
     remedy, shown = f"Delete {archive} and fetch it again.", partial(tqdm, desc=f"unpack {archive.name}", unit="file")
     try:

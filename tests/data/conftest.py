@@ -135,5 +135,5 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 @pytest.fixture
 def u2net(site: Site, change: Change, bare_machine: Path) -> Path:
     """U2-Net is at the web server, with no published checksum; where its download must land."""
-    change("u2net", urls=(f"{site.url}/u2net.pth",), size=len(site.payload))
+    change("u2net", urls=(f"{site.url}/u2net.pth",), mirrors=(), size=len(site.payload))
     return bare_machine / "weights" / "u2net.pth"

@@ -10,7 +10,7 @@ import pytest
 from cgnlib.data import fetching
 from cgnlib.data.catalogue import named
 from cgnlib.data.fetching import Unreachable, fetch
-from cgnlib.data.finding import find, lock_file
+from cgnlib.data.finding import find, lock_file, remedy
 from cgnlib.errors import AssetError
 from tests.data.conftest import tar_bytes
 
@@ -184,13 +184,20 @@ def test_a_folder_from_an_archive_is_locked_as_a_whole(imagenet_9, bare_machine)
             find("imagenet-9")
 
 
-def test_of_the_texture_archive_only_the_20_are_kept(site, change):
-    names = [file.removeprefix("dtd/") for file in named("dtd").files]
-    others = {"dtd/images/striped/striped_0002.jpg": b"image", "dtd/imdb/imdb.mat": b"labels"}
-    change("dtd", urls=(f"{site.url}/dtd.tar.gz",))
-    site.content = tar_bytes(dict.fromkeys(names[1:], b"image") | others)
-    with pytest.raises(AssetError, match=f"{names[0]} is missing, while other parts of 20 textures of DTD"):
+def test_the_20_textures_come_one_by_one_each_by_its_hash(site, change):
+    """Of copies from elsewhere no hash is asked: DTD's own files may hold other bytes."""
+    asset = change("dtd", urls=(f"{site.url}/texture.jpg",) * 20)
+    with pytest.raises(AssetError, match="0_striped_0001.jpg is not the published file"):
         fetch("dtd")
     assert find("dtd") is None
-    site.content = tar_bytes(dict.fromkeys(names, b"image") | others)
+    change("dtd", served=(f"sha256:{hashlib.sha256(site.payload).hexdigest()}",) * 20)
     assert len([path for path in fetch("dtd").rglob("*") if path.is_file()]) == 20
+    assert len(set(asset.served)) == len(set(named("dtd").files)) == 20
+
+
+def test_a_second_address_is_tried_where_the_first_has_the_file_no_more(site, u2net, change):
+    change("u2net", urls=(f"{site.url}/u2net.pth",), mirrors=(f"{site.url}/other",), size=len(site.payload))
+    site.statuses = [404]
+    assert fetch("u2net") == u2net
+    assert site.answered == [404, 200]
+    assert named("u2net").mirrors[0] in remedy(named("u2net"))

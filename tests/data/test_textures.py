@@ -13,7 +13,7 @@ from cgnlib.data.textures import find_textures, textures_source
 from cgnlib.errors import AssetError
 
 
-@pytest.fixture(params=range(5), ids=["own layout", "kinds", "images", "as unpacked", "torchvision's"])
+@pytest.fixture(params=range(5), ids=["torchvision's", "kinds", "images", "as unpacked", "as in SG21's repository"])
 def files(request, tmp_path) -> list[Path]:
     """The 20 texture files in a data folder, each of one colour, of different sizes."""
     asset = named("dtd")
