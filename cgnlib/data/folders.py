@@ -7,6 +7,7 @@ named, and an error; what systems leave there (.DS_Store) is no matter.
 import functools
 import hashlib
 import math
+import os
 import re
 import warnings
 from collections import Counter
@@ -44,7 +45,7 @@ OTHER_SUFFIXES = (*SUFFIXES, ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jp2", "
 WORDNET_ID = re.compile(r"n\d{8}")
 NAMED = 5  # wrong files that an error names; the rest are only counted
 DRAWS = 23  # random numbers behind a random crop: ten tries of area and aspect, place, mirror
-WORKERS = 2  # threads that decode; a decoder lets other threads run
+WORKERS = max(2, min(8, os.cpu_count() or 2))  # threads that decode; a decoder lets other threads run
 
 View = Callable[[Image.Image, Tensor], Image.Image]  # (picture, DRAWS numbers in [0, 1)) -> RGB, SIZE x SIZE
 

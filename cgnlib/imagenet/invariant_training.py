@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 
 class LabelledBatches(Protocol):
-    """Images to train on, drawn by index: a set in memory, or a folder of files."""
+    """Images to train on, drawn by index: a set in memory, or a folder of files, which is read a step ahead.
+
+    What `draw` gives depends on its arguments alone.
+    """
 
     @property
     def sha256(self) -> str:
@@ -100,6 +104,7 @@ class EnsembleTrainer:
             network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
         )
         self.optimizer: Any = self.fabric.setup_optimizers(optimizer)
+        self.reader, self.ahead = ThreadPoolExecutor(1), dict[int, Future[list[tuple[Tensor, Tensor]]]]()
         self.networks = nn.ModuleDict({"last": self.network, "best": self.best})  # what the artefact keeps
         self.state = TrainingState(dict(self.networks.items()), {"optimizer": optimizer}, {})
 
@@ -111,7 +116,7 @@ class EnsembleTrainer:
     def step(self, step: int) -> dict[str, Tensor]:
         """Returns the loss terms, means over all processes."""
         set_learning_rate(self.optimizer, self.recipe.rate(step // self.per_epoch))
-        logits, labels = zip(*(self._logits(name, step) for name in self.sources), strict=True)
+        logits, labels = zip(*(self._logits(batch) for batch in self._drawn(step)), strict=True)
         terms = {"real": real_loss(logits[0], labels[0])}
         if len(logits) > 1:
             terms["counterfactual"] = counterfactual_loss(logits[1], labels[1])
@@ -121,12 +126,22 @@ class EnsembleTrainer:
         self.optimizer.step()
         return dict(zip(terms, self.fabric.all_reduce(losses.detach()), strict=True))
 
-    def _logits(self, name: str, step: int) -> tuple[Logits, Tensor]:
-        """Logits and labels of this process's share of a batch."""
-        source, order = self.sources[name]
-        index = order[step][share(self.fabric, order.batch_size)]
-        stream = generator(self.seed, "ensemble", "augmentation", name, step, self.fabric.global_rank)
-        images, labels = self.fabric.to_device(source.draw(index, stream))
+    def _drawn(self, step: int) -> list[tuple[Tensor, Tensor]]:
+        """The batches of a step, drawn while the step before was computed; meanwhile those of the next are begun."""
+        drawn = self.ahead.pop(step, None) or self.reader.submit(self._draw, step)
+        self.ahead = {step + 1: self.reader.submit(self._draw, step + 1)}
+        return drawn.result()
+
+    def _draw(self, step: int) -> list[tuple[Tensor, Tensor]]:
+        """This process's share of each batch of a step."""
+        found = []
+        for name, (source, order) in self.sources.items():
+            stream = generator(self.seed, "ensemble", "augmentation", name, step, self.fabric.global_rank)
+            found.append(source.draw(order[step][share(self.fabric, order.batch_size)], stream))
+        return found
+
+    def _logits(self, batch: tuple[Tensor, Tensor]) -> tuple[Logits, Tensor]:
+        images, labels = self.fabric.to_device(batch)
         with self.fabric.autocast():  # not `Fabric.setup`, which rounds images before they are standardised
             logits = self.network(images)
         return Logits(*(each.float() for each in logits)), labels

@@ -5,6 +5,7 @@ One noise vector per image is shared by all mechanisms, as published; only label
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,8 @@ class Store:
     def make(self, cgn: ImageNetCGN, sampling: Sampling) -> None:
         """Write the shards that are missing or damaged. Finished ones are kept.
 
-        Raises ValueError where the folder holds images of another CGN or other settings.
+        How much that is is said first. Raises AssetError where the disk has no room for it, and ValueError where the
+        folder holds images of another CGN or other settings.
         """
         config = {**vars(sampling), "cgn": fingerprint(cgn), "triple": list(sampling.triple or [])}
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +133,8 @@ class Store:
                 )
             files = [self.folder / f"shard-{shard:05d}.safetensors" for shard in range(sampling.shards)]
             missing = [shard for shard, file in enumerate(files) if not _intact(file, found["sha256"].get(file.name))]
-            for shard in tqdm(missing, desc="counterfactual images", unit="shard", leave=False):
+            size = _room(self.folder, cgn.f_shape.config.resolution, len(missing) * sampling.shard)
+            for shard in tqdm(missing, desc=f"counterfactual images, {size}", unit="shard", leave=False):
                 save_tensors(sample_shard(cgn, sampling, shard)._asdict(), files[shard])
                 found["sha256"][files[shard].name] = file_sha256(files[shard])
                 with atomic_file(self.index) as partial:
@@ -157,6 +160,22 @@ class Store:
             raise AssetError(
                 f"{self.index} is damaged ({error}). Delete the folder and make the store again."
             ) from error
+
+
+def stored_bytes(resolution: int) -> int:
+    """Bytes of a stored image: pixels, mask and three labels."""
+    return 4 * resolution**2 + 24
+
+
+def _room(folder: Path, resolution: int, images: int) -> str:
+    """The size of that many stored images, "26.2 GB". Raises AssetError where the disk has less to spare."""
+    size, free = images * stored_bytes(resolution), shutil.disk_usage(folder).free
+    if size > free:
+        raise AssetError(
+            f"{images:,} counterfactual images take {size / 1e9:.1f} GB, and the disk of {folder} has {free / 1e9:.1f} "
+            "GB free. Free some, name another folder in CGN_BUILD, or take fewer images."
+        )
+    return f"{size / 1e9:.1f} GB"
 
 
 def _intact(file: Path, sha256: str | None) -> bool:

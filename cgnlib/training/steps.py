@@ -14,7 +14,8 @@ Module = TypeVar("Module", bound=nn.Module)
 class Batches:
     """Indices of shuffled mini-batches as a function of the step alone, so that a resumed run sees the same ones.
 
-    Every epoch is a new permutation of the n images; the last incomplete batch of an epoch is dropped.
+    Every epoch is a new permutation of the n images; the last incomplete batch of an epoch is dropped. Several threads
+    may ask.
     """
 
     def __init__(self, n: int, batch_size: int, seed: int, *names: str) -> None:
@@ -22,15 +23,15 @@ class Batches:
             raise ValueError(f"{n} training images are fewer than one batch of {batch_size}: take more")
         self.n, self.batch_size, self.seed, self.names = n, batch_size, seed, names
         self.per_epoch = n // batch_size
-        self._epoch = -1
-        self._order = torch.empty(0, dtype=torch.int64)
+        self._last = (-1, torch.empty(0, dtype=torch.int64))  # epoch and its permutation
 
     def __getitem__(self, step: int) -> Tensor:
         epoch, position = divmod(step, self.per_epoch)
-        if epoch != self._epoch:
-            self._order = torch.randperm(self.n, generator=generator(self.seed, *self.names, "epoch", epoch))
-            self._epoch = epoch
-        return self._order[position * self.batch_size : (position + 1) * self.batch_size]
+        last = self._last
+        if epoch != last[0]:
+            order = torch.randperm(self.n, generator=generator(self.seed, *self.names, "epoch", epoch))
+            self._last = last = (epoch, order)
+        return last[1][position * self.batch_size : (position + 1) * self.batch_size]
 
 
 def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

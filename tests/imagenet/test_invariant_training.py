@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,23 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path: Path, monkey
     assert fingerprint(resumed.last) == fingerprint(whole.last)
     assert fingerprint(resumed.best) == fingerprint(whole.best)
     assert list(resumed.epochs["score"]) == [0.9, 0.4]
+
+
+def test_the_next_batch_is_drawn_while_a_step_is_computed() -> None:
+    """In another thread and a step ahead; the same batches, whichever step is asked for."""
+    drawn, here = [], threading.get_ident()
+
+    class Watched(ImagesInMemory):
+        def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+            drawn.append((tuple(index.tolist()), threading.get_ident() == here))
+            return super().draw(index, stream)
+
+    trainer = EnsembleTrainer(small(), replace(TINY, cf_ratio=0.0), Watched(REAL.images, REAL.labels), None, 0)
+    order = [tuple(trainer.sources["real"][1][step].tolist()) for step in range(9)]
+    for step in (0, 1, 7):  # 7: a training that goes on from a checkpoint
+        trainer.step(step)
+    trainer.ahead[8].result()
+    assert drawn == [(order[step], False) for step in (0, 1, 2, 7, 8)]
 
 
 def test_bfloat16_is_for_the_networks_alone() -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from cgnlib.errors import AssetError
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN
-from cgnlib.imagenet.sampling import Sampling, Store, draw_labels, interpolate, sample_shard
+from cgnlib.imagenet.sampling import Sampling, Store, draw_labels, interpolate, sample_shard, stored_bytes
 from tests.imagenet.conftest import small_cgn
 
 
@@ -61,6 +62,17 @@ def test_a_store_is_continued_and_mended(trained: ImageNetCGN, tmp_path: Path) -
     store.make(trained, sampling)
     assert files[2].stat().st_mtime_ns == kept
     assert all(torch.equal(a, b.images) for a, b in zip(whole, store, strict=True))
+
+
+def test_a_disk_without_room_is_known_before_the_first_image(trained: ImageNetCGN, tmp_path: Path, monkeypatch) -> None:
+    store, usage = Store(tmp_path / "store"), shutil.disk_usage(tmp_path)._replace(free=10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    words = f"4 counterfactual images take 0.0 GB, and the disk of {store.folder} has 0.0 GB free"
+    with pytest.raises(AssetError, match=words):
+        store.make(trained, Sampling(4, shard=2))
+    assert not list(store.folder.glob("shard-*"))
+    store.make(trained, Sampling(2, shard=2))
+    assert stored_bytes(32) * 2 <= sum(file.stat().st_size for file in store.folder.glob("shard-*")) < 10_000
 
 
 def test_a_store_of_other_images_is_not_mixed(trained: ImageNetCGN, tmp_path: Path) -> None:
