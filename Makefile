@@ -10,6 +10,7 @@ MINUTES ?=
 SEED    ?=
 SEEDS   ?= 0 1 2
 FRESH   ?=
+REAL    ?=
 FLAGS   ?=
 FETCH   ?=
 
@@ -34,6 +35,10 @@ ifneq ($(shell [ -w . ] || echo wrong),)
   $(error $(CURDIR) cannot be written, and Snakemake and the environment keep their state there: copy the checkout)
 endif
 
+ifneq ($(filter-out none authors all,$(REAL)),)
+  $(error REAL=$(REAL): of ImageNet itself compute none, authors (what their CGN gives without a training) or all)
+endif
+
 MACHINES := $(patsubst profiles/%/,%,$(wildcard profiles/*/))
 ifeq ($(filter $(ON),$(MACHINES)),)
   $(error unknown ON=$(ON); choose one of: $(MACHINES))
@@ -53,10 +58,10 @@ lab bench pretrain: export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc
 # Not `all`, which hides errors, too. On a cluster nothing: its log is read the morning after.
 QUIET     = --quiet host progress reason rules
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(ON) --cores $(CORES) $(if $(filter local,$(ON)),$(QUIET)) $(FLAGS) \
-            --config $(if $(FRESH),reuse_rows=false) $(if $(GPUS),gpus=$(GPUS)) $(if $(MINUTES),minutes=$(MINUTES)) profile=$(PROFILE)
+            --config $(if $(FRESH),reuse_rows=false) $(if $(REAL),real=$(REAL)) $(if $(GPUS),gpus=$(GPUS)) $(if $(MINUTES),minutes=$(MINUTES)) profile=$(PROFILE)
 
 help:  ## this list
-	@echo "make TARGET [PROFILE=smoke|quick|paper] [ON=local|slurm|kubernetes] [CORES=2] [SEED=n] [FRESH=1: compute rows that are there, too]"
+	@echo "make TARGET [PROFILE=smoke|quick|paper] [ON=local|slurm|kubernetes] [CORES=2] [SEED=n] [REAL=none|authors|all: ImageNet itself] [FRESH=1: compute rows that are there, too]"
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-10s %s\n", $$1, $$2 }'
 
 env: $(STAMP)  ## the environment in .venv, versions from constraints.txt; continues where it was interrupted (TORCH=cpu: no CUDA)

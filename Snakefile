@@ -1,16 +1,21 @@
 # The order of the notebooks, and what makes one run again: its own source, the library, or the parameters.
 # `make report` calls this; directly: snakemake --workflow-profile profiles/local --cores 2 --config profile=quick
 
+import functools
 import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
+import yaml
 from snakemake.exceptions import WorkflowError
 
 PROFILE = config.get("profile", "quick")
 OVERRIDES = {name: shlex.quote(str(config[name])) for name in ("seed", "reuse_rows") if name in config}
+# Of ImageNet itself: none, authors or all.
+GIVEN = yaml.safe_load(Path("params", f"{PROFILE}.yaml").read_text(encoding="utf-8"))
+REAL = {"imagenet_real": str(config.get("real", GIVEN.get("imagenet_real", "none")))}
 SEEDS = str(config.get("seeds", "0 1 2")).split()
 if len(set(SEEDS)) < len(SEEDS) or not all(re.fullmatch("0|[1-9][0-9]*", seed) for seed in SEEDS):
     raise WorkflowError(f"seeds={' '.join(SEEDS)}: write whole numbers of 0 or more, without leading zeros, each once")
@@ -23,7 +28,41 @@ THREADS = int(config.get("threads", 1))
 MINUTES = int(config.get("minutes", {"smoke": 30, "quick": 120}.get(PROFILE, 1440)))
 MEMORY = {"00": 2000, "01": 2000, "07": 7500, "08": 7500, "09": 7500, "10": 2000, "13": 7500}  # the others: 4000
 GPUS = int(config.get("gpus", 0))  # that a job asks for; without one, training takes the processor
-GPU = {"gpu": GPUS, "gpu_manufacturer": "nvidia"} if GPUS else {}
+
+
+def asked(name):
+    """What a notebook's job asks for: of ImageNet itself a GPU, its hours, and memory for networks of 1 GB."""
+    page = on_imagenet(name)
+    minutes = MINUTES if "minutes" in config else max(MINUTES, page)
+    found = {"mem_mb": 24000 if page else MEMORY.get(name[:2], 4000), "runtime": minutes}
+    gpus = max(GPUS, 1) if page else GPUS
+    return found | ({"gpu": gpus, "gpu_manufacturer": "nvidia"} if gpus else {})
+
+
+def real(name):
+    """The parameter for a notebook that can compute something of ImageNet itself, where it is not that of its scale."""
+    return {name: shlex.quote(value) for name, value in REAL.items()} if "real" in config and name in STUDY[-3:] else {}
+
+
+@functools.cache
+def on_imagenet(name):
+    """Minutes on a GPU for what a notebook computes of ImageNet itself, as far as its files are there; 0 for nothing."""
+    if REAL["imagenet_real"] == "none" or name not in STUDY[-3:]:
+        return 0
+    from cgnreport.protocol.imagenet_settings import minutes
+
+    return minutes(parameters(), name)
+
+
+@functools.cache
+def parameters():
+    from cgnreport.protocol.parameters import ParameterError, Parameters
+
+    try:
+        return Parameters.load(PROFILE, REAL)
+    except ParameterError as error:
+        raise WorkflowError(str(error))
+
 
 BUILD = Path(os.environ.get("CGN_BUILD") or "build").expanduser()
 if set("{}") & set(str(BUILD)):
@@ -64,11 +103,11 @@ def overrides(**values):
 
 onstart:
     # Nothing long starts unannounced: what of ImageNet itself this run computes, and for how long.
-    from cgnreport.protocol.imagenet_settings import announcement
-    from cgnreport.protocol.parameters import Parameters
+    if REAL["imagenet_real"] != "none":
+        from cgnreport.protocol.imagenet_settings import announcement
 
-    for line in announcement(Parameters.load(PROFILE, OVERRIDES)):
-        print(f"ImageNet: {line}", file=sys.stderr)
+        for line in announcement(parameters(), here=workflow.executor_plugin.name == "local"):
+            print(f"ImageNet: {line}", file=sys.stderr)
 
     if workflow.executor_plugin.name == "slurm":
         from cgnreport.build.cluster import refused
@@ -121,12 +160,10 @@ for name in [*STUDY, *SUMMARIES]:
         params:
             name=name,
             profile=PROFILE,
-            overrides=overrides(**OVERRIDES),
+            overrides=overrides(**OVERRIDES | real(name)),
         threads: THREADS
         resources:
-            mem_mb=MEMORY.get(name[:2], 4000),
-            runtime=MINUTES,
-            **GPU,
+            **asked(name),
         priority: 100 * (name in LONG) - int(name[:2])  # where there is a choice: the long ones first, in reading order
         shell:
             RUN
@@ -149,12 +186,10 @@ for name in SWEPT:
         params:
             name=name,
             profile=PROFILE,
-            overrides=overrides(**OVERRIDES | {"seed": "{seed}"}),
+            overrides=overrides(**OVERRIDES | real(name) | {"seed": "{seed}"}),
         threads: THREADS
         resources:
-            mem_mb=MEMORY.get(name[:2], 4000),
-            runtime=MINUTES,
-            **GPU,
+            **asked(name),
         wildcard_constraints:
             seed=r"0|[1-9]\d*",
         shell:

@@ -130,7 +130,7 @@ def evaluate(
     chosen = conflicting(stimuli(folder), limit, seed)
     shown = tqdm(batches(chosen, enlarge=enlarge), total=-(-len(chosen) // 64), desc="cue-conflict stimuli")
     decided = [decisions(network(batch.images)) for batch in shown]
-    return _trials(torch.cat(decided), [stimulus.path.name for stimulus in chosen])
+    return trials_of(torch.cat(decided), [stimulus.path.name for stimulus in chosen])
 
 
 def read_record(file: Path) -> Trials:
@@ -149,14 +149,14 @@ def read_record(file: Path) -> Trials:
         ]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"{len(names)} trials of {len(set(names))} stimuli")
-        return _trials(torch.tensor(answers), names)
+        return trials_of(torch.tensor(answers), names)
     except (OSError, AttributeError, KeyError, ValueError) as error:
         wanted = f"lines with {' and '.join(COLUMNS)}, each of a stimulus of its own"
         raise AssetError(f"record {file} cannot be used: {error}; {wanted} are expected. Get it again.") from error
 
 
-def _trials(decided: Tensor, names: Sequence[str]) -> Trials:
-    """Raises ValueError for a name that is no stimulus's."""
+def trials_of(decided: Tensor, names: Sequence[str]) -> Trials:
+    """Decisions (N,) with what the names of the stimuli tell. Raises ValueError for a name that is no stimulus's."""
     cues = [NAME.fullmatch(name) for name in names]
     if None in cues:
         raise ValueError(f"{names[cues.index(None)]!r} names no stimulus")

@@ -83,6 +83,18 @@ def intersection_over_union(masks: Tensor, true_masks: Tensor) -> Tensor:
     return torch.where(either == 0, 1.0, both / either.clamp(min=1))
 
 
+def likeness(part: Tensor, x_gt: Tensor, where: Tensor) -> Tensor:
+    """How like the teacher's image a part is in one region, compared with elsewhere: (N,) in [-1, 1].
+
+    Mean absolute difference of colours elsewhere minus that in the region, over their sum: above 0 the part repeats the
+    teacher's image there more than elsewhere, at 1 it is the very image there. NaN where either region is empty.
+    part, x_gt: (N, 3, R, R) in [-1, 1]; where: (N, 1, R, R) bool. Raises ValueError for values that are not finite.
+    """
+    error = (finite(part, "likeness: part") - finite(x_gt, "likeness: x_gt")).abs().mean(dim=1, keepdim=True)
+    there, beside = ((error * side).sum(dim=(1, 2, 3)) / side.sum(dim=(1, 2, 3)) for side in (where, ~where))
+    return (beside - there) / (beside + there).clamp(min=1e-6)
+
+
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     """Squared Frechet distance of the normal distributions fitted to two sets of features (FID, Heusel et al. 2017).
 

@@ -30,9 +30,16 @@ class ImageNetTrainer:
     """`step(i)` is one update of the three mechanisms; `state` is all that a resume needs."""
 
     def __init__(
-        self, cgn: ImageNetCGN, recipe: ImageNetRecipe, features: PerceptualFeatures, seed: int, device: str = "cpu"
+        self,
+        cgn: ImageNetCGN,
+        recipe: ImageNetRecipe,
+        features: PerceptualFeatures,
+        seed: int,
+        device: str = "cpu",
+        shown: Tensor | None = None,
     ) -> None:
-        self.recipe, self.device = recipe, device
+        """shown: classes of the snapshots, by default the first ten."""
+        self.recipe, self.device, self.shown = recipe, device, shown
         self.cgn, self.features = cgn.to(device).train(), features.to(device)
         self.noise = generator(seed, "imagenet", "cgn", "noise", device=device)
         self.patches = PatchGrid.for_resolution(cgn.f_shape.config.resolution)
@@ -108,7 +115,7 @@ class ImageNetTrainer:
 
     def snapshot(self, folder: Path) -> None:
         """Write the parts of one sample of some classes, and x_gt, with noise fixed over training, to `folder`."""
-        parts, x_gt = sample_classes(self.cgn.eval())
+        parts, x_gt = sample_classes(self.cgn.eval(), self.shown)
         self.cgn.train()
         save_tensors(parts._asdict() | {"x_gt": x_gt}, folder / f"snapshot-{self.state.step:06d}.safetensors")
 
@@ -128,6 +135,22 @@ def sample_classes(cgn: ImageNetCGN, classes: Tensor | None = None, seed: int = 
     return cgn(u, labels), cgn.teacher(u, labels.shape)
 
 
+def artefact_of(
+    cgn: ImageNetCGN, recipe: ImageNetRecipe, features: str, seed: int, world: str, root: Path | None = None
+) -> Artefact:
+    """Where the mechanisms that `train_imagenet_cgn` trains are kept, trained or not. features: the network's name."""
+    config = {
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "world": world,
+        "teacher": fingerprint(cgn.biggan_GT),
+        "u2net": fingerprint(cgn.u2net),
+        "features": features,
+        "version": CGN_VERSION,
+    }
+    return Artefact("imagenet-cgn", config, root)
+
+
 def train_imagenet_cgn(
     cgn: ImageNetCGN,
     recipe: ImageNetRecipe,
@@ -137,26 +160,19 @@ def train_imagenet_cgn(
     world: str,
     device: str = "cpu",
     root: Path | None = None,
+    shown: Tensor | None = None,
 ) -> tuple[ImageNetCGN, Artefact]:
-    """Train, resume or load the mechanisms of `cgn`, which starts from its teacher. world: toy | imagenet.
+    """Train, resume or load the mechanisms of `cgn`, which starts from its teacher. world: toy | imagenet; shown:
+    classes of the snapshots, by default the first ten.
 
     Returns it in eval mode, with its artefact (record, log, snapshots). Raises TrainingStopped on divergence or mask
     collapse.
     """
-    config = {
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "world": world,
-        "teacher": fingerprint(cgn.biggan_GT),
-        "u2net": fingerprint(cgn.u2net),
-        "features": features.name,
-        "version": CGN_VERSION,
-    }
-    artefact = Artefact("imagenet-cgn", config, root)
+    artefact = artefact_of(cgn, recipe, features.name, seed, world, root)
     mechanisms = mechanisms_of(cgn.to(device))
     with artefact.lock():
         if artefact.load(mechanisms) is None:
-            trainer = ImageNetTrainer(cgn, recipe, features, seed, device)
+            trainer = ImageNetTrainer(cgn, recipe, features, seed, device, shown)
             artefact.resume(trainer.state)
             if trainer.state.step == 0:
                 trainer.snapshot(artefact.folder)

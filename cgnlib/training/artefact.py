@@ -8,18 +8,18 @@ import contextlib
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from torch import nn
+from torch import Tensor, nn
 
 from cgnlib.errors import AssetError
 from cgnlib.locking import locked
 from cgnlib.paths import atomic_file, build_folder, file_sha256, unwritable
 from cgnlib.training.loop import TrainingState
-from cgnlib.training.weights import load_state, save_weights
+from cgnlib.training.weights import load_state, load_tensors, save_weights
 
 
 class Artefact:
@@ -110,6 +110,13 @@ class Artefact:
     def seconds(self) -> float:
         """Time that the training of this finished artefact took, over all interruptions."""
         return json.loads(self.record.read_text())["seconds"]
+
+    def snapshots(self, names: Iterable[str]) -> dict[int, dict[str, Tensor]]:
+        """Tensors of these names that were kept in the course of training, by step. Raises AssetError as
+        `load_tensors`.
+        """
+        names, files = tuple(names), sorted(self.folder.glob("snapshot-*.safetensors"))
+        return {int(file.stem.removeprefix("snapshot-")): load_tensors(file, "snapshot", names) for file in files}
 
     def log(self) -> pd.DataFrame:
         """The training log: one row per logged step."""

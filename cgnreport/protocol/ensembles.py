@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -40,10 +41,12 @@ class EnsembleStudy(Study, ABC):
         parameters: Parameters,
         device: str | None,
         launch: Launch,
-        setting: Callable[[str, str], Setting],
+        setting: Callable[..., Setting],
         recipe: Callable[[str], EnsembleRecipe],
     ) -> None:
-        """setting: what rows of an experiment and a method are called. recipe: training of a method's classifier."""
+        """setting: what rows of an experiment and a method (given first) are called. recipe: training of a method's
+        classifier.
+        """
         super().__init__(parameters, device)
         self.setting, self.recipe, self.launch, seed = setting, recipe, launch, parameters.seed
         self.seeds = range(seed, seed + parameters.imagenet.classifier_seeds)  # random seeds of a method's classifiers
@@ -70,8 +73,8 @@ class EnsembleStudy(Study, ABC):
     def cue_conflicts(self, network: InvariantEnsemble) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Decisions of each head, and of all together ("avg"), on images with conflicting shapes and textures."""
 
-    def blocked(self, experiment: str) -> Blocked | None:
-        """Why an experiment cannot be done here; None if it can."""
+    def blocked(self, experiment: str, method: str) -> Blocked | None:
+        """Why an experiment cannot be done here with a method; None if it can."""
         return None
 
     def trained(self, method: str, seed: int, recipe: EnsembleRecipe | None = None) -> TrainedEnsemble:
@@ -142,24 +145,39 @@ class EnsembleStudy(Study, ABC):
 
         def measure(network: InvariantEnsemble, seed: int, epoch: Epoch) -> list[Number]:
             decided, shapes, textures = self.cue_conflicts(network)
-            numbers = []
-            for output, each in decided.items():
-                for_cue = (each == shapes) | (each == textures)
-                numbers.append(share("decided", for_cue, output, epoch))
-                if for_cue.any():
-                    bias = shape_bias(each, shapes, textures)
-                    numbers.append(Number("shape-bias", 100 * bias.value, bias.decided, output=output, epoch=epoch))
-            return numbers
+            return [n for output, each in decided.items() for n in bias_numbers(each, shapes, textures, output, epoch)]
 
         return self._rows("imagenet-shape-bias", method, measure)
 
-    def _rows(self, experiment: str, method: str, measurement: Measurement) -> Rows:
+    def cell(self, setting: Setting, recipe: EnsembleRecipe) -> Rows:
+        """Rows of a cell of Table 7 (experiment imagenet-grid), one random seed.
+
+        Metrics of Table 5 at output shape_texture ("original": avg), and "best-epoch", from 1.
+        """
+
         def measure(seed: int) -> Measured:
-            needed(self.blocked(experiment))
+            needed(self.blocked(setting.experiment, setting.method))
+            trained = self.trained(setting.method, seed, recipe)
+            numbers = [Number("best-epoch", trained.best_epoch, recipe.epochs, "epochs")]
+            for epoch, network in zip(EPOCHS, (trained.last, trained.best), strict=True):
+                numbers += gap_numbers(self.right(network, ("shape_texture" if recipe.cf_ratio else "avg",)), epoch)
+            return Measured(numbers, trained.seconds)
+
+        rows = self.rows(setting, measure)
+        if isinstance(rows, Blocked):
+            about = f"learning rate {recipe.learning_rate:g}, CF ratio {recipe.cf_ratio:g}"
+            return replace(rows, reason=f"{about}: {rows.reason}")
+        return rows
+
+    def _rows(self, experiment: str, method: str, measurement: Measurement, **about: Any) -> Rows:
+        """about: what else the experiment's setting is told."""
+
+        def measure(seed: int) -> Measured:
+            needed(self.blocked(experiment, method))
             found = [measurement(self.network(method, seed, epoch), seed, epoch) for epoch in EPOCHS]
             return Measured([number for part in found for number in part], self.trained(method, seed).seconds)
 
-        return self.rows(self.setting(experiment, method), measure, self.seeds)
+        return self.rows(self.setting(experiment, method, **about), measure, self.seeds)
 
     def train(self, methods: Iterable[str], precision: str) -> None:
         """Train the classifiers of methods; under torchrun or srun, all processes train each one."""
@@ -168,6 +186,22 @@ class EnsembleStudy(Study, ABC):
             trained = self.trained(method, seed)
             if fabric.is_global_zero:
                 print(f"{method}, seed {seed}: best epoch {trained.best_epoch}, {trained.artefact.weights}")
+
+
+def bias_numbers(
+    decided: Tensor, shapes: Tensor, textures: Tensor, output: str, epoch: Epoch, interval: Interval | None = None
+) -> list[Number]:
+    """Shape bias of decisions (N,), with n of those for a cue, and the share of images in which there is one.
+
+    interval: of the shape bias, in [0, 1]; None to leave it to the number of decisions.
+    """
+    for_cue = (decided == shapes) | (decided == textures)
+    numbers = [share("decided", for_cue, output, epoch)]
+    if for_cue.any():
+        bias = shape_bias(decided, shapes, textures)
+        low, high = (100 * interval.low, 100 * interval.high) if interval else (None, None)
+        numbers.append(Number("shape-bias", 100 * bias.value, bias.decided, "percent", output, epoch, low, high))
+    return numbers
 
 
 def gap_numbers(right: Mapping[str, Right], epoch: Epoch, base: Right | None = None) -> list[Number]:

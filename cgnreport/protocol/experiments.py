@@ -36,6 +36,8 @@ class Study:
     Every step is found or made: what an earlier notebook trained with the same parameters is loaded.
     """
 
+    costs: tuple[type[Exception], ...] = (AssetError,)  # errors that cost the part in which they are raised alone
+
     def __init__(self, parameters: Parameters, device: str | None = None) -> None:
         from cgnlib.training.precision import default_device  # here: it imports torch
 
@@ -70,11 +72,11 @@ class Study:
             except Unavailable as error:
                 blocked.append(error.blocked)
                 continue
-            except AssetError as error:  # of this part alone: the others are measured
-                blocked.append(Blocked(str(error).rstrip(".")))
-                continue
             except TrainingStopped as stop:
                 blocked.append(Blocked(f"{setting.dataset}, {setting.method}, recipe {setting.recipe}: {stop}"))
+                continue
+            except self.costs as error:  # this part alone: the others are measured
+                blocked.append(failed(setting, error))
                 continue
             by_experiment = {setting.experiment: found} if isinstance(found, Measured) else found
             for each in (setting, *(other for other in beside if isinstance(other, Setting))):
@@ -87,6 +89,22 @@ class Study:
         rows = joined(parts)
         rows.attrs["blocked"] = tuple(blocked)
         return rows
+
+
+class PhotographStudy(Study):
+    """Experiments on photographs and with ImageNet's own networks, whatever befalls them: no memory left, no disk, a
+    network that is another. It costs the part in which it happens, and never the toy world's numbers on the same page.
+    """
+
+    costs = (Exception,)
+
+
+def failed(setting: Setting, error: Exception) -> Blocked:
+    """What an error says, on one line; with its kind and the setting, where it is none that users are meant to meet."""
+    words = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, AssetError):
+        return Blocked(words)
+    return Blocked(f"{setting.dataset}, {setting.method}, {setting.experiment}: {type(error).__name__}: {words[:300]}")
 
 
 def collected(parts: Iterable[Rows]) -> tuple[pd.DataFrame, list[Blocked]]:

@@ -1,35 +1,40 @@
-"""Claim 1 on ImageNet itself: the authors' CGN, the study's, Figure 7's labels, and Table 3.
+"""Claim 1 on ImageNet itself: the authors' CGN, the study's, the classes of its figures, and Table 3.
 
 The authors' file holds BigGAN and U2-Net, too. `imagenet_settings.blocked` says what is missing.
 """
 
 import functools
+import re
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cgnlib.data.finding import require
-from cgnlib.errors import AssetError, Blocked, known, needed
+from cgnlib.data.finding import find, require
+from cgnlib.errors import AssetError, known, needed
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN
 from cgnlib.imagenet.cgn import ImageNetCGN, load_published
 from cgnlib.imagenet.evaluation import Inception, MaskStatistics, inception_score, mask_statistics
+from cgnlib.imagenet.inception import TensorFlowInception, TorchvisionInception, load_inception
 from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.imagenet.training import train_imagenet_cgn
 from cgnlib.imagenet.u2net import U2Net
 from cgnlib.paths import build_folder
 from cgnlib.progress import tqdm
 from cgnlib.training.artefact import Artefact
-from cgnlib.training.weights import fingerprint, load_state, load_tensors, save_tensors
+from cgnlib.training.weights import fingerprint, load_tensors, save_tensors
 from cgnreport.protocol import imagenet_settings
-from cgnreport.protocol.experiments import Measured, Rows, Study
+from cgnreport.protocol.experiments import Measured, PhotographStudy, Rows
+from cgnreport.protocol.imagenet_settings import INCEPTIONS, TENSORFLOW, TORCHVISION
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
 
-INCEPTION_SIZE = 299
 TABLE_3 = ("cgn", "teacher", "area")  # what a shard holds: logits of both networks' images, share of each mask
 # Classes of Figures 8 to 12; the study's "boat" is not a class of ImageNet.
 CLASSES = ("speedboat", "lemon", "cauliflower", "spider web", "bee", "dragonfly")
@@ -68,90 +73,101 @@ def authors_cgn(parameters: Parameters, device: str = "cpu") -> ImageNetCGN:
     return load_published(path, ImageNetCGN(BigGAN(BIGGAN_DEEP_256), U2Net())).to(device)
 
 
-def shown_cgn(parameters: Parameters) -> ImageNetCGN | Blocked:
-    """The authors' CGN for a page's samples; Blocked where it is not asked for, missing, damaged or another network."""
-    try:
-        return imagenet_settings.blocked("samples", parameters) or authors_cgn(parameters)
-    except AssetError as error:
-        return Blocked(str(error).rstrip("."))
-
-
 def study_cgn(parameters: Parameters, device: str = "cuda") -> tuple[ImageNetCGN, Artefact]:
     """The CGN trained on ImageNet's networks as in the study (trained, resumed or loaded), in eval mode.
 
     Its length is that of the parameters. It starts from three copies of the published BigGAN; the study's took 30 hours
     on a GPU. Raises AssetError where a file is missing or damaged.
     """
+    cgn, features = untrained_cgn(parameters), perceptual_features("vgg16")
+    shown, recipe = torch.tensor([class_index(name) for name in CLASSES]), imagenet_settings.cgn_recipe(parameters)
+    return train_imagenet_cgn(cgn, recipe, features, parameters.seed, world="imagenet", device=device, shown=shown)
+
+
+def untrained_cgn(parameters: Parameters) -> ImageNetCGN:
+    """Three copies of the published BigGAN, and the published U2-Net. Raises AssetError as `study_cgn`."""
     teacher = biggan.load_published(require("biggan", parameters.data_folder))
-    cgn = ImageNetCGN(teacher, u2net.load_published(require("u2net", parameters.data_folder)), recompute=True)
-    features, recipe = perceptual_features("vgg16"), imagenet_settings.cgn_recipe(parameters)
-    return train_imagenet_cgn(cgn, recipe, features, parameters.seed, world="imagenet", device=device)
+    return ImageNetCGN(teacher, u2net.load_published(require("u2net", parameters.data_folder)), recompute=True)
 
 
-def inception_network(path: Path, device: str = "cpu") -> nn.Module:
-    """torchvision's Inception-v3: images (B, 3, R, R) in [-1, 1] -> logits (B, 1000). Not TensorFlow's network."""
-    from torchvision.models import inception_v3
+def inception_networks(parameters: Parameters, device: str = "cpu") -> dict[str, nn.Module]:
+    """Those of INCEPTIONS whose weights are at hand. Raises AssetError where a file is damaged."""
+    kinds, found = {TENSORFLOW: TensorFlowInception, TORCHVISION: TorchvisionInception}, {}
+    for name, asset in INCEPTIONS.items():
+        if path := find(asset, parameters.data_folder):
+            found[name] = load_inception(kinds[name](), path, device)
+    return found
 
-    network = inception_v3(weights=None, init_weights=False, transform_input=False)
-    load_state(network, path, "Inception-v3")
-    return network.eval().requires_grad_(False).to(device)
+
+class Table3(NamedTuple):
+    """What Table 3 says of a CGN by one network: Inception Scores of its images and its teacher's, and its masks."""
+
+    ours: Inception
+    teacher: Inception
+    masks: MaskStatistics
 
 
 def table_3(
-    cgn: ImageNetCGN,
-    network: nn.Module,
-    folder: Path,
-    *,
-    n: int = 50_000,
-    seed: int = 0,
-    size: int | None = INCEPTION_SIZE,
-) -> tuple[Inception, Inception, MaskStatistics]:
-    """Inception Score of a CGN and of its teacher, and its masks, on `n` images with tied labels at truncation 1.
+    cgn: ImageNetCGN, networks: Mapping[str, nn.Module], folder: Path, *, n: int = 50_000, seed: int = 0
+) -> dict[str, Table3]:
+    """Table 3 by each network, of `n` images with tied labels at truncation 1.
 
-    network: images in [-1, 1], resized to `size`, -> logits. Logits are kept in `folder`, shard by shard,
-    so that an interrupted measurement goes on; no image is kept.
+    networks: images in [-1, 1] -> logits, by name. Logits are kept in `folder`, network by network and shard by shard,
+    so that an interrupted measurement goes on; images are drawn once for all networks, and none is kept.
     """
-    sampling, shards = Sampling(n, "tied", seed=seed), []
+    sampling, shards = Sampling(n, "tied", seed=seed), {name: [] for name in networks}
     for shard in tqdm(range(sampling.shards), desc="Table 3", unit="shard", leave=False):
-        file = folder / f"shard-{shard:05d}.safetensors"
-        n = min(sampling.shard, sampling.n - shard * sampling.shard)
-        try:
-            shards.append(load_tensors(file, "Table 3", TABLE_3, n))
-        except AssetError:  # not there, or damaged
-            save_tensors(_logits(cgn, network, sampling, shard, size), file)
-            shards.append(load_tensors(file, "Table 3", TABLE_3, n))
-    ours, theirs, area = (torch.cat([each[key] for each in shards]) for key in TABLE_3)
-    scores = [inception_score(each) for each in (ours, theirs)]
-    return scores[0], scores[1], mask_statistics(area)
+        size = min(sampling.shard, sampling.n - shard * sampling.shard)
+        files = {name: folder / place_of(name) / f"shard-{shard:05d}.safetensors" for name in networks}
+        lacking = [name for name, file in files.items() if not _sound(file, size)]
+        for name, tensors in _logits(cgn, {name: networks[name] for name in lacking}, sampling, shard).items():
+            save_tensors(tensors, files[name])
+        for name, file in files.items():
+            shards[name].append(load_tensors(file, "Table 3", TABLE_3, size))
+    found = {}
+    for name, parts in shards.items():
+        ours, theirs, area = (torch.cat([each[key] for each in parts]) for key in TABLE_3)
+        found[name] = Table3(inception_score(ours), inception_score(theirs), mask_statistics(area))
+    return found
+
+
+def place_of(network: str) -> str:
+    """The name of a network as that of a folder: "tensorflow-s-inception"."""
+    return re.sub("[^a-z0-9]+", "-", network.lower())
+
+
+def _sound(file: Path, n: int) -> bool:
+    try:
+        return bool(load_tensors(file, "Table 3", TABLE_3, n))
+    except AssetError:  # not there, or damaged
+        return False
 
 
 @torch.inference_mode()
 def _logits(
-    cgn: ImageNetCGN, network: nn.Module, sampling: Sampling, shard: int, size: int | None
-) -> dict[str, Tensor]:
-    def read(images: Tensor) -> Tensor:
-        if size is not None:
-            images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-        return network(images).cpu()
-
-    found = []
-    for labels, u, parts in draw(cgn, sampling, shard):
+    cgn: ImageNetCGN, networks: Mapping[str, nn.Module], sampling: Sampling, shard: int
+) -> dict[str, dict[str, Tensor]]:
+    found: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in networks}
+    for labels, u, parts in draw(cgn, sampling, shard) if networks else ():
         x_gt = cgn.teacher(u, F.one_hot(labels[:, 0], cgn.num_classes).float(), sampling.truncation)
-        found.append((read(parts.image), read(x_gt), parts.mask.mean(dim=(1, 2, 3), keepdim=True).cpu()))
-    return dict(zip(TABLE_3, map(torch.cat, zip(*found, strict=True)), strict=True))
+        area = parts.mask.mean(dim=(1, 2, 3), keepdim=True).cpu()
+        for name, network in networks.items():
+            found[name].append((network(parts.image).cpu(), network(x_gt).cpu(), area))
+    joined = {name: map(torch.cat, zip(*each, strict=True)) for name, each in found.items()}
+    return {name: dict(zip(TABLE_3, tensors, strict=True)) for name, tensors in joined.items()}
 
 
 def table_3_rows(parameters: Parameters, origin: str) -> list[Rows]:
-    """Rows of Table 3 on ImageNet (experiment imagenet-is): of the CGN and of BigGAN.
+    """Rows of Table 3 on ImageNet (experiment imagenet-is): of the CGN and of BigGAN, by each network of INCEPTIONS.
 
     origin: of the CGN, "authors" or "paper", which is `study_cgn`.
     """
     device = imagenet_settings.device(parameters) or "cpu"
+    what = "table 3" if origin == "authors" else "training"
 
     @functools.cache
-    def measured() -> dict[str, Measured]:
-        needed(imagenet_settings.blocked("table 3" if origin == "authors" else "training", parameters))
-        network, seconds = inception_network(require("inception-v3", parameters.data_folder), device), None
+    def measured() -> tuple[dict[str, Table3], float | None]:
+        networks, seconds = inception_networks(parameters, device), None  # opened before the training
         if origin == "authors":
             cgn = authors_cgn(parameters, device)
         else:
@@ -159,11 +175,20 @@ def table_3_rows(parameters: Parameters, origin: str) -> list[Rows]:
             seconds = artefact.seconds
         n, seed = parameters.imagenet.real_samples, parameters.seed
         folder = build_folder() / "artefacts" / "table-3" / f"{fingerprint(cgn)}-{n}-{seed}"
-        *scores, masks = table_3(cgn, network, folder, n=n, seed=seed)
-        ours, theirs = (Number("inception-score", score.value, score.n, "score") for score in scores)
+        return table_3(cgn, networks, folder, n=n, seed=seed), seconds
+
+    def measure(network: str, method: str) -> Measured:
+        needed(imagenet_settings.blocked(what, parameters, imagenet_settings.for_table_3(origin, network)))
+        tables, seconds = measured()
+        ours, teacher, masks = tables[network]
+        if method == "biggan":
+            return Measured([Number("inception-score", teacher.value, teacher.n, "score")])
         shares = {"mask/mean": masks.mean, "mask/deviation": masks.deviation}
         areas = [Number(metric, value, ours.n, "fraction") for metric, value in shares.items()]
-        return {"cgn": Measured([ours, *areas], seconds), "biggan": Measured([theirs])}
+        return Measured([Number("inception-score", ours.value, ours.n, "score"), *areas], seconds)
 
-    settings = [imagenet_settings.table_3(parameters, method, origin) for method in ("cgn", "biggan")]
-    return [Study(parameters, device).rows(each, lambda _, of=each.method: measured()[of]) for each in settings]
+    study, found = PhotographStudy(parameters, device), list[Rows]()
+    for network, method in product(INCEPTIONS, ("cgn", "biggan")):
+        setting = imagenet_settings.table_3(parameters, method, origin, network)
+        found.append(study.rows(setting, lambda _, of=(network, method): measure(*of)))
+    return found

@@ -1,4 +1,5 @@
-"""Claims 2 and 3 on ImageNet itself: ResNet-50 on ImageNet-mini with counterfactuals of the authors' CGN.
+"""Claims 2 and 3 on ImageNet itself: ResNet-50 on ImageNet-mini with counterfactuals of the authors' CGN, and of the
+study's.
 
 Settings are the study's. `imagenet_settings.blocked` says what is missing. Under torchrun or srun,
 `python -m cgnreport.protocol.imagenet_classifier` trains in several processes.
@@ -7,6 +8,8 @@ Settings are the study's. `imagenet_settings.blocked` says what is missing. Unde
 import argparse
 import functools
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import torch
@@ -14,27 +17,38 @@ from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
 
-from cgnlib.data.finding import require
-from cgnlib.data.folders import DRAWS, FolderSet, imagenet_9, imagenet_mini, random_crop
+from cgnlib.data.finding import find
+from cgnlib.data.folders import DRAWS, WORKERS, FolderSet, imagenet_9, imagenet_mini, random_crop
 from cgnlib.errors import AssetError, Blocked, TrainingStopped
 from cgnlib.imagenet import imagenet9
-from cgnlib.imagenet.cue_conflict import batches, conflicting, stimuli
+from cgnlib.imagenet.cgn import ImageNetCGN
+from cgnlib.imagenet.cue_conflict import Stimulus, batches, conflicting, stimuli, trials_of
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits
 from cgnlib.imagenet.invariant_training import TrainedEnsemble
 from cgnlib.imagenet.names import FACTORS
 from cgnlib.imagenet.normalisation import IMAGENET_9
 from cgnlib.imagenet.recipes import STUDY_CLASSIFIER, EnsembleRecipe
 from cgnlib.imagenet.sampling import Sampling, Store
-from cgnlib.imagenet.shape_bias import decisions
+from cgnlib.imagenet.shape_bias import Trials, decisions
 from cgnlib.images import to_float
 from cgnlib.paths import build_folder, file_sha256
 from cgnlib.training.processes import Launch, alone, launched
 from cgnlib.training.weights import fingerprint
 from cgnreport.protocol import imagenet_settings
-from cgnreport.protocol.ensembles import EnsembleStudy, Right
-from cgnreport.protocol.imagenet_cgn import authors_cgn
-from cgnreport.protocol.imagenet_settings import METHODS, recipe_for
+from cgnreport.protocol.ensembles import EnsembleStudy, Epoch, Right, bias_numbers
+from cgnreport.protocol.experiments import PhotographStudy, Rows
+from cgnreport.protocol.imagenet_cgn import authors_cgn, study_cgn
+from cgnreport.protocol.imagenet_settings import (
+    BACKGROUND,
+    GRID,
+    METHODS,
+    SHAPE_BIAS,
+    announcement,
+    for_classifier,
+    recipe_for,
+)
 from cgnreport.protocol.parameters import Device, ParameterError, Parameters
+from cgnreport.protocol.rows import Number
 
 GAP_SETS = ("original", "mixed-same", "mixed-rand")
 
@@ -55,19 +69,20 @@ class StoredImages(Store):
     def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
         """(B, 3, 224, 224) in [-1, 1] and labels (B, 3)."""
         draws = torch.rand(len(index), DRAWS, generator=stream)
-        images, labels = [], []
-        for i, numbers in zip(index.tolist(), draws, strict=True):
-            shard, place = divmod(i, self.shard)
-            with safe_open(self.folder / f"shard-{shard:05d}.safetensors", "pt") as stored:
-                pixels, label = (stored.get_slice(name)[place] for name in ("images", "labels"))
-            picture = random_crop(Image.fromarray(pixels.permute(1, 2, 0).numpy()), numbers)
-            images.append(torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(*picture.size, 3))
-            labels.append(label)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            images, labels = zip(*pool.map(self._one, index.tolist(), draws), strict=True)
         return to_float(torch.stack(images).permute(0, 3, 1, 2)), torch.stack(labels)
 
+    def _one(self, i: int, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        shard, place = divmod(i, self.shard)
+        with safe_open(self.folder / f"shard-{shard:05d}.safetensors", "pt") as stored:
+            pixels, label = (stored.get_slice(name)[place] for name in ("images", "labels"))
+        picture = random_crop(Image.fromarray(pixels.permute(1, 2, 0).numpy()), numbers)
+        return torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(*picture.size, 3), label
 
-class PublishedStudy(EnsembleStudy):
-    """The published experiment at one set of parameters. Raises AssetError where something is damaged."""
+
+class PublishedStudy(EnsembleStudy, PhotographStudy):
+    """The published experiment at one set of parameters."""
 
     def __init__(self, parameters: Parameters, device: str | None = None, launch: Launch = alone) -> None:
         setting = functools.partial(imagenet_settings.classifier, parameters)
@@ -76,20 +91,27 @@ class PublishedStudy(EnsembleStudy):
         super().__init__(parameters, device, launch, setting, recipe)
         self.seeds = range(parameters.seed, parameters.seed + parameters.imagenet.real_seeds)
         self.folder, self.partial = parameters.data_folder, parameters.imagenet.partial
+        self._stores: dict[str, StoredImages] = {}
 
-    def blocked(self, experiment: str) -> Blocked | None:
-        return imagenet_settings.blocked(experiment, self.parameters)
+    def blocked(self, experiment: str, method: str = "original+cgn") -> Blocked | None:
+        return imagenet_settings.blocked(experiment, self.parameters, for_classifier(method, experiment))
 
-    @functools.cached_property
-    def counterfactuals(self) -> StoredImages:
-        """Counterfactuals of the authors' CGN: 26 GB in the build folder for 100,000, made once."""
-        cgn, n = authors_cgn(self.parameters, self.device), self.parameters.imagenet.real_counterfactuals
-        store = StoredImages(build_folder() / "artefacts" / "counterfactuals" / f"{fingerprint(cgn)}-{n}")
-        store.make(cgn, Sampling(n, seed=0))
-        return store
+    def counterfactuals(self, method: str) -> StoredImages:
+        """Counterfactuals of a method's CGN: 26 GB in the build folder for 100,000, made once."""
+        if method not in self._stores:
+            cgn = authors_cgn(self.parameters, self.device) if method == "original+cgn" else self._own_cgn
+            n = self.parameters.imagenet.real_counterfactuals
+            store = StoredImages(build_folder() / "artefacts" / "counterfactuals" / f"{fingerprint(cgn)}-{n}")
+            store.make(cgn, Sampling(n, seed=0))
+            self._stores[method] = store
+        return self._stores[method]
+
+    @property
+    def _own_cgn(self) -> ImageNetCGN:
+        return study_cgn(self.parameters, self.device)[0]
 
     def generated(self, method: str) -> StoredImages | None:
-        return self.counterfactuals if self.recipe(method).cf_ratio else None
+        return self.counterfactuals(method) if self.recipe(method).cf_ratio else None
 
     @functools.cached_property
     def real(self) -> FolderSet:
@@ -106,9 +128,18 @@ class PublishedStudy(EnsembleStudy):
         """The sets of ImageNet-9 that BG-gap takes."""
         return {name: imagenet_9(name, self.folder, partial=self.partial) for name in GAP_SETS}
 
+    @functools.cached_property
+    def stimuli(self) -> list[Stimulus]:
+        """The cue-conflict stimuli that conflict, each of them decoded once; none where they are nowhere."""
+        folder = find("cue-conflict", self.folder)
+        chosen = conflicting(stimuli(folder)) if folder else []
+        for _ in batches(chosen):
+            pass
+        return chosen
+
     def trained(self, method: str, seed: int, recipe: EnsembleRecipe | None = None) -> TrainedEnsemble:
         """As in `EnsembleStudy`; all images are opened and counted before the first training, which takes hours."""
-        _ = self.real, self.validation, self.gap_sets
+        _ = self.real, self.validation, self.gap_sets, self.stimuli
         return super().trained(method, seed, recipe)
 
     def score(self, network: InvariantEnsemble) -> float:
@@ -127,10 +158,35 @@ class PublishedStudy(EnsembleStudy):
         return read(network, self.validation)
 
     def cue_conflicts(self, network: InvariantEnsemble) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        parts = list(batches(conflicting(stimuli(require("cue-conflict", self.folder)))))
-        logits = joined([network.read(part.images) for part in parts])
-        decided = {output: decisions(logits.output(output)) for output in ("avg", *FACTORS)}
-        return decided, torch.cat([part.shapes for part in parts]), torch.cat([part.textures for part in parts])
+        found = self.trials(network)
+        return {output: each.decided for output, each in found.items()}, found["avg"].shapes, found["avg"].textures
+
+    def trials(self, network: InvariantEnsemble, enlarge: bool = False) -> dict[str, Trials]:
+        """Decisions on the conflicting stimuli by output. enlarge: as `cue_conflict.batches`."""
+        logits = joined([network.read(part.images) for part in batches(self.stimuli, enlarge=enlarge)])
+        names = [stimulus.path.name for stimulus in self.stimuli]
+        return {output: trials_of(decisions(logits.output(output)), names) for output in ("avg", *FACTORS)}
+
+    def shape_bias_rows(self, method: str, enlarge: bool = False) -> Rows:
+        """As in `EnsembleStudy`, with intervals over shape images and texture images, crossed.
+
+        enlarge: show the stimuli as SG21's code does, and so the study: enlarged, without their border.
+        """
+
+        def measure(network: InvariantEnsemble, seed: int, epoch: Epoch) -> list[Number]:
+            numbers = []
+            for output, each in self.trials(network, enlarge).items():
+                any_cue = bool(((each.decided == each.shapes) | (each.decided == each.textures)).any())
+                interval = each.interval() if any_cue else None
+                numbers += bias_numbers(each.decided, each.shapes, each.textures, output, epoch, interval)
+            return numbers
+
+        return self._rows(SHAPE_BIAS, method, measure, enlarge=enlarge)
+
+    def grid_rows(self) -> list[Rows]:
+        """Rows of Table 7 (experiment imagenet-grid), a frame per cell; empty where `imagenet_real_grid` is not set."""
+        cells = imagenet_settings.grid(self.parameters) if self.parameters.imagenet.real_grid else []
+        return [self.cell(self.setting(GRID, method, recipe), recipe) for method, recipe in cells]
 
 
 def read(network: InvariantEnsemble, images: FolderSet, nine: bool = False) -> tuple[Logits, Tensor]:
@@ -156,9 +212,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asked = {"data_folder": given.data_folder, "imagenet_device": given.device, "imagenet_real": "all"}
         study = PublishedStudy(Parameters.load("paper", asked), launch=launched)
-        if reason := study.blocked("imagenet-background"):
-            parser.exit(1, f"not tested: {reason}\n")
-        study.train(given.method or METHODS, STUDY_CLASSIFIER.precision)
+        reasons = {method: study.blocked(BACKGROUND, method) for method in given.method or METHODS}
+        for reason in dict.fromkeys(filter(None, reasons.values())):
+            print(f"not tested: {reason}", file=sys.stderr)
+        if all(reasons.values()):
+            return 1
+        for line in announcement(study.parameters):
+            print(f"computed for the whole report: {line}")
+        study.train([method for method, reason in reasons.items() if not reason], STUDY_CLASSIFIER.precision)
     except (AssetError, ParameterError, TrainingStopped) as error:
         parser.exit(1, f"{error}\n")
     except KeyboardInterrupt:

@@ -185,6 +185,7 @@ class ImageNetParameters(_Half):
     )
     real_epochs: Count | None = _field(None, "epochs of the ResNet-50 classifiers; null: the study's 30")
     real_seeds: Count = _field(1, "ResNet-50 classifiers per method, with seeds from `seed` on")
+    real_grid: bool = _field(False, "also train ResNet-50 at every learning rate and CF ratio of Table 7")
     photographs: Annotated[int, Field(ge=18)] | None = _field(
         36, "photographs of the background challenge, in equal parts by class; null: all whose masks count"
     )

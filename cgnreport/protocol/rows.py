@@ -19,6 +19,7 @@ from cgnreport.protocol.parameters import METHODS, PROFILES, SWEEP, WITHOUT_CGN
 
 LIMITS = {"percent": (0.0, 100.0), "fraction": (0.0, 1.0)}
 EPOCHS = ("last", "best", "-")
+ANY = "any"  # for a param that cannot be known here: rows with any value of it will do
 NUMBERS, WHOLE = ("value", "low", "high", "seconds"), ("n", "seed")  # columns that hold numbers
 
 
@@ -47,7 +48,7 @@ class Setting:
     """What defines the numbers of an experiment, all but the innermost random seed.
 
     recipe: how the CGN came about (authors, one of `parameters.TRAININGS`, toy, or "-"). params: what else defines
-    them; names of random seeds end in "_seed".
+    them; names of random seeds end in "_seed"; ANY for what is not known before files are at hand.
     """
 
     experiment: str
@@ -64,7 +65,15 @@ class Setting:
 
     def of(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows of this very setting."""
-        return select(rows, **vars(self) | {"params": canonical(self.params)})
+        if ANY not in self.params.values():
+            return select(rows, **vars(self) | {"params": canonical(self.params)})
+        rows = select(rows, **{name: value for name, value in vars(self).items() if name != "params"})
+        return rows.loc[[self.fits(json.loads(text)) for text in rows["params"]]].reset_index(drop=True)
+
+    def fits(self, params: Mapping[str, Any]) -> bool:
+        """Whether params are those of this setting, with any value where it has ANY."""
+        loose = {name: ANY for name, value in self.params.items() if value == ANY and name in params}
+        return canonical({**params, **loose}) == canonical(self.params)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,6 @@ from cgnlib.images import to_float
 from cgnlib.randomness import generator
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build, factors_of
 from cgnlib.training.artefact import Artefact
-from cgnlib.training.weights import load_tensors
 from cgnreport.protocol.experiments import Measured, Rows, Study
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
@@ -232,8 +231,7 @@ class ToyStudy(Study):
 
     def snapshots(self) -> dict[int, dict[str, Tensor]]:
         """Parts of one tied sample of each class through training, by update: premask, mask, ..., image, x_gt."""
-        files, names = sorted(self.artefact.folder.glob("snapshot-*.safetensors")), (*Parts._fields, "x_gt")
-        return {int(file.stem.removeprefix("snapshot-")): load_tensors(file, "snapshot", names) for file in files}
+        return self.artefact.snapshots((*Parts._fields, "x_gt"))
 
     def residue_log(self) -> pd.DataFrame:
         """What the U2-Net finds in backgrounds through training: step and residue, a share of the image's area."""

@@ -6,7 +6,6 @@ paper`, or by srun.
 
 import argparse
 import functools
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cgnlib.errors import AssetError, Blocked, TrainingStopped, known
+from cgnlib.errors import AssetError, TrainingStopped, known
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.gradcam import head_maps
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, real_loss
@@ -30,7 +29,7 @@ from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build
 from cgnlib.toyworld.world import SIZE
 from cgnlib.training.processes import Launch, alone, launched
 from cgnlib.training.weights import fingerprint
-from cgnreport.protocol.ensembles import EPOCHS, EnsembleStudy, Right, gap_numbers
+from cgnreport.protocol.ensembles import EnsembleStudy, Right
 from cgnreport.protocol.experiments import Measured, Rows
 from cgnreport.protocol.parameters import IMAGENET_METHODS, PROFILES, ParameterError, Parameters
 from cgnreport.protocol.pictures import keep_tiles, kept_tiles
@@ -149,22 +148,7 @@ class ClassifierStudy(EnsembleStudy):
         parameters leave the table out (`imagenet_grid`).
         """
         cells = product(GRID_RATES, GRID_RATIOS) if self.imagenet.grid else ()
-        return [self._cell(rate, ratio) for rate, ratio in cells]
-
-    def _cell(self, rate: float, ratio: float) -> Rows:
-        setting, recipe = self.settings.grid(rate, ratio)
-
-        def measure(seed: int) -> Measured:
-            trained = self.trained(setting.method, seed, recipe)
-            numbers = [Number("best-epoch", trained.best_epoch, recipe.epochs, "epochs")]
-            for epoch, network in zip(EPOCHS, (trained.last, trained.best), strict=True):
-                numbers += gap_numbers(self.right(network, ("shape_texture" if ratio else "avg",)), epoch)
-            return Measured(numbers, trained.seconds)
-
-        rows = self.rows(setting, measure)
-        if isinstance(rows, Blocked):
-            return replace(rows, reason=f"learning rate {rate:g}, CF ratio {ratio:g}: {rows.reason}")
-        return rows
+        return [self.cell(*self.settings.grid(rate, ratio)) for rate, ratio in cells]
 
     # --- Heat maps --------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,16 @@
 """Which rows an item is judged by: all rows, with whatever random seeds, of the settings that the parameters name."""
 
-from collections.abc import Iterator
+import functools
+import json
+from collections.abc import Iterator, Mapping
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
 from cgnlib.errors import known
 from cgnreport.protocol import imagenet_settings, mnist_settings, toy_settings
-from cgnreport.protocol.imagenet_settings import DATASETS, METHODS, stimuli, table_3
+from cgnreport.protocol.imagenet_settings import DATASETS, GRID, INCEPTIONS, METHODS, SHAPE_BIAS, stimuli, table_3
 from cgnreport.protocol.mnist_settings import MnistSettings
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Setting, canonical
@@ -15,7 +18,7 @@ from cgnreport.protocol.store import load
 from cgnreport.protocol.toy_settings import ToySettings
 
 NORMALISATIONS = ("lite", "imagenet")  # of EfficientNet-Lite0, see `cgnlib.imagenet.cue_conflict`
-_KEY = ["dataset", "method", "recipe", "data", "setting"]
+_KEY = ["dataset", "method", "recipe", "data"]
 
 
 def full_scale() -> Parameters:
@@ -48,7 +51,8 @@ class Chosen:
         rows = self._stored[experiment]
         if len(rows) and (experiment, recipe) not in self._chosen:
             wanted = {_key(setting) for setting in self._plan(experiment, recipe)}
-            keep = [key in wanted for key in rows[_KEY].itertuples(index=False, name=None)]
+            bare = [_without_seeds(json.loads(text)) for text in rows["params"]]
+            keep = [key in wanted for key in zip(*(rows[name] for name in _KEY), bare, strict=True)]
             self._chosen[experiment, recipe] = rows.loc[keep].reset_index(drop=True)
         return self._chosen.get((experiment, recipe), rows)
 
@@ -58,12 +62,21 @@ class Chosen:
             return
         yield from self._toy.plan(experiment)
         if experiment == "imagenet-is":
-            yield from (table_3(self.parameters, method, "authors") for method in ("cgn", "biggan"))
+            ways = product(("cgn", "biggan"), ("authors", "paper"), INCEPTIONS)
+            yield from (table_3(self.parameters, *way) for way in ways)
         if experiment in DATASETS:
-            yield from (imagenet_settings.classifier(self.parameters, experiment, method) for method in METHODS)
-        if experiment == "imagenet-shape-bias":
+            yield from self._classifiers(experiment)
+        if experiment == SHAPE_BIAS:
             ways = product(NORMALISATIONS, (False, True))
             yield from (stimuli(self.parameters, normalisation, enlarge) for normalisation, enlarge in ways)
+
+    def _classifiers(self, experiment: str) -> Iterator[Setting]:
+        setting = functools.partial(imagenet_settings.classifier, self.parameters, experiment)
+        if experiment == GRID:
+            yield from (setting(method, recipe) for method, recipe in imagenet_settings.grid(self.parameters))
+        else:
+            ways = product(METHODS, (False, True) if experiment == SHAPE_BIAS else (False,))
+            yield from (setting(method, enlarge=enlarge) for method, enlarge in ways)
 
 
 def rows_for(parameters: Parameters, experiment: str, recipe: str | None = None, own: bool = True) -> pd.DataFrame:
@@ -72,5 +85,11 @@ def rows_for(parameters: Parameters, experiment: str, recipe: str | None = None,
 
 
 def _key(setting: Setting) -> tuple[str, ...]:
-    params = {name: value for name, value in setting.params.items() if not name.endswith("_seed")}
-    return setting.dataset, setting.method, setting.recipe, setting.data, canonical(params)
+    return setting.dataset, setting.method, setting.recipe, setting.data, _without_seeds(setting.params)
+
+
+def _without_seeds(params: Mapping[str, Any]) -> str:
+    """Params but for random seeds, and for which files weights were from: there is one published file of each."""
+    return canonical(
+        {name: value for name, value in params.items() if not name.endswith("_seed") and name != "weights"}
+    )

@@ -143,6 +143,49 @@ def test_another_machine_plans_the_same_study_and_every_job_says_what_it_needs(s
         assert named >= {"mem_mb", "runtime"} | ({"gpu"} if name in RULES else set()), name
 
 
+STAND_IN = {
+    "parameters": """
+class ParameterError(ValueError): pass
+class Parameters:
+    load = staticmethod(lambda profile, given: given["imagenet_real"])
+""",
+    "imagenet_settings": "minutes = lambda real, page: {'all': 2880, 'authors': 90}[real] if page[:2] == '07' else 0\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ((), (1440, 7500, False)),
+        (("real=all",), (2880, 24000, True)),
+        (("real=authors",), (1440, 24000, True)),
+        (("real=all", "minutes=600"), (600, 24000, True)),
+    ],
+)
+def test_a_page_of_imagenet_itself_asks_for_its_gpu_and_hours(
+    study: Path, given: tuple[str, ...], asked: tuple
+) -> None:
+    """And passes on what was asked for; the others ask as before. Which files are there is another test's matter."""
+    for name in ("", "protocol"):
+        (study / "cgnreport" / name).mkdir(exist_ok=True)
+        (study / "cgnreport" / name / "__init__.py").touch()
+    for name, text in STAND_IN.items():
+        (study / "cgnreport" / "protocol" / f"{name}.py").write_text(text)
+    arguments = ("-n", "-p", "--config", "profile=paper", *given, "--", "study")
+    shown = snakemake(study, *arguments, PYTHONPATH=str(study))
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    jobs = re.findall(
+        r"^rule (\w+):.*?resources: ([^\n]*)\n(.*?)(?=^rule|\Z)", shown.stdout + shown.stderr, re.M | re.S
+    )
+    found = {name: (resources, rest) for name, resources, rest in jobs}
+    resources, command = found["notebook_07_claim1_imagenet"]
+    minutes, memory, gpu = asked
+    assert f"runtime={minutes}" in resources and f"mem_mb={memory}" in resources and ("gpu=1" in resources) == gpu
+    assert (f"-p imagenet_real {given[0][5:]}" in command) if given else ("imagenet_real" not in command)
+    other, command = found["notebook_03_claim2_mnist"]
+    assert "gpu" not in other and "mem_mb=4000" in other and "imagenet_real" not in command
+
+
 def test_no_profile_decides_the_number_of_threads() -> None:
     for file in (ROOT / "profiles").glob("*/config.yaml"):
         assert "cpus_per_task" not in yaml.safe_load(file.read_text()).get("default-resources", {}), file

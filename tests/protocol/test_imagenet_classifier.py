@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cgnlib.errors import Blocked, needed
-from cgnlib.imagenet.cue_conflict import Batch
+from cgnlib.errors import AssetError, Blocked, needed
+from cgnlib.imagenet.cue_conflict import Batch, Stimulus
 from cgnlib.imagenet.invariant import InvariantEnsemble
-from cgnlib.imagenet.names import FACTORS
+from cgnlib.imagenet.names import CATEGORIES, FACTORS
 from cgnlib.imagenet.names import NINE as NINE
 from cgnlib.imagenet.normalisation import IMAGENET
 from cgnlib.imagenet.recipes import STUDY_CLASSIFIER
@@ -22,6 +22,7 @@ from cgnreport.protocol import ensembles, imagenet_settings
 from cgnreport.protocol import imagenet_classifier as module
 from cgnreport.protocol.ensembles import EPOCHS
 from cgnreport.protocol.imagenet_classifier import PublishedStudy, StoredImages, read
+from cgnreport.protocol.imagenet_settings import GRID, METHODS
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import select
 from tests.imagenet.conftest import small_cgn
@@ -72,12 +73,13 @@ def stored(folder: Path) -> StoredImages:
 def study(stored: StoredImages, build, monkeypatch: pytest.MonkeyPatch) -> PublishedStudy:
     monkeypatch.setattr(ensembles, "ensemble", tiny)
     monkeypatch.setattr(imagenet_settings, "STUDY_CLASSIFIER", replace(STUDY_CLASSIFIER, epochs=1, batch_size=2))
-    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters: None)
+    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters, names: None)
+    monkeypatch.setattr(module, "find", lambda name, folder: None)
     labels = FIRST[torch.arange(6)]
     monkeypatch.setattr(module, "imagenet_mini", lambda split, folder, partial: Photographs(split, 6, labels))
     monkeypatch.setattr(module, "imagenet_9", lambda name, folder, partial: Photographs(name, 18, torch.arange(18) % 9))
     made = PublishedStudy(PAPER, device="cpu")
-    monkeypatch.setitem(made.__dict__, "counterfactuals", stored)
+    made._stores = dict.fromkeys(METHODS[1:], stored)
     return made
 
 
@@ -126,25 +128,66 @@ def test_rows_of_both_methods(study: PublishedStudy, monkeypatch: pytest.MonkeyP
 
 
 def test_shape_biases_are_those_of_the_stimuli(study: PublishedStudy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of the stimuli show what the network decides for as their shape, the other half as their texture."""
+    """Half of the stimuli show what the network decides for as their shape, the other half as their texture; enlarged
+    ones are other images, and their rows say so.
+    """
     images = torch.randint(256, (8, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     decided = decisions(study.network("original", 0).read(images).avg)
     other, first = (decided + 1) % 16, torch.arange(8) < 4
-    batch = Batch(images, torch.where(first, decided, other), torch.where(first, other, decided))
-    monkeypatch.setattr(module, "require", lambda name, folder: Path())
-    monkeypatch.setattr(module, "stimuli", lambda folder: ())
-    monkeypatch.setattr(module, "batches", lambda chosen: [batch])
+    shapes, textures = torch.where(first, decided, other), torch.where(first, other, decided)
+    shown = []
+
+    def decoded(chosen, enlarge: bool = False) -> list[Batch]:
+        shown.append(enlarge)
+        return [Batch(255 - images if enlarge else images, shapes, textures)]
+
+    names = [
+        f"{CATEGORIES[s]}{i + 1}-{CATEGORIES[t]}{i + 1}.png"
+        for i, (s, t) in enumerate(zip(shapes, textures, strict=True))
+    ]
+    monkeypatch.setattr(module, "batches", decoded)
+    monkeypatch.setitem(study.__dict__, "stimuli", [Stimulus(Path(name), 0, 0) for name in names])
     rows = select(needed(study.shape_bias_rows("original")), output="avg", epoch="last")
-    found = {line["metric"]: (line["value"], line["n"]) for line in rows.to_dict("records")}
-    assert found == {"decided": (100, 8), "shape-bias": (50, 8)}
+    found = {line["metric"]: line for line in rows.to_dict("records")}
+    assert {metric: (line["value"], line["n"]) for metric, line in found.items()} == {
+        "decided": (100, 8),
+        "shape-bias": (50, 8),
+    }
+    assert 0 <= found["shape-bias"]["low"] < 50 < found["shape-bias"]["high"] <= 100
+    larger = needed(study.shape_bias_rows("original", enlarge=True))
+    assert set(larger["enlarge"]) == {True} and set(rows["enlarge"]) == {False}
+    assert set(shown) == {False, True}
+
+
+def test_stimuli_are_decoded_before_the_first_training(study: PublishedStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged one is an error of minutes, not of hours, and costs no other page."""
+
+    def damaged(chosen, enlarge: bool = False):
+        raise AssetError("dog1-cat1.png cannot be read as an image")
+
+    monkeypatch.setattr(ensembles, "train_ensemble", lambda *_, **__: pytest.fail("a training was begun"))
+    monkeypatch.setattr(module, "find", lambda name, folder: Path())
+    monkeypatch.setattr(module, "stimuli", lambda folder: ())
+    monkeypatch.setattr(module, "batches", damaged)
+    assert study.background_rows("original") == Blocked("dog1-cat1.png cannot be read as an image")
+
+
+def test_table_7_has_its_cells_of_both_cgns(study: PublishedStudy) -> None:
+    assert study.grid_rows() == []
+    cells = imagenet_settings.grid(PAPER)
+    assert [(m, r.learning_rate, r.cf_ratio) for m, r in cells[:4]] == [
+        ("original", 1e-4, 0.0), ("original", 1e-3, 0.0), ("original+cgn", 1e-4, 1.0), ("original+cgn", 1e-4, 2.0),
+    ]  # fmt: skip
+    assert len(cells) == 10
+    method, recipe = cells[2]
+    rows = needed(study.cell(study.setting(GRID, method, recipe), recipe))
+    assert set(rows["cf_ratio"]) == {1.0} and {"best-epoch", "bg-gap"} <= set(rows["metric"])
 
 
 def test_what_is_missing_blocks_rows_and_the_command(build, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     why = Blocked("missing everything", "fetch it")
-    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters: why)
+    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters, names: why)
     monkeypatch.setattr(module, "imagenet_mini", lambda *_, **__: pytest.fail("images were asked for"))
     assert [PublishedStudy(PAPER).background_rows("original")] == [why]
-    with pytest.raises(SystemExit) as stopped:
-        module.main([])
-    assert stopped.value.code == 1
+    assert module.main([]) == 1
     assert "not tested: missing everything: fetch it" in capsys.readouterr().err

@@ -10,11 +10,17 @@ from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.imagenet_settings import (
     DATASETS,
     NEEDED,
+    SHAPE_BIAS,
+    SHORT,
+    TENSORFLOW,
     UNTRAINED,
     announcement,
     blocked,
     cgn_recipe,
     classifier,
+    for_classifier,
+    for_table_3,
+    minutes,
     recipe_for,
     table_3,
 )
@@ -62,9 +68,28 @@ def test_what_a_run_computes_is_announced_with_its_hours(everything_there) -> No
     assert announcement(PAPER.with_changes(imagenet_device="cpu")) == []
     one = announcement(AUTHORS.with_changes(imagenet_device="cpu", imagenet_real_samples=25_000))
     assert one == ["Table 3 of the authors' CGN, 25,000 images: about 0.5 GPU hours"]
-    lines = announcement(ALL.with_changes(imagenet_device="cpu", imagenet_real_seeds=5))
-    assert lines[1].startswith("the study's CGN, 500,000 images") and "26 GB of disk" in lines[2]
-    assert lines[3] == "10 trainings of ResNet-50: about 40 to 80 GPU hours"
+    asked = ALL.with_changes(imagenet_device="cpu", imagenet_real_seeds=5)
+    _, cgn, _, theirs, own, trainings = announcement(asked)
+    assert cgn == "the study's CGN, 500,000 images: about 30 GPU hours"
+    assert theirs == "100,000 counterfactuals of the authors' CGN: about 2.0 GPU hours, 26 GB of disk"
+    assert own == theirs.replace("authors'", "study's")
+    assert trainings == "15 trainings of ResNet-50: about 60 to 120 GPU hours"
+    grid = announcement(asked.with_changes(imagenet_real_grid=True))[-1]
+    assert grid == "7 more for Table 7: about 28 to 56 GPU hours"
+
+
+def test_a_cluster_is_asked_for_the_hours_of_each_page(everything_there) -> None:
+    """The login node needs no GPU: hours are those of the machine that will have one."""
+    assert announcement(ALL) == [] and minutes(PAPER, "07-claim1-imagenet") == 0
+    pages = ("06-cf-ratio", "07-claim1-imagenet", "08-claim2-imagenet", "09-claim3-imagenet")
+    assert [minutes(ALL, page) for page in pages] == [0, 2_880, 5_220, 5_220]  # 32 and 58 hours, and half as many more
+    assert [minutes(AUTHORS, page) for page in pages] == [0, 90, 0, 0]
+
+
+def test_a_method_needs_its_own_files_alone() -> None:
+    assert "authors-imagenet" not in for_classifier("original") and "biggan" in for_classifier(SHORT)
+    assert "cue-conflict" in for_classifier("original", SHAPE_BIAS)
+    assert for_table_3("paper", TENSORFLOW) == ("biggan", "u2net", "vgg16", "inception-tf")
 
 
 def test_lengths_are_parameters() -> None:
@@ -77,9 +102,12 @@ def test_lengths_are_parameters() -> None:
 def test_settings_are_the_studys() -> None:
     assert (recipe_for("original", PAPER).cf_ratio, recipe_for("original+cgn", PAPER).cf_ratio) == (0, 2)
     rows = [classifier(PAPER, experiment, "original+cgn") for experiment in DATASETS]
-    data = ["imagenet-mini+imagenet-9", "imagenet-mini", "imagenet-mini+cue-conflict"]
+    data = ["imagenet-mini+imagenet-9", "imagenet-mini", "imagenet-mini+cue-conflict", "imagenet-mini+imagenet-9"]
     assert [each.data for each in rows] == data
     assert {(each.recipe, each.params["epochs"], each.params["generated"]) for each in rows} == {
         ("authors", 30, 100_000)
     }
     assert table_3(PAPER, "biggan", "paper").recipe == "-" and table_3(PAPER, "cgn", "paper").params["cgn_seed"] == 0
+    own = classifier(PAPER, "imagenet-background", SHORT)
+    assert (own.recipe, own.params["cgn_updates"], own.params["cf_ratio"]) == ("paper", 200, 2)
+    assert cgn_recipe(PAPER).interval == (0.03, 0.9)  # as in the study's code

@@ -1,0 +1,142 @@
+"""What is shown of ImageNet's own CGNs, the authors' and the study's: samples, training, and failures by rule.
+
+Nothing is trained for a figure.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cgnlib.errors import Blocked
+from cgnlib.imagenet import control
+from cgnlib.imagenet.cgn import ImageNetCGN, Parts
+from cgnlib.imagenet.evaluation import likeness
+from cgnlib.imagenet.sampling import Sampling, draw
+from cgnlib.imagenet.training import artefact_of
+from cgnlib.training.artefact import Artefact
+from cgnreport.protocol import imagenet_settings
+from cgnreport.protocol.imagenet_cgn import (
+    TRIPLES,
+    authors_cgn,
+    class_index,
+    inception_networks,
+    study_cgn,
+    untrained_cgn,
+)
+from cgnreport.protocol.imagenet_settings import TORCHVISION
+from cgnreport.protocol.parameters import Parameters
+
+GALLERY, WORST = 200, 10  # images that failures are sought in, and that are shown of each
+
+
+def shown_cgn(parameters: Parameters, origin: str = "authors") -> ImageNetCGN | Blocked:
+    """A CGN for a page's samples, in eval mode: the authors', or the study's ("paper") once it is trained here.
+
+    Blocked where it is not asked for, missing, damaged, another network, or does not fit into memory.
+    """
+    try:
+        if origin == "authors":
+            return imagenet_settings.blocked("samples", parameters) or authors_cgn(parameters)
+        found = _trained(parameters)
+        return found if isinstance(found, Blocked) else found[0]
+    except Exception as error:  # of a figure on photographs: it costs the toy world's page nothing else
+        return Blocked(" ".join(str(error).split()).rstrip("."))
+
+
+def snapshots(parameters: Parameters) -> dict[int, dict[str, Tensor]]:
+    """Parts of one tied sample of each of CLASSES through the training of the study's CGN, by update, as
+    `sample_classes` gives them; empty where it was not trained here.
+    """
+    try:
+        found = _trained(parameters)
+        return {} if isinstance(found, Blocked) else found[1].snapshots((*Parts._fields, "x_gt"))
+    except Exception:  # shown_cgn says what it is
+        return {}
+
+
+def _trained(parameters: Parameters) -> tuple[ImageNetCGN, Artefact] | Blocked:
+    """The study's CGN and its training, if that was finished on this machine."""
+    if reason := imagenet_settings.blocked("training", parameters, imagenet_settings.TRAINING):
+        return reason
+    recipe = imagenet_settings.cgn_recipe(parameters)
+    artefact = artefact_of(untrained_cgn(parameters), recipe, "vgg16", parameters.seed, "imagenet")
+    if not artefact.record.exists():
+        return Blocked("the study's CGN was not trained on this machine")
+    return study_cgn(parameters, imagenet_settings.device(parameters) or "cpu")
+
+
+class Gallery(NamedTuple):
+    """The images in which a failure is largest: parts and the measure, the worst first."""
+
+    parts: Mapping[str, Tensor]
+    values: Tensor
+
+
+def failures(
+    cgn: ImageNetCGN, network: nn.Module | None = None, n: int = GALLERY, shown: int = WORST
+) -> dict[str, Gallery]:
+    """Figures 10 to 12 by rule, of `n` images with tied and as many with free labels; the worst of each failure.
+
+    "entanglement": foregrounds that are most like the teacher's image where the object is not, though they should be
+    all object; "residue": backgrounds that are most like it where the object is, though they should be without; both as
+    `likeness`, of tied images. "realism": counterfactuals whose three labels `network` (images in [-1, 1] -> logits of
+    ImageNet's classes) finds least likely, in mean log-probability; left out without a network. Masks above 0.5 are
+    object; images with less than a hundredth of object, or of anything else, are not looked at.
+    """
+    found, tied = dict[str, Gallery](), _drawn(cgn, "tied", n)
+    inside = tied.parts["mask"] > 0.5
+    area = inside.float().mean(dim=(1, 2, 3))
+    fit = (area >= 0.01) & (area <= 0.99)
+    for name, part, where in (("entanglement", "foreground", ~inside), ("residue", "background", inside)):
+        values = likeness(tied.parts[part], tied.parts["x_gt"], where)
+        chosen = fit.nonzero()[:, 0]
+        found[name] = _worst({key: value[chosen] for key, value in tied.parts.items()}, values[chosen], shown)
+    if network is not None:
+        free = _drawn(cgn, "random", n)
+        with torch.inference_mode():
+            device = next(cgn.parameters()).device
+            logits = torch.cat([network(part.to(device)).cpu() for part in free.parts["image"].split(50)])
+        likely = logits.log_softmax(dim=1).gather(1, free.labels).mean(dim=1)
+        worst = _worst(free.parts, -likely, shown)
+        found["realism"] = worst._replace(values=-worst.values)
+    return found
+
+
+def judge(parameters: Parameters, device: str = "cpu") -> nn.Module | None:
+    """The network of `failures`: torchvision's Inception, whose classes are in ImageNet's order; None without it."""
+    try:
+        return inception_networks(parameters, device).get(TORCHVISION)
+    except Exception:  # Table 3 says what it is
+        return None
+
+
+class _Drawn(NamedTuple):
+    parts: dict[str, Tensor]
+    labels: Tensor
+
+
+def _drawn(cgn: ImageNetCGN, labels: str, n: int) -> _Drawn:
+    """Parts of n images on the CPU; with tied labels the teacher's images, too."""
+    parts, asked = [], []
+    sampling = Sampling(n, labels, seed=0)
+    for shard in range(sampling.shards):
+        for drawn in draw(cgn, sampling, shard, batch=10):
+            own = drawn.parts._asdict()
+            if labels == "tied":
+                y = nn.functional.one_hot(drawn.labels[:, 0], cgn.num_classes).float()
+                own["x_gt"] = cgn.teacher(drawn.u, y, sampling.truncation).detach()
+            parts.append({name: value.cpu() for name, value in own.items()})
+            asked.append(drawn.labels.cpu())
+    return _Drawn({name: torch.cat([each[name] for each in parts]) for name in parts[0]}, torch.cat(asked))
+
+
+def _worst(parts: Mapping[str, Tensor], values: Tensor, shown: int) -> Gallery:
+    chosen = control.most(values, shown)
+    return Gallery({name: value[chosen] for name, value in parts.items()}, values[chosen])
+
+
+def triples() -> list[tuple[int, int, int]]:
+    """Figure 7's labels as ImageNet's indices: shape, texture, background."""
+    return [(class_index(shape), class_index(texture), class_index(scene)) for shape, texture, scene in TRIPLES]

@@ -1,0 +1,78 @@
+"""Pictures of ImageNet's own CGNs: nothing is trained for one, and the worst images stand first, by the stated rule."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from cgnlib.errors import Blocked
+from cgnlib.features import perceptual_features
+from cgnlib.imagenet.cgn import ImageNetCGN
+from cgnlib.imagenet.evaluation import likeness
+from cgnlib.imagenet.recipes import TOY_CGN
+from cgnlib.imagenet.training import artefact_of, sample_classes, train_imagenet_cgn
+from cgnreport.protocol import imagenet_settings
+from cgnreport.protocol import imagenet_shown as module
+from cgnreport.protocol.parameters import Parameters
+from tests.imagenet.conftest import small_cgn
+
+SHORT = replace(TOY_CGN, updates=2, batch_size=2)
+
+
+@pytest.fixture
+def cgn() -> ImageNetCGN:
+    return small_cgn().eval()
+
+
+def test_a_part_is_like_the_teachers_image_where_it_repeats_it() -> None:
+    x_gt, where = torch.zeros(3, 3, 4, 4), torch.zeros(3, 1, 4, 4, dtype=torch.bool)
+    where[..., :2] = True
+    part = torch.ones(3, 3, 4, 4)
+    part[0, ..., :2], part[1, ..., 2:], part[2, ..., 2:] = 0, 0, 3
+    assert likeness(part, x_gt, where).tolist() == [1, -1, 0.5]
+    assert likeness(part, x_gt, torch.zeros_like(where)).isnan().all()
+
+
+def test_failures_are_the_worst_of_their_measure(cgn: ImageNetCGN) -> None:
+    found = module.failures(cgn, lambda images: images.mean(dim=(2, 3)) @ torch.ones(3, 5), n=24, shown=3)  # pyright: ignore
+    assert set(found) == {"entanglement", "residue", "realism"}
+    for name, gallery in found.items():
+        values = gallery.values.tolist()
+        assert values == sorted(values, reverse=name != "realism"), "the worst first"
+        assert len(gallery.parts["image"]) == len(values) <= 3
+    residue = found["residue"]
+    again = likeness(residue.parts["background"], residue.parts["x_gt"], residue.parts["mask"] > 0.5)
+    torch.testing.assert_close(again, residue.values)
+    assert "realism" not in module.failures(cgn, None, n=8, shown=2)
+
+
+def test_no_figure_starts_a_training(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The study's CGN is shown, with the course of its training, once it was trained on this machine."""
+    features = perceptual_features("efficientnet-lite0")
+    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters, names=None: None)
+    monkeypatch.setattr(imagenet_settings, "cgn_recipe", lambda parameters: SHORT)
+    monkeypatch.setattr(module, "untrained_cgn", lambda parameters: small_cgn())
+    monkeypatch.setattr(module, "study_cgn", lambda *_: pytest.fail("a training was begun"))
+    monkeypatch.setattr(
+        module, "artefact_of", lambda cgn, recipe, _, *more: artefact_of(cgn, recipe, features.name, *more)
+    )
+    reason = module.shown_cgn(Parameters(), "paper")
+    assert reason == Blocked("the study's CGN was not trained on this machine")
+    assert module.snapshots(Parameters()) == {}
+
+    shown = torch.tensor([3, 1])
+    trained = train_imagenet_cgn(small_cgn(), SHORT, features, 0, world="imagenet", shown=shown)
+    monkeypatch.setattr(module, "study_cgn", lambda *_: trained)
+    assert module.shown_cgn(Parameters(), "paper") is trained[0]
+    course = module.snapshots(Parameters())
+    assert list(course) == [0, 1, 2]
+    torch.testing.assert_close(course[2]["image"], sample_classes(trained[0], shown)[0].image)
+
+
+def test_a_damaged_file_of_the_authors_costs_a_page_only_its_samples(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters: None)
+    (tmp_path / "cgn.pth").write_bytes(b"0" * 1000)
+    monkeypatch.setattr("cgnreport.protocol.imagenet_cgn.require", lambda name, folder: tmp_path / "cgn.pth")
+    found = module.shown_cgn(Parameters())
+    assert isinstance(found, Blocked) and "weights of the ImageNet CGN" in str(found) and "cgn.pth" in str(found)
