@@ -81,14 +81,15 @@ class PerceptualFeatures(nn.Module):
             self.scale[block] = STYLE_GRADIENT_NORM / norm
 
 
-def perceptual_features(name: str = "auto") -> PerceptualFeatures:
+def perceptual_features(name: str = "auto", folder: str | Path | None = None) -> PerceptualFeatures:
     """Network `vgg16` (torchvision's weights, from torch's cache or a download), `efficientnet-lite0` (weights of its
-    package), or `auto`: VGG16 if its weights are already there, else EfficientNet-Lite0.
+    package), or `auto`: VGG16 if its weights are already there, else EfficientNet-Lite0. folder: your own copies of
+    weights, for `vgg16`.
 
     Raises AssetError when VGG16 is asked for and cannot be had.
     """
     if features_name(name) == "vgg16":
-        return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=True))
+        return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=True, folder=folder))
     return PerceptualFeatures("efficientnet-lite0", _efficientnet_lite0_blocks())
 
 
@@ -99,13 +100,13 @@ def random_vgg16_features(seed: int = 0) -> PerceptualFeatures:
         return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=False))
 
 
-def _vgg16_blocks(pretrained: bool) -> list[nn.Sequential]:
+def _vgg16_blocks(pretrained: bool, folder: str | Path | None = None) -> list[nn.Sequential]:
     """Blocks 1-4 up to their last ReLU (relu1_2, relu2_2, relu3_3, relu4_3)."""
     from torchvision.models.vgg import cfgs, make_layers
 
     layers = make_layers(cfgs["D"], batch_norm=False)
     if pretrained:
-        load_state(layers, _vgg16_file(), "VGG16", part="features.")
+        load_state(layers, _vgg16_file(folder), "VGG16", part="features.")
     for layer in layers:
         if isinstance(layer, nn.ReLU):
             layer.inplace = False  # the maps before an in-place ReLU would be lost to the caller
@@ -113,10 +114,10 @@ def _vgg16_blocks(pretrained: bool) -> list[nn.Sequential]:
     return [layers[start:end] for start, end in zip((0, *ends), ends, strict=False)]
 
 
-def _vgg16_file() -> Path:
+def _vgg16_file(folder: str | Path | None = None) -> Path:
     """Weights of VGG16, found or downloaded, and verified."""
     try:
-        return find("vgg16") or fetch("vgg16")
+        return find("vgg16", folder) or fetch("vgg16")
     except AssetError as error:
         raise AssetError(f"{error} Or choose features: efficientnet-lite0.") from error
 

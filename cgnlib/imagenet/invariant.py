@@ -4,6 +4,7 @@ Real images train the mean of the heads' logits, counterfactual images train eac
 The backbone is pre-trained, as published; its batch norms keep the statistics of that pre-training.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -98,29 +99,32 @@ def counterfactual_loss(logits: Logits, labels: Tensor) -> Tensor:
     return torch.stack([F.cross_entropy(each, y) for each, y in zip(logits, labels.unbind(1), strict=True)]).sum()
 
 
-def ensemble(backbone: str, seed: int, *, pretrained: bool = True) -> InvariantEnsemble:
+def ensemble(
+    backbone: str, seed: int, *, pretrained: bool = True, folder: str | Path | None = None
+) -> InvariantEnsemble:
     """The three-headed classifier with fresh heads, which `seed` decides. backbone: resnet50 (published) or toy.
 
     pretrained: with the weights of ImageNet, or of the toy world's classifier; else random ones, for tests and timing.
+    folder: your own copies of weights.
     Raises ValueError for an unknown name, AssetError where weights are missing.
     """
     known("backbone", backbone, BACKBONES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "imagenet", "ensemble", "initialisation"))
-        made = _toy(pretrained) if backbone == "toy" else _resnet50(pretrained)
+        made = _toy(pretrained) if backbone == "toy" else _resnet50(pretrained, folder)
         torch.manual_seed(derive_seed(seed, "imagenet", "ensemble", "heads"))  # whatever the backbone drew
         network = InvariantEnsemble(*made)
     return network.to(memory_format=torch.channels_last)
 
 
-def _resnet50(pretrained: bool) -> tuple[nn.Module, int, int, Normalisation]:
+def _resnet50(pretrained: bool, folder: str | Path | None) -> tuple[nn.Module, int, int, Normalisation]:
     """Backbone, features, classes and normalisation, as `InvariantEnsemble` takes them."""
     from torchvision.models import resnet50  # here: to import it takes seconds
 
     network = resnet50()
     features = network.fc.in_features
     if pretrained:
-        load_state(network, require("resnet50"), "resnet50")
+        load_state(network, require("resnet50", folder), "resnet50")
     network.fc = nn.Identity()  # type: ignore[assignment]
     return network, features, N_CLASSES, IMAGENET
 

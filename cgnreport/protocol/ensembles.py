@@ -86,7 +86,7 @@ class EnsembleStudy(Study, ABC):
         key = (method, seed, recipe)
         if key not in self._trained:
             self._trained[key] = train_ensemble(
-                ensemble(recipe.backbone, seed),
+                ensemble(recipe.backbone, seed, folder=self.parameters.data_folder),
                 recipe,
                 self.real,
                 self.generated(method) if recipe.cf_ratio else None,

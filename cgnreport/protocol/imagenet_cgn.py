@@ -79,7 +79,7 @@ def study_cgn(parameters: Parameters, device: str = "cuda") -> tuple[ImageNetCGN
     Its length is that of the parameters. It starts from three copies of the published BigGAN; the study's took 30 hours
     on a GPU. Raises AssetError where a file is missing or damaged.
     """
-    cgn, features = untrained_cgn(parameters), perceptual_features("vgg16")
+    cgn, features = untrained_cgn(parameters), perceptual_features("vgg16", parameters.data_folder)
     shown, recipe = torch.tensor([class_index(name) for name in CLASSES]), imagenet_settings.cgn_recipe(parameters)
     return train_imagenet_cgn(cgn, recipe, features, parameters.seed, world="imagenet", device=device, shown=shown)
 

@@ -63,8 +63,9 @@ class Stage:
 
     def __str__(self) -> str:
         low, high = (f"{each:.0f}" if each >= 10 else f"{each:.1f}" for each in self.hours)
-        words = f"{self.what}: about {low if low == high else f'{low} to {high}'} GPU hours"
-        return words + (f", {self.gigabytes:.0f} GB of disk" if self.gigabytes else "")
+        hours = "under 0.1" if high == "0.0" else f"about {low}" if low == high else f"about {low} to {high}"
+        words = f"{self.what}: {hours} GPU hours"
+        return words + (f", {self.gigabytes:.0f} GB of disk" if self.gigabytes >= 0.5 else "")
 
 
 def blocked(

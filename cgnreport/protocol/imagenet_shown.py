@@ -104,6 +104,21 @@ def failures(
     return found
 
 
+def galleries(parameters: Parameters, cgn: ImageNetCGN | Blocked) -> dict[str, Gallery] | Blocked:
+    """`failures` of a CGN on the parameters' device, on which no other cell needs it; Blocked without one."""
+    device = imagenet_settings.device(parameters)
+    if isinstance(cgn, Blocked):
+        return cgn
+    if device is None:
+        return Blocked("missing a CUDA device", "run on a machine that has one, or set imagenet_device (cpu: an hour)")
+    try:
+        return failures(cgn.to(device), judge(parameters, device))
+    except Exception as error:
+        return Blocked(" ".join(str(error).split()).rstrip("."))
+    finally:
+        cgn.cpu()
+
+
 def judge(parameters: Parameters, device: str = "cpu") -> nn.Module | None:
     """The network of `failures`: torchvision's Inception, whose classes are in ImageNet's order; None without it."""
     try:

@@ -110,7 +110,7 @@ def photographs(folder: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         channels = {"L": (), "RGB": (3,), "CMYK": (4,)}[mode]
         pixels = draw.integers(256, size=(size, size, *channels), dtype=np.uint8)
-        Image.fromarray(pixels, mode).save(file, kind, **more)
+        Image.frombytes(mode, (size, size), pixels.tobytes()).save(file, kind, **more)
 
     turned = Image.Exif()
     turned[0x0112] = 6

@@ -47,6 +47,16 @@ def test_failures_are_the_worst_of_their_measure(cgn: ImageNetCGN) -> None:
     assert "realism" not in module.failures(cgn, None, n=8, shown=2)
 
 
+def test_failures_are_sought_on_the_device_that_was_asked_for(cgn: ImageNetCGN, monkeypatch) -> None:
+    on_cpu = Parameters().with_changes(imagenet_device="cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(module, "judge", lambda *_: None)
+    monkeypatch.setattr(module, "failures", lambda cgn, network: {"residue": module.failures.__name__})
+    assert module.galleries(on_cpu, cgn) == {"residue": "<lambda>"}
+    assert module.galleries(on_cpu, Blocked("missing")) == Blocked("missing")
+    assert str(module.galleries(Parameters(), cgn)).startswith("missing a CUDA device")
+
+
 def test_no_figure_starts_a_training(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The study's CGN is shown, with the course of its training, once it was trained on this machine."""
     features = perceptual_features("efficientnet-lite0")
