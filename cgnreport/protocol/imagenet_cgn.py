@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cgnlib.data.finding import find, require
-from cgnlib.errors import AssetError, known, needed
+from cgnlib.errors import AssetError, Blocked, known, needed
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN
@@ -190,5 +190,9 @@ def table_3_rows(parameters: Parameters, origin: str) -> list[Rows]:
     study, found = PhotographStudy(parameters, device), list[Rows]()
     for network, method in product(INCEPTIONS, ("cgn", "biggan")):
         setting = imagenet_settings.table_3(parameters, method, origin, network)
-        found.append(study.rows(setting, lambda _, of=(network, method): measure(*of)))
+        rows = study.rows(setting, lambda _, of=(network, method): measure(*of))
+        names = imagenet_settings.for_table_3(origin, network)
+        beside = network != TENSORFLOW and imagenet_settings.blocked(what, parameters, names)
+        if not (beside and isinstance(rows, Blocked)):  # what the first network lacks is said once
+            found.append(rows)
     return found
