@@ -94,6 +94,8 @@ class PublishedStudy(EnsembleStudy, PhotographStudy):
         self._stores: dict[str, StoredImages] = {}
 
     def blocked(self, experiment: str, method: str = "original+cgn") -> Blocked | None:
+        if self.parameters.imagenet.real != "all":  # what the verdict takes, the same for all methods, and so said once
+            return imagenet_settings.blocked(experiment, self.parameters)
         return imagenet_settings.blocked(experiment, self.parameters, for_classifier(method, experiment))
 
     def counterfactuals(self, method: str) -> StoredImages:

@@ -73,7 +73,7 @@ def stored(folder: Path) -> StoredImages:
 def study(stored: StoredImages, build, monkeypatch: pytest.MonkeyPatch) -> PublishedStudy:
     monkeypatch.setattr(ensembles, "ensemble", tiny)
     monkeypatch.setattr(imagenet_settings, "STUDY_CLASSIFIER", replace(STUDY_CLASSIFIER, epochs=1, batch_size=2))
-    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters, names: None)
+    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters, names=None: None)
     monkeypatch.setattr(module, "find", lambda name, folder: None)
     labels = FIRST[torch.arange(6)]
     monkeypatch.setattr(module, "imagenet_mini", lambda split, folder, partial: Photographs(split, 6, labels))
@@ -187,7 +187,7 @@ def test_table_7_has_its_cells_of_both_cgns(study: PublishedStudy) -> None:
 
 def test_what_is_missing_blocks_rows_and_the_command(build, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     why = Blocked("missing everything", "fetch it")
-    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters, names: why)
+    monkeypatch.setattr(imagenet_settings, "blocked", lambda what, parameters, names=None: why)
     monkeypatch.setattr(module, "imagenet_mini", lambda *_, **__: pytest.fail("images were asked for"))
     assert [PublishedStudy(PAPER).background_rows("original")] == [why]
     assert module.main([]) == 1
