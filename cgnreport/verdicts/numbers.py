@@ -9,6 +9,7 @@ import pandas as pd
 from cgnreport.protocol.rows import joined, select
 from cgnreport.protocol.store import load, published
 from cgnreport.protocol.summary import interval_of
+from cgnreport.verdicts.imagenet import by_published_network
 
 
 class Shown(NamedTuple):
@@ -21,11 +22,12 @@ class Shown(NamedTuple):
 def score_words(rows: pd.DataFrame) -> Shown:
     """Table 3: Inception Score of the CGN and its teacher, mean mask area.
 
-    rows: experiment imagenet-is, of the toy world or of ImageNet.
+    rows: experiment imagenet-is, of the toy world or of ImageNet; of these by one network, and of the authors' CGN.
     """
     rows, printed = select(rows, experiment="imagenet-is"), published("imagenet-is")
     worlds = {"toy": "", "imagenet": "ImageNet: "}
-    ours = [name + _scores(found) for world, name in worlds.items() if len(found := select(rows, dataset=world))]
+    each = {name: select(rows, dataset=world, recipe=["toy", "authors", "-"]) for world, name in worlds.items()}
+    ours = [name + _scores(by_published_network(found)) for name, found in each.items() if len(found)]
     recipes = {"SG21": "authors", "RS22": "paper"}
     theirs = [f"{name}: {_scores(select(printed, source=name, recipe=[kind, '-']))}" for name, kind in recipes.items()]
     return Shown("; ".join(ours), f"ImageNet, {'; '.join(theirs)}")
