@@ -345,8 +345,8 @@ def control_matrix(rows: pd.DataFrame) -> Figures:
         look = {"vmin": 0, "vmax": 100, "cmap": shades, "cbar": False, "square": True, "linewidths": 1.5, "fmt": ""}
         sns.heatmap(np.nan_to_num(cells), annot=texts, xticklabels=names, yticklabels=names, ax=ax, **look)
         for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
-            for label, colour in zip(labels, FACTOR_COLOURS.values(), strict=True):
-                label.set(color=colour, weight="bold", fontsize=7.8)
+            for label in labels:
+                label.set(weight="bold", fontsize=7.8)
         ax.set(title=style.dataset_label(shown[index]), ylabel="requested" if index == 0 else "", anchor="N")
         ax.tick_params(length=0)
 

@@ -39,7 +39,7 @@ for (const element of document.body.querySelectorAll("*")) {
     fault("its first number is out of sight", element);
 }
 
-// --- Contrast -------------------------------------------------------------------------------------------------------
+// --- Contrast; what is drawn has grounds of its own -------------------------------------------------------------------------------------------------------
 const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true }), known = new Map();
 const rgba = (colour) => {
   if (!known.has(colour)) {
@@ -64,12 +64,11 @@ const light = (rgb) => {
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 for (let node = walker.nextNode(); node; node = walker.nextNode()) {
   const element = node.parentElement;
-  if (!node.textContent.trim() || element.closest("script, style, noscript, mjx-container, option, [id$=watermark], dialog:not([open])")) continue;
+  if (!node.textContent.trim() || element.closest("script, style, noscript, svg, mjx-container, option, dialog:not([open])")) continue;
   if (!shown(element) || within(element, clipped)) continue;
   let opacity = 1;
   within(element, (each) => { opacity *= parseFloat(style(each).opacity); });
-  const ink = element.closest("svg") ? style(element).fill : style(element).color;
-  const [r, g, b, a] = rgba(ink), below = surface(element);
+  const [r, g, b, a] = rgba(style(element).color), below = surface(element);
   const [dark, bright] = [light(over([r, g, b, a * opacity], below)), light(below)].sort((x, y) => x - y);
   const contrast = (bright + 0.05) / (dark + 0.05);
   if (contrast < 4.5) fault("hard to read", element, contrast.toFixed(2));

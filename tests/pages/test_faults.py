@@ -15,7 +15,6 @@ pre, .cgn-table { overflow-x: auto; } pre::-webkit-scrollbar { display: none; }
 <div class="cgn-table"><table><tr><th>name</th><th>%%</th></tr><tr><td>%s</td><td>1.5</td></tr></table></div>
 <div style="width: 60px; overflow: hidden; white-space: nowrap">words that are cut</div>
 <details><summary>more</summary><em style="opacity: 0.4">folded</em></details>
-<svg><text y="20" fill="#aaa">drawn</text></svg>
 """
 
 
@@ -30,4 +29,4 @@ def test_each_kind_of_fault_is_found(tmp_path: Path) -> None:
     for kind in ("hard to read", "wider than its box", "cut off", "scrolls without a sign"):
         assert kinds[kind] == 4, kind
     assert kinds["its first number is out of sight"] == 4
-    assert sum("hard to read" in words for words in found) == 3, "pale, folded, drawn"
+    assert sum("hard to read" in words for words in found) == 2, "pale, folded"
