@@ -56,7 +56,7 @@ class ShapeRows:
 
     def of_seed(self, seed: int) -> MnistSettings:
         """Settings of the same with another random seed."""
-        return _settings(self.settings.parameters.with_changes(seed=seed), self.settings.digits)
+        return _settings(self.settings.parameters.with_changes(seed=int(seed)), self.settings.digits)
 
 
 def published_example() -> ShapeRows:
