@@ -84,18 +84,20 @@ def test_the_book_is_one_page_to_print(report, build: Path) -> None:
 
 
 DRAWN = """from matplotlib.figure import Figure
-from cgnreport.pages.figures import Figures, show
+from cgnreport.pages.figures import Figures, Picture, show
 drawn = Figure(figsize=(2, 1), dpi=96)
 drawn.add_axes([0, 0, 1, 1]).plot([0, 1], color={colour!r})
-show(Figures(drawn, drawn, {kind!r}), alt="A line.", caption="A line.")"""
+figures = Figures(drawn, drawn, {kind!r})
+show({shown}, alt="A line.", caption="A line.")"""
+LINES, IMAGE = {"kind": "svg", "shown": "figures"}, {"kind": "png", "shown": "Picture(figures.save('drawn'))"}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, pdf.BROWSERS)), reason="no browser is installed")
 def test_the_book_is_printed_with_every_figure_and_the_front_page_leads_to_it(report, build: Path) -> None:
     """Lines as lines, images as images, what is folded, too."""
-    lines = [DRAWN.format(colour=colour, kind="svg") for colour in ("#336699", "#993366")]
-    with report.changed(report.write(*lines, DRAWN.format(colour="k", kind="png"))) as notebook:
+    lines = [DRAWN.format(colour=colour, **LINES) for colour in ("#336699", "#993366")]
+    with report.changed(report.write(*lines, DRAWN.format(colour="k", **IMAGE))) as notebook:
         notebook.cells[3].metadata["tags"] = ["hide-output"]
         notebook.cells.append(new_markdown_cell('Read. <span class="cgn-pdf"></span>'))
     run.run_notebook("00-overview", "smoke")
