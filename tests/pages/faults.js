@@ -22,7 +22,7 @@ Object.assign(document.documentElement.dataset, { theme, mode: theme });
 // --- Widths ---------------------------------------------------------------------------------------------------------
 if (document.documentElement.scrollWidth > innerWidth) fault("the page scrolls sideways", document.body);
 for (const element of document.body.querySelectorAll("*")) {
-  if (!shown(element) || element.closest("svg, mjx-container, dialog, select") || within(element, clipped)) continue;
+  if (!shown(element) || element.closest("svg, span.math, dialog, select") || within(element, clipped)) continue;
   if (element.clientWidth === 0 || element.scrollWidth <= element.clientWidth + 3) continue;
   const inside = within(element.parentElement, scrolls), { overflowX, borderTopWidth, borderBottomWidth } = style(element);
   if (overflowX === "visible") {
