@@ -19,6 +19,7 @@ from cgnreport.verdicts.claims import CLAIMS
 from cgnreport.verdicts.matrix import matrix
 from cgnreport.verdicts.model import Replication
 from cgnreport.verdicts.scorecard import claim_records
+from cgnreport.verdicts.without_cgn import says
 from cgnreport.verdicts.worlds import WHOSE
 
 ABOUT_PARAMETERS = """\
@@ -82,7 +83,9 @@ def fill_readme(readme: Path) -> bool:
         raise ReportError(f"{readme} needs the lines {BEGIN} and {END}")
     scale, tables = published_scale(), "No published results yet."
     if scale:
-        tables = f"{VERDICT_WORDS.format(scale)}\n\n{verdict_table(scale)}\n\n{TABLE_WORDS}\n\n{headline_table(scale)}"
+        beside = f"Beside claim 2, does it take a CGN at all? {says()}"
+        parts = (VERDICT_WORDS.format(scale), verdict_table(scale), beside, TABLE_WORDS, headline_table(scale))
+        tables = "\n\n".join(parts)
     filled = f"{before}{BEGIN}\n{tables}\n{END}{after}"
     if filled == text:
         return False

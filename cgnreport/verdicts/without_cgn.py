@@ -114,17 +114,23 @@ def says() -> str:
 
 def first_line(judged: Sequence[Discrimination], recipe: str = "robust") -> str:
     """What claim 2 says first: on which variants counterfactuals of a recipe beat methods without a CGN."""
-    tested = [each for each in judged if each.recipe == recipe and each.discriminates is not None]
+    own = [each for each in judged if each.recipe == recipe]
+    tested = [each for each in own if each.discriminates is not None]
     if not tested:
         return "not tested."
-    ties = [each for each in tested if not each.discriminates]
-    if not ties:
-        return f"It takes a CGN: on {plural(len(tested), 'variant')} no method without one comes near it."
+    ties, held = ([each for each in tested if each.discriminates is it] for it in (False, True))
     parts = [
         f"{each.variant} (CGN {each.cgn.text()} %, {each.best} {each.without.text()} %)"
         for each in ties
         if each.cgn and each.without
     ]
-    words = f"It does not take a CGN on {len(ties)} of {plural(len(tested), 'variant')}: {'; '.join(parts)}"
-    held = [each.variant for each in tested if each.discriminates]
-    return f"{words}. It does on {' and '.join(held)}." if held else f"{words}."
+    words = []
+    if ties:
+        words.append(f"It does not take a CGN on {len(ties)} of {plural(len(own), 'variant')}: {'; '.join(parts)}.")
+    if held:
+        words.append(
+            f"It takes a CGN on {' and '.join(each.variant for each in held)}, which no other method comes near."
+        )
+    if untested := [each.variant for each in own if each.discriminates is None]:
+        words.append(f"Not tested: {', '.join(untested)}.")
+    return " ".join(words)
