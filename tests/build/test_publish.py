@@ -98,9 +98,10 @@ def test_the_readme_is_filled_between_its_markers(report, monkeypatch: pytest.Mo
     (report.root / "results" / "quick" / "mnist-ood.csv").touch()
     monkeypatch.setattr(readme, "verdict_table", lambda profile: f"verdicts of {profile}")
     monkeypatch.setattr(readme, "headline_table", lambda profile: f"table of {profile}")
+    monkeypatch.setattr(readme, "says", lambda: "It does not.")
     assert readme.fill_readme(file)
-    words = readme.VERDICT_WORDS.format("quick")
-    tables = f"{words}\n\nverdicts of quick\n\n{readme.TABLE_WORDS}\n\ntable of quick"
+    words, beside = readme.VERDICT_WORDS.format("quick"), "Beside claim 2, does it take a CGN at all? It does not."
+    tables = f"{words}\n\nverdicts of quick\n\n{beside}\n\n{readme.TABLE_WORDS}\n\ntable of quick"
     assert file.read_text() == f"before\n{readme.BEGIN}\n{tables}\n{readme.END}\nafter\n"
     assert not readme.fill_readme(file)
     file.write_text("no markers")

@@ -99,7 +99,7 @@ def test_tensorflows_network_decides_and_only_rows_of_the_same_files_are_compare
     for network, weights, score, teacher in (
         (TENSORFLOW, "a", 130.0, 200.0), (TORCHVISION, "a", 40.0, 160.0), (TENSORFLOW, "b", None, 400.0),
     ):  # fmt: skip
-        given = about | {"params": {"network": network, "weights": weights}}
+        given: dict[str, Any] = about | {"params": {"network": network, "weights": weights}}
         if score:
             lines += toy("imagenet-is", "cgn", {"inception-score": score, "mask/mean": 0.33}, recipe="authors", **given)
         lines += toy("imagenet-is", "biggan", {"inception-score": teacher}, **given)
