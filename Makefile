@@ -47,6 +47,9 @@ endif
 ifneq ($(shell [ -w "$(HOME)" ] || echo none),)  # as in a container for a user whom the system does not know: HOME=/
   export HOME := $(shell h=$$(cd ~ 2>/dev/null && pwd) && [ -w "$$h" ] && echo "$$h" || echo "$(CURDIR)/build/home")
 endif
+ifeq ($(shell id -un >/dev/null 2>&1 && echo known)$(LOGNAME)$(USER),)  # Snakemake, PyTorch and others want a name, too
+  export LOGNAME := user-$(shell id -u)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help env report study sweep book pdf archive lab verify test test-slow lint assets bench pretrain publish readme clean distclean

@@ -115,6 +115,19 @@ def test_a_home_that_cannot_be_written_is_replaced(checkout: Path, monkeypatch: 
     assert found == (checkout / "build" / "home" if home else Path("~").expanduser())
 
 
+def test_a_user_without_a_name_gets_one(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a container: Python's getpass.getuser, which Snakemake asks, fails there unless a variable names one."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "id").write_text('#!/bin/sh\necho 12345\n[ "$1" = -u ]\n')
+    (tmp_path / "bin" / "id").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with (checkout / "Makefile").open("a") as makefile:
+        makefile.write('\nname:\n\t@echo "$$LOGNAME"\n')
+    assert make(checkout, "-s", "name").stdout == "user-12345\n"
+
+
 def test_a_python_that_does_not_fit_is_a_clear_error(checkout: Path) -> None:
     false_python = checkout / "python2"
     false_python.write_text("#!/bin/sh\nexit 1\n")
