@@ -200,6 +200,6 @@ def intervals_table(rows: pd.DataFrame) -> pd.DataFrame:
         found = Interval(line["value"], line["low"], line["high"], Unit.CROSSED)
         wilson = wilson_interval(line["value"] / 100 * line["n"], line["n"]).scaled(100)
         ratio = (found.high - found.low) / (wilson.high - wilson.low)
-        lines.append({"record": line["method"], "source": line["source"], "shape bias [95 %, crossed]": found})
-        lines[-1] |= {"[Wilson]": wilson, "times as wide": ratio, "decisions": line["n"]}
+        lines.append({"record": line["method"], "shape bias [95 %, crossed]": found, "[Wilson]": wilson})
+        lines[-1] |= {"times as wide": ratio, "decisions": line["n"], "source": line["source"]}
     return pd.DataFrame(lines)

@@ -82,8 +82,8 @@ def published_gaps(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
             if not line["low"] <= value <= line["high"]:
                 chosen = {"last epoch": line["interval"], "best epoch": line["interval/best"]}
                 inside = line["low/best"] <= value <= line["high/best"]
-                about = named({name: line[name] for name in LABELS}) | {"source": source, "published": value}
-                lines.append(about | chosen | {"in the latter": "yes" if inside else "no"})
+                about = named({name: line[name] for name in LABELS}) | {"published": value} | chosen
+                lines.append(about | {"in the latter": "yes" if inside else "no", "source": source})
     return pd.DataFrame(lines), compared
 
 

@@ -151,7 +151,7 @@ class Finding:
         words = fill(CLAIMS[self.claim].sentence, self.facts)
         if self.untested is None:
             return words
-        return f"{words}; not tested at this scale: {self.untested}" if words else f"not tested: {self.untested}"
+        return f"{words}; not tested in this run: {self.untested}" if words else f"not tested: {self.untested}"
 
     @property
     def margin_words(self) -> str:

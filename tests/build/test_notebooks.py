@@ -15,6 +15,7 @@ from cgnreport.build import run
 from cgnreport.build.cells import SET_UP, code_cells
 from cgnreport.build.places import book_pages, notebook_names, notebook_source, notebooks
 from cgnreport.protocol import store
+from tests.pages.browser import CHROMIUM, DRIVER, Browser, browser
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,21 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_the_report_at_scale_smoke(smoke: Path) -> None:
     missing = [page for page in book_pages() if not (smoke / "book" / "smoke" / f"{page}.html").is_file()]
     assert missing == []
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed")
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", book_pages())
+def test_a_page_has_no_fault_on_desktop_and_phone_in_light_and_dark(smoke: Path, window: Browser, page: str) -> None:
+    assert window.faults(smoke / "book" / "smoke" / f"{page}.html") == {}
+    assert window.complaints() == []
 
 
 @pytest.mark.timeout(600)

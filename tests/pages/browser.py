@@ -14,6 +14,7 @@ CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "disable-extensions")
 FLAGS += ("disable-background-networking", "disable-component-update", "disable-sync", "disable-quic")
 SCREENS = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]
+WORSE = ("WARNING", "SEVERE")  # than what a page merely tells
 RIGHT, TAB = "\ue014", "\ue004"  # keys, as the protocol writes them
 
 
@@ -54,13 +55,14 @@ class Browser:
         script = Path(__file__).with_name("faults.js").read_text(encoding="utf-8")
         for width, theme in SCREENS:
             self.open(page, width)
-            for words in self.run(script, width < 600, theme):
+            self.run("Object.assign(document.documentElement.dataset, { theme: arguments[0], mode: arguments[0] });", theme)
+            for words in self.run(script, width < 600):  # by now what follows the theme has seen the change
                 found.setdefault(words, []).append(f"{page.stem}, {width} px, {theme}")
         return found
 
     def complaints(self) -> list[str]:
         """Warnings and errors in the console since the last call."""
-        return [line["message"] for line in self._ask("/se/log", {"type": "browser"})]
+        return [line["message"] for line in self._ask("/se/log", {"type": "browser"}) if line["level"] in WORSE]
 
     def close(self) -> None:
         """End the session and its window."""

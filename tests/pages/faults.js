@@ -1,6 +1,6 @@
 // What a reader of the page that is open would stumble over, as texts; folds are opened before. `phone`: nothing but
 // tables may scroll sideways.
-const [phone, theme] = arguments, found = new Map();
+const [phone] = arguments, found = new Map();
 const fault = (kind, element, words = "") => {
   const name = element.tagName.toLowerCase() + [...element.classList].map((each) => `.${each}`).join("");
   const text = (element.textContent || element.getAttribute("alt") || "").trim().replace(/\s+/g, " ").slice(0, 40);
@@ -17,7 +17,6 @@ const within = (element, test) => {
 };
 for (const fold of document.querySelectorAll("details")) fold.open = true;
 document.head.append(Object.assign(document.createElement("style"), { textContent: "* { transition: none !important; }" }));
-Object.assign(document.documentElement.dataset, { theme, mode: theme });
 
 // --- Widths ---------------------------------------------------------------------------------------------------------
 if (document.documentElement.scrollWidth > innerWidth) fault("the page scrolls sideways", document.body);

@@ -54,7 +54,7 @@ def test_nine_of_ten_cgns_must_succeed_and_the_worst_is_shown() -> None:
     assert judged(2).status == "does not hold"
     assert "FID 3.00 times the teacher's" in judged(1).sentence
     assert "stays open with 6 trained CGNs" in judged(0, 6).why
-    assert "not tested at this scale: 4 of 5 CGNs" in judged(0, 4).sentence
+    assert "not tested in this run: 4 of 5 CGNs" in judged(0, 4).sentence
 
 
 def test_the_toy_world_alone_is_not_imagenet() -> None:
