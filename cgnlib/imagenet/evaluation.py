@@ -127,6 +127,27 @@ def _normal(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (features.T @ features - n * (mean.T @ mean)) / (n - 1)
 
 
+def kernel_distance(features_a: Tensor, features_b: Tensor, block: int = 1000) -> float:
+    """Squared maximum mean discrepancy of two sets of features (KID, Binkowski et al. 2018); unlike FID without bias.
+
+    features: (N, D) each, as many of both; kernel (x . y / D + 1)^3. Taken over blocks of `block` images in their order
+    and averaged, in float64; about 0, below it too, for sets of one distribution.
+
+    Raises ValueError for fewer than 2 images, for sets of other sizes or widths, and for what is not finite.
+    """
+    (n, width), other = _matrix(features_a, "features"), _matrix(features_b, "features")
+    if (n, width) != other or n < 2:
+        raise ValueError(f"kernel distance: features are {(n, width)} and {other}; two sets of one size are needed")
+    both = [finite(each.detach().cpu(), "kernel distance: features").double() for each in (features_a, features_b)]
+    size, found = min(block, n), []
+    for start in range(0, n - size + 1, size):
+        a, b = (each[start : start + size] for each in both)
+        own_a, own_b, across = (((x @ y.T) / width + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+        pairs = sum(own.sum() - own.diagonal().sum() for own in (own_a, own_b))
+        found.append(pairs / (size * (size - 1)) - 2 * across.mean())
+    return torch.stack(found).mean().item()
+
+
 def pairwise_diversity(features: Tensor, labels: Tensor) -> float:
     """Mean Euclidean distance between features of two images of one class: over pairs, then over classes.
 

@@ -2,7 +2,8 @@
 
 The test sets are twins of the real ones: ImageNet-9 (Xiao et al., 2021) as original, mixed-same, mixed-rand
 and only-background, and the cue-conflict stimuli (Geirhos et al., 2019). Images of one index show the same object in
-original, mixed-same and mixed-rand.
+original, mixed-same and mixed-rand. "mixed-both" has no twin: background and texture are each of a random class, so that
+the silhouette alone tells the class.
 """
 
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from cgnlib.images import to_uint8
 from cgnlib.randomness import generator
 from cgnlib.toyworld.world import N_CLASSES, N_OTHERS, NEUTRAL, Factors, Scenes, draw_factors, render, render_others
 
-TRAIN, FREE = "train", "free"
+TRAIN, FREE, MIXED_BOTH = "train", "free", "mixed-both"
 TEST_SETS = ("original", "mixed-same", "mixed-rand", "only-background", "cue-conflict")
 
 
@@ -50,7 +51,7 @@ def salient_scenes(n: int, stream: torch.Generator) -> Scenes:
 
 
 def factors_of(name: str, n: int, seed: int) -> Factors:
-    """The factors of a set by name: "train", "free" or one of TEST_SETS. Classes are balanced in random order.
+    """The factors of a set by name: "train", "free", "mixed-both" or one of TEST_SETS. Classes are balanced in random order.
 
     Raises ValueError for unknown names, and for fewer than two images.
     """
@@ -58,7 +59,7 @@ def factors_of(name: str, n: int, seed: int) -> Factors:
         raise ValueError(f"a set of {n} images is too small: take 2 or more")
     if name == FREE:
         return free_factors(n, generator(seed, "toyworld", FREE))
-    known("toy set", name, (TRAIN, FREE, *TEST_SETS))
+    known("toy set", name, (TRAIN, FREE, MIXED_BOTH, *TEST_SETS))
     stream = generator(seed, "toyworld", TRAIN if name == TRAIN else "test")
     labels = torch.randperm(n, generator=stream) % N_CLASSES
     if name == "cue-conflict":
@@ -68,6 +69,9 @@ def factors_of(name: str, n: int, seed: int) -> Factors:
     if name in (TRAIN, "original", "only-background"):
         return objects
     other = labels if name == "mixed-same" else torch.randint(N_CLASSES, (n,), generator=stream)
+    if name == MIXED_BOTH:
+        textures = torch.randint(N_CLASSES, (n,), generator=stream)
+        objects = objects.with_texture_of(tied_factors(textures, generator(seed, "toyworld", "test", name, "texture")))
     return objects.with_background_of(tied_factors(other, generator(seed, "toyworld", "test", name)))
 
 

@@ -55,6 +55,11 @@ class Factors:
         names = ("background", "background_draws", "background_noise")
         return replace(self, **{name: getattr(other, name) for name in names})
 
+    def with_texture_of(self, other: "Factors") -> "Factors":
+        """Objects of the same silhouettes in the textures of other factors."""
+        names = ("texture", "texture_draws", "texture_noise")
+        return replace(self, **{name: getattr(other, name) for name in names})
+
 
 def draw_factors(shape: Tensor, texture: Tensor, background: Tensor, stream: torch.Generator) -> Factors:
     """Random draws for given labels, each (B,) int64."""

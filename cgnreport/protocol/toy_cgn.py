@@ -14,7 +14,7 @@ from cgnlib.features import perceptual_features
 from cgnlib.imagenet import control
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN, Parts
-from cgnlib.imagenet.evaluation import frechet_distance, inception_score, mask_statistics
+from cgnlib.imagenet.evaluation import frechet_distance, inception_score, kernel_distance, mask_statistics
 from cgnlib.imagenet.names import FACTOR_OF_METRIC
 from cgnlib.imagenet.recipes import ImageNetRecipe
 from cgnlib.imagenet.sampling import Sampling
@@ -31,7 +31,7 @@ from cgnreport.protocol.rows import Number
 from cgnreport.protocol.toy_settings import SPLITS, TOY_FEATURES, TRUNCATION, ToySettings
 
 # By metric or by its first part; all others are percent.
-UNITS = {"inception-score": "score", "mask": "fraction", "iou": "fraction", "residue": "fraction", "fid": "distance"}
+UNITS = {"inception-score": "score", "mask": "fraction", "iou": "fraction", "residue": "fraction", "fid": "distance", "kid": "distance"}
 UNITS |= {"residue/growth": "points", "entangled/small-masks": "points"}
 
 
@@ -126,8 +126,8 @@ class ToyStudy(Study):
         (of the U2-Net itself for real images and the teacher's); "residue/mean": of the U2-Net's mask of the
         background; "legible/background": percent of backgrounds that show their class's silhouette;
         "entangled/foreground": percent of foregrounds that show their class's scene (of real images: rendered scenes
-        without objects, and rendered textures, which can show neither); "fid": on the factor reader's features, with
-        tied and with free labels.
+        without objects, and rendered textures, which can show neither); "fid", "kid": on the factor reader's features,
+        with tied and with free labels.
         "residue/growth" and "entangled/small-masks": what the study conjectures, where there is enough to measure.
         """
         measures = {"real": self._control_of_real, "biggan": self._control_of_teacher, "cgn": self._control_of_cgn}
@@ -167,8 +167,8 @@ class ToyStudy(Study):
         values = {
             "iou/true": self._u2net_overlap("tied"),
             "iou/true/free": self._u2net_overlap("free"),
-            "fid/tied": self._distance(features["tied"][n:], "tied"),
-            "fid/free": self._distance(features["free"][n:], "free"),
+            **self._distances(features["tied"][n:], "tied"),
+            **self._distances(features["free"][n:], "free"),
             "entangled/foreground": percent(control.entangled(foregrounds, factors.texture, oracle)),
             "legible/background": percent(control.legible(backgrounds, factors.background, oracle)),
         }
@@ -179,7 +179,7 @@ class ToyStudy(Study):
         read, features = self.parts.reader.read(images)
         values = {
             "iou/true": control.overlap(masks, true_masks(self.tied)),
-            "fid/tied": self._distance(features, "tied"),
+            **self._distances(features, "tied"),
         }
         return Measured(self._numbers(values | reader_values(read, self.tied.labels)))
 
@@ -208,17 +208,19 @@ class ToyStudy(Study):
             "residue/mean": free.residue.mean().item(),
             "legible/background": percent(control.legible(free.background, free.labels[:, 2], oracle)),
             "entangled/foreground": percent(control.entangled(tied.foreground, tied.labels[:, 1], oracle)),
-            "fid/tied": self._distance(oracle.read(tied.image)[1], "tied"),
-            "fid/free": self._distance(features, "free"),
+            **self._distances(oracle.read(tied.image)[1], "tied"),
+            **self._distances(features, "free"),
         }
 
     def _inception(self, images: Tensor) -> dict[str, float]:
         logits = self.parts.classifier.read(images)[0]["shape"]
         return {"inception-score": inception_score(logits, SPLITS).value}
 
-    def _distance(self, features: Tensor, kind: str) -> float:
-        """Distance from real images, as many as there are features, since it depends on both numbers."""
-        return frechet_distance(features, self._real_features[kind][: len(features)])
+    def _distances(self, features: Tensor, kind: str) -> dict[str, float]:
+        """FID and KID from real images, as many as there are features, since FID depends on both numbers."""
+        real = self._real_features[kind][: len(features)]
+        distances = {"fid": frechet_distance, "kid": kernel_distance}
+        return {f"{name}/{kind}": distance(features, real) for name, distance in distances.items()}
 
     def _u2net_overlap(self, kind: str) -> float:
         """Mean IoU of the U2-Net's masks of rendered images with their true ones."""

@@ -25,7 +25,7 @@ from cgnlib.imagenet.toy.parts import toy_parts
 from cgnlib.imagenet.toy.quality import HELD_OUT
 from cgnlib.images import to_float, to_uint8
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build
+from cgnlib.toyworld.sets import FREE, MIXED_BOTH, TRAIN, ToyImages, build
 from cgnlib.toyworld.world import SIZE
 from cgnlib.training.processes import Launch, alone, launched
 from cgnlib.training.weights import fingerprint
@@ -37,7 +37,7 @@ from cgnreport.protocol.rows import Number
 from cgnreport.protocol.toy_cgn import toy_cgn
 from cgnreport.protocol.toy_settings import GRID_RATES, GRID_RATIOS, ToySettings
 
-GAP_SETS = ("original", "mixed-same", "mixed-rand", "only-background")  # of Table 5
+GAP_SETS = ("original", "mixed-same", "mixed-rand", "only-background", MIXED_BOTH)  # of Table 5, and with free textures
 MAPPED, SHOWN = 200, 8  # images whose heat maps are measured, at most, and whose are kept as a picture
 VALIDATION_SEED = HELD_OUT + 1  # of the images that choose the best epoch; test sets have HELD_OUT
 
@@ -68,7 +68,7 @@ class ClassifierStudy(EnsembleStudy):
         return ImagesInMemory(found.images, found.shape)
 
     def test_set(self, name: str) -> ToyImages:
-        """A test set of `toyworld.sets.TEST_SETS`, the same at every random seed."""
+        """A test set of `toyworld.sets`, the same at every random seed."""
         if name not in self._tests:
             self._tests[name] = build(name, self.imagenet.test_images, HELD_OUT)
         return self._tests[name]

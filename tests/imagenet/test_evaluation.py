@@ -8,11 +8,13 @@ import torch
 from scipy import linalg
 from torch import Tensor, nn
 from torchmetrics.image.inception import InceptionScore
+from torchmetrics.image.kid import poly_mmd
 
 from cgnlib.imagenet.evaluation import (
     frechet_distance,
     inception_score,
     intersection_over_union,
+    kernel_distance,
     mask_statistics,
     pairwise_diversity,
 )
@@ -47,6 +49,20 @@ def test_score_is_that_of_torchmetrics(splits: int) -> None:
     found = inception_score(logits, splits, seed=2)
     assert found.value == pytest.approx(value.item(), abs=1e-6) and 1 < found.value < 6
     assert found.deviation == (pytest.approx(deviation.item(), abs=1e-6) if splits > 1 else None)
+
+
+@pytest.mark.parametrize("block", [40, 120])
+def test_kernel_distance_is_that_of_torchmetrics(block: int) -> None:
+    a, b = normal(120, 6), normal(120, 6, seed=1) + 0.3
+    parts = [poly_mmd(x, y).item() for x, y in zip(a.split(block), b.split(block), strict=True)]
+    assert kernel_distance(a, b, block) == pytest.approx(sum(parts) / len(parts), abs=1e-12)
+    assert kernel_distance(b, a, block) > 0.1 > abs(kernel_distance(a, normal(120, 6, seed=2), block))
+
+
+@pytest.mark.parametrize(("n", "m"), [(120, 119), (1, 1)])
+def test_kernel_distance_needs_two_sets_of_one_size(n: int, m: int) -> None:
+    with pytest.raises(ValueError, match="two sets of one size are needed"):
+        kernel_distance(normal(n, 6), normal(m, 6))
 
 
 def test_shuffling_is_seeded_and_leaves_the_global_generator_alone() -> None:

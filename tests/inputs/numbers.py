@@ -104,6 +104,7 @@ ATTEMPTS = {
     "mask-nan": ("Masks of NaN, for their area", lambda: evaluation.mask_statistics(broken)),
     "diversity": ("Masks of NaN, for their diversity", lambda: mask_diversity(broken[:, 0], torch.zeros(2))),
     "fid": ("Features with inf, for FID", lambda: evaluation.frechet_distance(normal, replaced(normal, INF))),
+    "kid": ("Features with inf, for KID", lambda: evaluation.kernel_distance(normal, replaced(normal, INF))),
     "fid-overflow": (
         "Features so large that FID overflows",
         lambda: evaluation.frechet_distance(normal.double(), normal.double() * 1e200),

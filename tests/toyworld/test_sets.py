@@ -10,6 +10,7 @@ from cgnlib.images import to_float
 from cgnlib.randomness import generator
 from cgnlib.toyworld.sets import (
     FREE,
+    MIXED_BOTH,
     TEST_SETS,
     TRAIN,
     ToyImages,
@@ -20,7 +21,7 @@ from cgnlib.toyworld.sets import (
 )
 from cgnlib.toyworld.world import N_CLASSES, NEUTRAL, Factors, render
 
-NAMES = (TRAIN, FREE, *TEST_SETS)
+NAMES = (TRAIN, FREE, MIXED_BOTH, *TEST_SETS)
 TIED = (TRAIN, "original", "mixed-same", "only-background")
 N = 60
 
@@ -118,6 +119,14 @@ def test_backgrounds_of_the_mixed_sets() -> None:
     for mixed in (same, other):
         drawn_again = (mixed.background_draws != original.background_draws).any(dim=1)
         assert drawn_again.all()
+
+
+def test_in_mixed_both_the_silhouette_alone_tells_the_class(sets: dict[str, ToyImages]) -> None:
+    assert torch.equal(sets["original"].masks, sets[MIXED_BOTH].masks)
+    original, both = factors_of("original", 20_000, 0), factors_of(MIXED_BOTH, 20_000, 0)
+    assert torch.equal(original.shape, both.shape) and torch.equal(original.shape_draws, both.shape_draws)
+    for a, b in combinations(labels_of(both), 2):
+        assert independent(a, b)
 
 
 def test_only_background_is_the_original_without_its_object(sets: dict[str, ToyImages]) -> None:
