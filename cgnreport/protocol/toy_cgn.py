@@ -31,8 +31,8 @@ from cgnreport.protocol.rows import Number
 from cgnreport.protocol.toy_settings import SPLITS, TOY_FEATURES, TRUNCATION, ToySettings
 
 # By metric or by its first part; all others are percent.
-UNITS = {"inception-score": "score", "mask": "fraction", "iou": "fraction", "residue": "fraction", "fid": "distance", "kid": "distance"}
-UNITS |= {"residue/growth": "points", "entangled/small-masks": "points"}
+UNITS = {"inception-score": "score", "mask": "fraction", "iou": "fraction", "residue": "fraction"}
+UNITS |= {"fid": "distance", "kid": "distance", "residue/growth": "points", "entangled/small-masks": "points"}
 
 
 def toy_cgn(recipe: ImageNetRecipe, seed: int, device: str) -> tuple[ImageNetCGN, Artefact]:

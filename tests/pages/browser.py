@@ -55,7 +55,9 @@ class Browser:
         script = Path(__file__).with_name("faults.js").read_text(encoding="utf-8")
         for width, theme in SCREENS:
             self.open(page, width)
-            self.run("Object.assign(document.documentElement.dataset, { theme: arguments[0], mode: arguments[0] });", theme)
+            self.run(
+                "Object.assign(document.documentElement.dataset, { theme: arguments[0], mode: arguments[0] });", theme
+            )
             for words in self.run(script, width < 600):  # by now what follows the theme has seen the change
                 found.setdefault(words, []).append(f"{page.stem}, {width} px, {theme}")
         return found

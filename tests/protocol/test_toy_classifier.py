@@ -1,5 +1,6 @@
 """The toy world's Tables 4, 5 and 7, and what is measured of any three-headed classifier: every step real."""
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -8,7 +9,7 @@ import torch
 
 from cgnlib.errors import TrainingStopped, needed
 from cgnlib.imagenet.names import OUTPUTS
-from cgnreport.protocol import ensembles
+from cgnreport.protocol import ensembles, experiments, store, toy_world
 from cgnreport.protocol import toy_classifier as module
 from cgnreport.protocol.ensembles import gap_change
 from cgnreport.protocol.experiments import collected
@@ -157,3 +158,14 @@ def test_heat_maps_are_kept_beside_their_rows(study: ClassifierStudy) -> None:
     assert set(tiles) == set(OUTPUTS)
     assert {maps.shape for maps in tiles.values()} == {(8, 64, 64)}
     assert all(maps.min() >= 0 and maps.max() <= 1 for maps in tiles.values())
+
+
+@pytest.mark.slow
+def test_one_run_of_another_seed_by_the_command(
+    build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(experiments.Parameters, "load", lambda profile, changes: SMALL.with_changes(**changes))
+    assert toy_world.main(["--profile", "smoke", "--seed", "3", "--part", "original", "--part", "original+oracle"]) == 0
+    assert re.fullmatch(r"toy original\+oracle 3: BG-gap -?\d+\.\d points \(n = 50\)\n", capsys.readouterr().out)
+    rows = select(store.load("smoke", "imagenet-background", published=False), metric="accuracy/mixed-both")
+    assert set(rows["seed"]) == set(rows["data_seed"]) == {3} and {*rows["output"]} == {"avg", "shape", "shape_texture"}
