@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cgnlib.paths import project_root
-from cgnreport.build import run
+from cgnreport.build import pdf, run
 from cgnreport.build.cells import SET_UP, code_cells
 from cgnreport.build.places import book_pages, notebook_names, notebook_source, notebooks
 from cgnreport.protocol import store
@@ -37,6 +37,12 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_the_report_at_scale_smoke(smoke: Path) -> None:
     missing = [page for page in book_pages() if not (smoke / "book" / "smoke" / f"{page}.html").is_file()]
     assert missing == []
+
+
+def test_every_figure_of_the_book_is_printed(smoke: Path) -> None:
+    book = smoke / "book" / "smoke"
+    shown = [(book / f"{page}.html").read_text().count('class="cgn-figure"') for page in book_pages()]
+    assert pdf.print_page(book).count('class="cgn-figure"') == sum(shown) > 60
 
 
 @pytest.fixture(scope="module")
