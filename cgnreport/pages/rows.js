@@ -87,6 +87,7 @@
       chip.setAttribute("aria-label", `all of ${name}`);
       controls.append(" ", chip);
     }
+    if (!names.length) return box.replaceChildren(controls);
     await Promise.all(names.filter((name) => experiments.includes(name)).map(load));
     const all = names.flatMap((name) => loaded[name] || []);
     const rows = all.filter((row) => Object.entries(filters).every(([name, values]) => values.includes(row[at[name]])));
