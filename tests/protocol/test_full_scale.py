@@ -8,6 +8,7 @@ import hashlib
 import pandas as pd
 import pytest
 
+from cgnlib.data.shapes import is_own
 from cgnlib.mnist.names import SIZE, VARIANTS
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.mnist_experiments import heat_map_tiles, misread, training_samples
@@ -25,6 +26,7 @@ AWAITED = ("mnist-gradcam", "mnist-without-cgn")
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_setting_has_rows_and_every_row_has_a_setting(experiment: str) -> None:
     rows, about = load("paper", experiment, own=False), set()
+    rows = rows.loc[~rows["data"].map(is_own).astype(bool)]  # page 15's example has settings of its own
     for recipe in ("robust", "authors"):
         planned = list(SETTINGS.plan(experiment, recipe))
         about |= {(each.dataset, each.method, each.recipe, each.data) for each in planned}
@@ -64,5 +66,5 @@ def test_published_values_are_what_they_were() -> None:
     assert digest(summarise(rows), means, "{} {} {} {} {:.6g} {:.6g} {:.6g} {} {}") == INTERVALS
 
 
-VALUES = (8915, "e1e39fa3f6004734")
-INTERVALS = (5455, "3edd20feb38e2c43")
+VALUES = (9360, "9453d3c74a7272c7")
+INTERVALS = (5544, "1c8dedf3498303b2")
