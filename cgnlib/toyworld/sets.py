@@ -2,8 +2,8 @@
 
 The test sets are twins of the real ones: ImageNet-9 (Xiao et al., 2021) as original, mixed-same, mixed-rand
 and only-background, and the cue-conflict stimuli (Geirhos et al., 2019). Images of one index show the same object in
-original, mixed-same and mixed-rand. "mixed-both" has no twin: background and texture are each of a random class, and the
-silhouette alone tells the class.
+original, mixed-same and mixed-rand. "mixed-both" has no twin: background and texture are each of a random class, and
+the silhouette alone tells the class.
 """
 
 from typing import NamedTuple
