@@ -27,11 +27,19 @@ SETS = {"original": "IN-9", "mixed-same": "mixed-same", "mixed-rand": "mixed-ran
 
 
 @from_rows
-def cells(rows: pd.DataFrame, by: Sequence[str], columns: Mapping[str, Any], *, counts: bool = True) -> pd.DataFrame:
+def cells(
+    rows: pd.DataFrame,
+    by: Sequence[str],
+    columns: Mapping[str, Any],
+    *,
+    counts: bool = True,
+    after: Sequence[str] = (),
+) -> pd.DataFrame:
     """Means with 95 % intervals as texts: a line per combination of `by`, a column per entry of `columns`.
 
     columns: heading -> what its rows have: a metric, or several columns, as in {"top-1": "accuracy/top1", "best":
-    {"metric": "bg-gap", "epoch": "best"}}. counts: also n, the least number of images, and runs, the most.
+    {"metric": "bg-gap", "epoch": "best"}}. counts: also n, the least number of images, and runs, the most. after: those
+    of `by` that stand behind the numbers, so that a phone shows these.
     Raises ResultsError for a cell with rows of two settings.
     """
     wanted = {name: how if isinstance(how, Mapping) else {"metric": how} for name, how in columns.items()}
@@ -40,7 +48,9 @@ def cells(rows: pd.DataFrame, by: Sequence[str], columns: Mapping[str, Any], *, 
     for key, own in groups(rows, by, sort=not set(by) & set(LABELS)):
         found = {name: select(own, **how) for name, how in wanted.items()}
         if there := [each for each in found.values() if len(each)]:
-            line = named(dict(zip(by, key, strict=True))) | {name: text_of(each) for name, each in found.items()}
+            about = dict(zip(by, key, strict=True))
+            line = named({name: code for name, code in about.items() if name not in after})
+            line |= {name: text_of(each) for name, each in found.items()} | named({name: about[name] for name in after})
             numbers = {"n": min(min(each["n"]) for each in there), "runs": max(map(len, there))}
             lines.append(line | (numbers if counts else {}))
     return pd.DataFrame(lines)

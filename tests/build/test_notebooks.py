@@ -37,6 +37,8 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_the_report_at_scale_smoke(smoke: Path) -> None:
     missing = [page for page in book_pages() if not (smoke / "book" / "smoke" / f"{page}.html").is_file()]
     assert missing == []
+    words = (smoke / "book" / "smoke" / "glossary.html").read_text()
+    assert words.count("<dt") == words.count("<dd") > 10  # a definition in another form is taken for a term, silently
 
 
 def test_every_figure_of_the_book_is_printed(smoke: Path) -> None:
