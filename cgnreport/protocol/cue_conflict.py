@@ -99,7 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
     bias = {"metric": "shape-bias"}, "{method} {setting}: {value:.1f} % [{low:.1f}, {high:.1f}] (n = {n:,})"
     changes = {"imagenet_stimuli": None, "reuse_rows": False}
     about = main.__doc__ or ""
-    return measure_command("cue_conflict", about, lambda given: given, parts, says=bias, arguments=arguments, **changes)
+    return measure_command(
+        "cue_conflict", about, lambda given: given, parts, says=bias, arguments=arguments, changes=changes
+    )
 
 
 if __name__ == "__main__":

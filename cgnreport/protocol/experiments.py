@@ -123,21 +123,27 @@ def measure_command(
     *,
     says: tuple[Mapping[str, str], str],
     arguments: Sequence[str] | None = None,
-    **changes: Any,
+    options: argparse.ArgumentParser | None = None,
+    changes: Mapping[str, Any] | Callable[[argparse.Namespace], Mapping[str, Any]],
 ) -> int:
     """Run `python -m cgnreport.protocol.NAME`: measure parts of a study, each row kept as it comes, and print them.
 
-    says: which rows are printed, by column, and the line of each. changes: of parameters. Returns 0; ends with status 1
-    and one line for each thing that is wrong or lacking.
+    says: which rows are printed, by column, and the line of each. options: of this command alone, a parser without
+    help. changes: of parameters, or what makes them of what was given. Returns 0; ends with status 1 and one line for
+    each thing that is wrong or lacking.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m cgnreport.protocol.{name}", description=about)
+    parents = [options] if options else []
+    parser = argparse.ArgumentParser(prog=f"python -m cgnreport.protocol.{name}", description=about, parents=parents)
     parser.add_argument("--folder", help="a data folder to look into first (default: CGN_DATA)")
     parser.add_argument("--profile", choices=PROFILES, default="paper", help="scale of the rows (default: paper)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     parser.add_argument("--part", action="append", choices=list(parts), help="what to measure (default: everything)")
     given = parser.parse_args(arguments)
     try:
-        parameters = Parameters.load(given.profile, {"data_folder": given.folder, "seed": given.seed} | changes)
+        parameters = Parameters.load(
+            given.profile,
+            {"data_folder": given.folder, "seed": given.seed, **(changes(given) if callable(changes) else changes)},
+        )
         whole, found = study(parameters), list[Rows]()
         for part in given.part or parts:
             found += parts[part](whole)

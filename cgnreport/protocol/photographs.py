@@ -273,7 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
     gap = {"metric": "bg-gap"}, "{method} {output} {seed}: {value:.1f} points [{low:.1f}, {high:.1f}] (n = {n:,})"
     about = main.__doc__ or ""
     return measure_command(
-        "photographs", about, PhotographStudy, parts, says=gap, arguments=arguments, reuse_rows=False
+        "photographs", about, PhotographStudy, parts, says=gap, arguments=arguments, changes={"reuse_rows": False}
     )
 
 

@@ -1,14 +1,15 @@
-"""Small classifiers that ship with the project: how they are trained, and how well they read, measured anew.
+"""Classifiers that ship with the project: those behind the README's table, and how well they read, measured anew.
 
-`python -m cgnreport.protocol.shipped_classifiers` trains all of them and puts them into `weights/classifiers`, as
-bfloat16 numbers, with a record beside each. `make verify` measures what these records say once more. They are shorter
-trainings than those behind the report's rows, on full MNIST without the digits that the embedded stand-in tests on.
+`python -m cgnreport.protocol.headline` trains them and keeps them in the build folder;
+`python -m cgnreport.protocol.shipped_classifiers` takes them into `weights/classifiers`, with a record beside each.
+`make verify` measures what these records say once more, and compares them with the published rows.
 """
 
 import json
+import shutil
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,29 +18,26 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cgnlib.data.digits import Digits, embedded_digits, find_digits
-from cgnlib.data.textures import Textures, find_textures, stand_in_textures
-from cgnlib.errors import AssetError, known
+from cgnlib.data.digits import embedded_digits, find_digits
+from cgnlib.data.textures import find_textures, stand_in_textures
+from cgnlib.errors import AssetError
 from cgnlib.images import LabelledImages
-from cgnlib.mnist.cgn import load_weights
-from cgnlib.mnist.classifier import Classifier, correct, train_classifier
-from cgnlib.mnist.counterfactuals import CounterfactualStream
-from cgnlib.mnist.recipes import CLASSIFIER_VERSION, ClassifierConfig
-from cgnlib.mnist.shipped import RECIPE, training_images
+from cgnlib.mnist.classifier import Classifier, correct
+from cgnlib.mnist.names import VARIANTS
 from cgnlib.mnist.variants import make_variant
 from cgnlib.mnist.without_cgn import PREPROCESSING, preprocessed
-from cgnlib.paths import atomic_file, file_sha256, project_root
+from cgnlib.paths import atomic_file, build_folder, file_sha256, project_root
 from cgnlib.training.weights import load_state, save_tensors
-from cgnreport.protocol.mnist_settings import shipped_cgn
+from cgnreport.protocol.rows import Setting, select
+from cgnreport.protocol.store import load
 
-VARIANTS = ("double-colored", "wildlife")
-TITLES = {  # of each method: what its classifier was trained on
+EXPLORED = ("double-colored", "wildlife")  # variants of the explorer
+TITLES = {  # of the classifiers that it shows: what each was trained on
     "original": "original data",
     "cgn": "counterfactuals",
     "oracle": "free factors",
     "border-stretched": "stretched contrast",
 }
-CONFIG, SEED, IMAGES = ClassifierConfig(epochs=3, batch_size=32), 0, 15_000  # of every training
 SPLITS = ("test", "test-indomain")
 BLOCK = 100  # test images that share a checksum
 SLACK = 0.001  # share of answers that may differ: another processor rounds otherwise
@@ -56,23 +54,6 @@ class Check:
 
 
 # --- Data ------------------------------------------------------------------------------------------------------------
-
-
-def training_set(variant: str, method: str, digits: Digits, textures: Textures) -> LabelledImages:
-    """The images that a shipped classifier is trained on."""
-    if known("method", method, TITLES) == "cgn":
-        cgn = load_weights(cgn_file(variant))
-        return CounterfactualStream(cgn, IMAGES, SEED, source=f"cgn-{RECIPE}").collect()
-    split = "free-train" if method == "oracle" else "train"
-    return as_seen(training_images(variant, digits, textures, split).subset(slice(IMAGES)), method)
-
-
-def cgn_file(variant: str) -> Path:
-    """The CGN that the counterfactuals are of. Raises AssetError where it does not ship."""
-    path = shipped_cgn(variant, RECIPE)
-    if path is None:
-        raise AssetError(f"no CGN of {variant} ships with this checkout: git checkout weights")
-    return path
 
 
 def as_seen(images: LabelledImages, method: str) -> LabelledImages:
@@ -99,21 +80,31 @@ def folder() -> Path:
     return project_root() / "weights" / "classifiers"
 
 
-def record_of(variant: str, method: str) -> dict[str, Any]:
+def kept_folder() -> Path:
+    """Where classifiers are kept before they are taken into `folder`."""
+    return build_folder() / "classifiers"
+
+
+def shipped() -> list[str]:
+    """Names of all that ship, as in "wildlife-original+cgn-0": variant, what it was trained on, random seed."""
+    return sorted(file.stem for file in folder().glob("*.safetensors"))
+
+
+def record_of(name: str) -> dict[str, Any]:
     """The record of a classifier. Raises AssetError where it cannot be read."""
-    return _read(folder() / f"{variant}-{method}.json")
+    return _read(folder() / f"{name}.json")
 
 
-def recorded_accuracy(variant: str, method: str, split: str) -> float:
+def recorded_accuracy(name: str, split: str) -> float:
     """Percent of a split of full data that a shipped classifier read when it was shipped."""
-    data = "mnist-full" + "+dtd" * (variant == "wildlife")
-    right, n = record_of(variant, method)["right"][f"{variant}/{split}, {data}"]
+    record = record_of(name)
+    right, n = record["right"][f"{record['row']['dataset']}/{split}, {record['row']['data']}"]
     return 100 * right / n
 
 
-def load_classifier(variant: str, method: str) -> Classifier:
+def load_classifier(name: str) -> Classifier:
     """A shipped classifier in eval mode. Raises AssetError for weights other than those of its record."""
-    weights, record = folder() / f"{variant}-{method}.safetensors", record_of(variant, method)
+    weights, record = folder() / f"{name}.safetensors", record_of(name)
     classifier = Classifier()
     load_state(classifier, weights, "a shipped classifier")
     if file_sha256(weights) != record["weights_sha256"]:
@@ -121,28 +112,21 @@ def load_classifier(variant: str, method: str) -> Classifier:
     return classifier.eval()
 
 
-def ship(
-    variant: str,
-    method: str,
-    classifier: Classifier,
-    about: Mapping[str, Any],
-    sets: Mapping[str, LabelledImages],
-) -> None:
-    """Write a classifier in bfloat16, and its record: `about`, checksums, and right answers in each of `test_sets`."""
-    stem = folder() / f"{variant}-{method}"
-    rounded = {
-        name: each.to(torch.bfloat16) if each.is_floating_point() else each
-        for name, each in classifier.state_dict().items()
-    }
-    save_tensors(rounded, stem.with_suffix(".safetensors"))
-    load_state(classifier, stem.with_suffix(".safetensors"), "a shipped classifier")
+def keep(name: str, classifier: Classifier, setting: Setting, seed: int, sets: Mapping[str, LabelledImages]) -> None:
+    """Write a classifier and its record to `kept_folder`: its rows' setting and seed, checksums, and right answers in
+    each of `test_sets`.
+    """
+    weights = kept_folder() / f"{name}.safetensors"
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {key: each.cpu().contiguous() for key, each in classifier.state_dict().items()}
+    save_tensors(tensors, weights)
     record = {
-        **about,
-        "weights_sha256": file_sha256(stem.with_suffix(".safetensors")),
-        "tensors": {name: _checksum(each) for name, each in rounded.items()},
-        "right": {name: _right(classifier, images, method) for name, images in sets.items()},
+        "row": vars(setting) | {"params": dict(setting.params), "seed": seed},
+        "weights_sha256": file_sha256(weights),
+        "tensors": {key: _checksum(each) for key, each in tensors.items()},
+        "right": {key: _right(classifier, images, setting.method) for key, images in sets.items()},
     }
-    _write(stem.with_suffix(".json"), record)
+    _write(weights.with_suffix(".json"), record)
 
 
 def _right(classifier: Classifier, images: LabelledImages, method: str) -> list[int]:
@@ -180,19 +164,25 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def verify(*, offline: bool = False) -> Iterator[Check]:
-    """Rebuild every test set that can be built here, compare pixels, weights and right answers with the records."""
+    """Rebuild every test set that can be built here; compare pixels, weights, published rows and right answers with
+    the records.
+    """
     kept = _read(folder() / "tests.json")
+    records = {name: record_of(name) for name in shipped()}
     for variant in VARIANTS:
         sets = dict(test_sets(variant, offline=offline))
         for name, images in sets.items():
             yield compared_images(name, kept.get(name, []), blocks(images))
-        for method in TITLES:
-            yield compared_weights(variant, method)
+        for name, record in records.items():
+            if record["row"]["dataset"] != variant:
+                continue
+            yield compared_weights(name)
+            yield compared_row(name)
             classifier = Classifier()
-            load_state(classifier, folder() / f"{variant}-{method}.safetensors", "a shipped classifier")
-            for name, images in sets.items():
-                recorded = record_of(variant, method)["right"].get(name)
-                yield compared_answers(f"{TITLES[method]}: {name}", recorded, _right(classifier, images, method))
+            load_state(classifier, folder() / f"{name}.safetensors", "a shipped classifier")
+            for test, images in sets.items():
+                found = _right(classifier.eval(), images, record["row"]["method"])
+                yield compared_answers(f"{name}: {test}", record["right"].get(test), found)
 
 
 def compared_images(name: str, recorded: list[str], found: list[str]) -> Check:
@@ -205,48 +195,55 @@ def compared_images(name: str, recorded: list[str], found: list[str]) -> Check:
     return Check(f"images: {name}", was, now, trouble)
 
 
-def compared_weights(variant: str, method: str) -> Check:
+def compared_weights(name: str) -> Check:
     """A weights file against its record; trouble names the tensors that differ."""
-    weights, recorded = folder() / f"{variant}-{method}.safetensors", record_of(variant, method)
+    weights, recorded = folder() / f"{name}.safetensors", record_of(name)
     try:
-        found = {name: _checksum(each) for name, each in load_file(weights).items()}
+        found = {key: _checksum(each) for key, each in load_file(weights).items()}
     except (OSError, ValueError, RuntimeError) as error:
         raise AssetError(f"{weights} cannot be read ({error}). Restore it: git checkout weights") from error
-    differ = [name for name in recorded["tensors"] if found.get(name) != recorded["tensors"][name]]
+    differ = [key for key in recorded["tensors"] if found.get(key) != recorded["tensors"][key]]
     was, now = recorded["weights_sha256"][:8], file_sha256(weights)[:8]
     trouble = f"{', '.join(differ)} differs" if differ else "the file differs" * (was != now)
     return Check(f"weights: {weights.name}", was, now, trouble)
 
 
+def compared_row(name: str) -> Check:
+    """The published row of a classifier against the right answers of its record."""
+    about, accuracy = dict(record_of(name)["row"]), recorded_accuracy(name, "test")
+    seed, setting = about.pop("seed"), Setting(**about)
+    rows = setting.of(load(setting.profile, setting.experiment, own=False))
+    values = select(rows, seed=seed, metric="accuracy/test", epoch="last")["value"].tolist()
+    what, recorded = f"row: {name}", f"{accuracy:.2f} %"
+    if len(values) != 1:
+        return Check(what, recorded, "–", f"results/{setting.profile}/{setting.experiment}.csv has no such row")
+    far = abs(values[0] - accuracy) > 100 * SLACK
+    return Check(what, recorded, f"{values[0]:.2f} %", "the published row is another" * far)
+
+
 def compared_answers(what: str, recorded: list[int] | None, found: list[int]) -> Check:
     """Right answers and images; trouble beyond SLACK."""
     right, n = found
-    text = f"{100 * right / n:.1f} %"
+    text = f"{100 * right / n:.2f} %"
     if recorded is None:
         return Check(what, "–", text, "no record of this data")
     far = abs(right - recorded[0]) > SLACK * n or n != recorded[1]
     trouble = f"{right:,} of {n:,} right, recorded are {recorded[0]:,} of {recorded[1]:,}"
-    return Check(what, f"{100 * recorded[0] / recorded[1]:.1f} %", text, trouble * far)
+    return Check(what, f"{100 * recorded[0] / recorded[1]:.2f} %", text, trouble * far)
 
 
 def main() -> None:
-    """Train, resume or load every classifier, ship it, and write the checksums of the test sets."""
-    digits, textures = find_digits(), find_textures()
-    if (digits.source, textures.source) != ("mnist-full", "dtd"):
-        raise SystemExit("shipped classifiers are trained on full MNIST and DTD's textures: see 'make assets'")
-    kept = {}
-    for variant in VARIANTS:
-        sets = dict(test_sets(variant))
-        kept |= {name: blocks(images) for name, images in sets.items()}
-        for method, title in TITLES.items():
-            images = training_set(variant, method, digits, textures)
-            classifier, _, artefact = train_classifier(images, {}, CONFIG, SEED)
-            about = {"config": asdict(CONFIG), "seed": SEED, "training": images.sha256, "images": len(images)}
-            about |= {"name": images.name, "source": images.source, "version": CLASSIFIER_VERSION}
-            about |= {"cgn_sha256": file_sha256(cgn_file(variant))} if method == "cgn" else {}
-            ship(variant, method, classifier, about | {"seconds": artefact.seconds}, sets)
-            print(f"{variant}, {title}: {artefact.seconds:.0f} s", flush=True)
-    _write(folder() / "tests.json", kept)
+    """Take the classifiers that are kept in the build folder, and write the checksums of the test sets."""
+    found = sorted(kept_folder().glob("*.json"))
+    if not found:
+        raise SystemExit(f"no classifiers in {kept_folder()}: python -m cgnreport.protocol.headline trains them")
+    folder().mkdir(parents=True, exist_ok=True)
+    for record in found:
+        for file in (record.with_suffix(".safetensors"), record):
+            shutil.copyfile(file, folder() / file.name)
+        print(record.stem)
+    sets = (each for variant in VARIANTS for each in test_sets(variant))
+    _write(folder() / "tests.json", {name: blocks(images) for name, images in sets})
 
 
 if __name__ == "__main__":

@@ -37,7 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     about = main.__doc__ or ""
     return measure_command(
-        "toy_world", about, ToyWorld, parts, says=gap, arguments=arguments, imagenet_classifier_seeds=1
+        "toy_world",
+        about,
+        ToyWorld,
+        parts,
+        says=gap,
+        arguments=arguments,
+        changes={"imagenet_classifier_seeds": 1},
     )
 
 

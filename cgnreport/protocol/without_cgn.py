@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import product
 
 from cgnlib.images import LabelledImages
-from cgnlib.mnist.classifier import correct, train_classifier
+from cgnlib.mnist.classifier import correct
 from cgnlib.mnist.names import VARIANTS
 from cgnlib.mnist.recipes import ROBUST
 from cgnlib.mnist.without_cgn import AUGMENTATION, PREPROCESSING, preprocessed
@@ -31,12 +31,12 @@ def without_cgn_rows(study: MnistStudy, variant: str, method: str) -> Rows:
         return {name: _as_seen(study.images(variant, split), method) for name, split in TESTS.items()}
 
     def measure(seed: int) -> Measured:
-        training, config = training_set(study, variant, method, seed), study.settings.classifier
-        classifier, history, artefact = train_classifier(training, tests(), config, seed, device=study.device)
+        training = training_set(study, variant, method, seed)
+        classifier, history, seconds = study.classifier(variant, training, seed, tests())
         numbers = [number for split in ("test", "indomain", "train") for number in accuracy_numbers(history, split)]
         for name, images in tests().items():
             numbers += part_numbers(correct(classifier, images), study.images(variant, TESTS[name]), variant, name)
-        return Measured(numbers, artefact.seconds)
+        return Measured(numbers, seconds)
 
     return study.rows(study.settings.without_cgn(variant, method), measure, study.settings.without_cgn_seeds)
 
@@ -67,7 +67,13 @@ def main(arguments: list[str] | None = None) -> int:
     accuracy = {"metric": "accuracy/test", "epoch": "last"}, "{dataset} {method} {seed}: {value:.2f} % (n = {n:,})"
     about = main.__doc__ or ""
     return measure_command(
-        "without_cgn", about, MnistStudy, parts, says=accuracy, arguments=arguments, without_cgn_seeds=1
+        "without_cgn",
+        about,
+        MnistStudy,
+        parts,
+        says=accuracy,
+        arguments=arguments,
+        changes={"without_cgn_seeds": 1},
     )
 
 

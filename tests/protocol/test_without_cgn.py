@@ -8,7 +8,7 @@ import pytest
 from cgnlib.errors import Blocked, needed
 from cgnlib.mnist.variants import make_variant
 from cgnlib.mnist.without_cgn import AUGMENTATION, PREPROCESSING
-from cgnreport.protocol import without_cgn
+from cgnreport.protocol import mnist, without_cgn
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.mnist_experiments import same_colour
 from cgnreport.protocol.mnist_settings import AUGMENTED
@@ -32,7 +32,7 @@ def test_rows_of_both_tables_from_one_training(make: Make, monkeypatch: pytest.M
     n = {name: select(rows, metric=f"accuracy/test{name}", epoch="last")["n"].item() for name in
          ("", "/other-colours", "/same-colour")}  # fmt: skip
     assert n["/other-colours"] + n["/same-colour"] == n[""] == 40
-    monkeypatch.setattr(without_cgn, "train_classifier", lambda *_, **__: pytest.fail("something was trained"))
+    monkeypatch.setattr(mnist, "train_classifier", lambda *_, **__: pytest.fail("something was trained"))
     again = needed(without_cgn_rows(make(reuse_rows=True), "double-colored", "border-cut"))
     assert len(again) == len(rows)
 
@@ -63,7 +63,7 @@ def test_test_images_are_preprocessed_and_never_augmented(make: Make, monkeypatc
         seen[name] = tests["test"].sha256 == plain  # pyright: ignore[reportAttributeAccessIssue]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(without_cgn, "train_classifier", stop)
+    monkeypatch.setattr(mnist, "train_classifier", stop)
     for name in WITHOUT_CGN:
         with pytest.raises(KeyboardInterrupt):
             without_cgn_rows(study, "colored", name)
