@@ -8,7 +8,7 @@ import torch
 
 from cgnlib.errors import known, needed
 from cgnlib.images import LabelledImages, concatenate, to_uint8
-from cgnlib.mnist.classifier import correct, train_classifier
+from cgnlib.mnist.classifier import correct, predict, train_classifier
 from cgnlib.mnist.control import Control, measure_control, painted_colours
 from cgnlib.mnist.gradcam import heat_maps, theme_grid
 from cgnlib.mnist.names import N_CLASSES, SIZE
@@ -18,12 +18,13 @@ from cgnlib.mnist.training import sample_classes
 from cgnlib.mnist.variants import DIGIT_SHIFT, make_variant
 from cgnreport.protocol.experiments import Measured, Rows
 from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
-from cgnreport.protocol.mnist_settings import SAMPLE_SEED, MnistSettings
+from cgnreport.protocol.mnist_settings import METHOD_PARTS, SAMPLE_SEED, MnistSettings
 from cgnreport.protocol.pictures import keep_tiles, kept_tiles
 from cgnreport.protocol.rows import Number
 
 ACCURACIES = {"mnist-ood": ("test", "train"), "mnist-indomain": ("indomain", "train")}  # splits that rows are of
 TESTS = {"test": "test", "indomain": "test-indomain"}  # split of the variant by its name in metrics
+HELD_OUT = 1_000_000  # added to the random seed of counterfactuals that no classifier was trained on
 MISREAD = 10  # misread masks that are kept as a picture
 
 
@@ -31,7 +32,8 @@ def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str,
     """Rows of `mnist-ood` (Tables 2 and 6) or `mnist-indomain` (Table 1) for one method.
 
     Those of the other experiment, which come from the same classifiers, are kept, too. Metrics: "accuracy/<split>" at
-    the last and the best epoch, and its parts at the last one, see `part_numbers`.
+    the last and the best epoch, and at the last one its parts, see `part_numbers`; where the method trains on free
+    counterfactuals, "accuracy/counterfactuals", on as many others of the same CGN as there are test images.
     """
     known("experiment", experiment, ACCURACIES)
     setting, *beside = [
@@ -46,8 +48,13 @@ def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str,
         for name, splits in ACCURACIES.items():
             numbers = [number for split in splits for number in accuracy_numbers(history, split)]
             tested = study.images(variant, TESTS[splits[0]])
-            parts = part_numbers(correct(classifier, tested), tested, variant, splits[0])
-            found[name] = Measured(numbers + parts, seconds)
+            numbers += part_numbers(predict(classifier, tested), tested, variant, splits[0])
+            found[name] = Measured(numbers, seconds)
+        if "cgn" in METHOD_PARTS[method]:
+            n, seed = len(study.images(variant, "test")), HELD_OUT + study.seed
+            others = study.counterfactuals(needed(study.cgn(variant, recipe)), n=n, seed=seed)
+            accuracy = 100 * correct(classifier, others).float().mean().item()
+            found["mnist-ood"].numbers.append(Number("accuracy/counterfactuals", accuracy, n, epoch="last"))
         return found
 
     return study.rows(setting, measure, study.settings.classifier_seeds, beside)
@@ -262,21 +269,28 @@ def accuracy_numbers(history: pd.DataFrame, split: str) -> list[Number]:
     return [last] if split == "train" else [last, last._replace(value=max(accuracies), epoch="best")]
 
 
-def part_numbers(right: torch.Tensor, images: LabelledImages, variant: str, split: str) -> list[Number]:
-    """Accuracy at the last epoch on parts of test images, each with its n; right: (N,), whether each is read right.
+def part_numbers(predicted: torch.Tensor, images: LabelledImages, variant: str, split: str) -> list[Number]:
+    """Accuracy at the last epoch on parts of test images, each with its n; predicted: int64 (N,).
 
     "accuracy/<split>/worst-class" and, where factors are free, "worst-group" (one digit in one colour or texture) and,
-    for double-colored, "same-colour" and "other-colours": see `same_colour`.
+    for double-colored, "same-colour" and "other-colours": see `same_colour`. There also "read-as/<factor>": of the
+    images in which the factor has the label of another class, the percentage that are read as that class.
     """
-    parts = {"worst-class": _worst(right, images.shape)}
+    right = predicted == images.shape
+    parts, shares = {"worst-class": _worst(right, images.shape)}, {}
     if split == "test":
         parts["worst-group"] = _worst(right, images.shape * N_CLASSES + images.foreground)
         if variant == "double-colored":
             same = same_colour(images)
             parts |= {"same-colour": right[same], "other-colours": right[~same]}
+        for factor in ("foreground", "background") if variant != "colored" else ("foreground",):
+            labels = getattr(images, factor)
+            shares[factor] = (predicted == labels)[labels != images.shape]
+    named = {f"accuracy/{split}/{name}": part for name, part in parts.items()}
+    named |= {f"read-as/{factor}": part for factor, part in shares.items()}
     return [
-        Number(f"accuracy/{split}/{name}", 100 * part.float().mean().item(), len(part), epoch="last")
-        for name, part in parts.items()
+        Number(name, 100 * part.float().mean().item(), len(part), epoch="last")
+        for name, part in named.items()
         if len(part)
     ]
 

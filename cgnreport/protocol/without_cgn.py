@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import product
 
 from cgnlib.images import LabelledImages
-from cgnlib.mnist.classifier import correct
+from cgnlib.mnist.classifier import predict
 from cgnlib.mnist.names import VARIANTS
 from cgnlib.mnist.recipes import ROBUST
 from cgnlib.mnist.without_cgn import AUGMENTATION, PREPROCESSING, preprocessed
@@ -35,7 +35,7 @@ def without_cgn_rows(study: MnistStudy, variant: str, method: str) -> Rows:
         classifier, history, seconds = study.classifier(variant, training, seed, tests())
         numbers = [number for split in ("test", "indomain", "train") for number in accuracy_numbers(history, split)]
         for name, images in tests().items():
-            numbers += part_numbers(correct(classifier, images), study.images(variant, TESTS[name]), variant, name)
+            numbers += part_numbers(predict(classifier, images), study.images(variant, TESTS[name]), variant, name)
         return Measured(numbers, seconds)
 
     return study.rows(study.settings.without_cgn(variant, method), measure, study.settings.without_cgn_seeds)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cgnlib.errors import AssetError, Blocked, TrainingStopped, needed
+from cgnlib.images import LabelledImages
 from cgnlib.mnist.cgn import CGN
 from cgnlib.mnist.recipes import CGN_VERSION, recipe_fields, recipe_for
 from cgnlib.mnist.variants import COLORED_PALETTE, make_variant
@@ -25,6 +26,7 @@ from cgnreport.protocol.mnist_experiments import (
     heat_map_tiles,
     misread,
     own_colour_rows,
+    part_numbers,
     published_file_rows,
     ratio_rows,
     training_rows,
@@ -113,7 +115,9 @@ def test_accuracy_rows(make: Make) -> None:
     found = sorted(rows[["seed", "metric", "epoch"]].itertuples(index=False, name=None))
     names = ("other-colours", "same-colour", "worst-class", "worst-group")
     parts = [(f"accuracy/test/{name}", "last") for name in names]
-    metrics = [("accuracy/test", "best"), ("accuracy/test", "last"), *parts, ("accuracy/train", "last")]
+    parts = [("accuracy/test", "best"), ("accuracy/test", "last"), *parts, ("accuracy/train", "last")]
+    read_as = [(f"read-as/{factor}", "last") for factor in ("background", "foreground")]
+    metrics = [("accuracy/counterfactuals", "last"), *parts, *read_as]
     assert found == [(seed, *metric) for seed in (0, 1) for metric in metrics]
     assert set(select(rows, metric="accuracy/test")["n"]) == {40}
     assert set(select(rows, metric="accuracy/train")["n"]) == {150}
@@ -129,10 +133,24 @@ def test_accuracy_rows(make: Make) -> None:
     }  # fmt: skip
 
 
+def test_which_factor_is_read_instead() -> None:
+    labels = torch.arange(10).repeat(10), torch.arange(10).repeat_interleave(10), torch.zeros(100, dtype=torch.long)
+    images = LabelledImages(torch.zeros(100, 3, 32, 32, dtype=torch.uint8), *labels, "wildlife/test", "drawn")
+    for factor, read in {"shape": 0, "foreground": 1, "background": 2}.items():
+        found = {each.metric: each for each in part_numbers(labels[read], images, "wildlife", "test")}
+        read_as = [found[f"read-as/{name}"].value for name in ("foreground", "background")]
+        assert read_as == pytest.approx({"shape": [0, 0], "foreground": [100, 10], "background": [10, 100]}[factor])
+        assert {found[f"read-as/{name}"].n for name in ("foreground", "background")} == {90}
+    assert "read-as/background" not in {each.metric for each in part_numbers(labels[0], images, "colored", "test")}
+    assert {each.metric for each in part_numbers(labels[0], images, "wildlife", "indomain")} == {
+        "accuracy/indomain/worst-class"
+    }
+
+
 def test_rows_are_reused_for_the_very_same_settings_alone(make: Make, no_training, monkeypatch) -> None:
     accuracy_rows(make(), "mnist-ood", V, "original")
     no_training()
-    assert len(needed(accuracy_rows(make(reuse_rows=True), "mnist-ood", V, "original"))) == 3 + 4
+    assert len(needed(accuracy_rows(make(reuse_rows=True), "mnist-ood", V, "original"))) == 3 + 4 + 2
     beside = needed(accuracy_rows(make(reuse_rows=True), "mnist-indomain", V, "original"))  # of the same training
     assert set(beside["metric"]) == {"accuracy/indomain", "accuracy/indomain/worst-class", "accuracy/train"}
     for different in ({"train_images": 64}, {"classifier_epochs": 3}, {"seed": 7}, {"test_images": 30}):

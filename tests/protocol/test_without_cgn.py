@@ -28,7 +28,8 @@ def test_rows_of_both_tables_from_one_training(make: Make, monkeypatch: pytest.M
     rows = needed(without_cgn_rows(make(), "double-colored", "border-cut"))
     parts = ["test/other-colours", "test/same-colour", "test/worst-class", "test/worst-group"]
     metrics = ["indomain", "indomain/worst-class", "test", *parts, "train"]
-    assert sorted(set(rows["metric"])) == [f"accuracy/{name}" for name in metrics]
+    read_as = ["read-as/background", "read-as/foreground"]
+    assert sorted(set(rows["metric"])) == [*(f"accuracy/{name}" for name in metrics), *read_as]
     n = {name: select(rows, metric=f"accuracy/test{name}", epoch="last")["n"].item() for name in
          ("", "/other-colours", "/same-colour")}  # fmt: skip
     assert n["/other-colours"] + n["/same-colour"] == n[""] == 40
