@@ -35,19 +35,19 @@ LOOKED_AT = ("original", "oracle", "cgn")  # their heat maps are Figure 3
 class HeadlineStudy(MnistStudy):
     """A study that holds the classifiers it has made, by seed."""
 
-    made: dict[int, Classifier]
+    by_seed: dict[int, Classifier]
 
     def classifier(
         self, variant: str, training: LabelledImages, seed: int, tests: Mapping[str, LabelledImages] | None = None
     ) -> tuple[Classifier, Any, float]:
         found = super().classifier(variant, training, seed, tests)
-        self.made[seed] = found[0]
+        self.by_seed[seed] = found[0]
         return found
 
 
 def headline_rows(study: HeadlineStudy, variant: str, name: str) -> list[Rows]:
     """Rows of Tables 1 and 2 of the classifiers trained on one of TRAINED_ON; on double-colored of Figure 3, too."""
-    (method, recipe), settings, study.made = TRAINED_ON[name], study.settings, {}
+    (method, recipe), settings, study.by_seed = TRAINED_ON[name], study.settings, {}
     if name == "border-stretched":
         setting, found = settings.without_cgn(variant, method), [without_cgn_rows(study, variant, method)]
     else:
@@ -55,8 +55,8 @@ def headline_rows(study: HeadlineStudy, variant: str, name: str) -> list[Rows]:
         found = [accuracy_rows(study, "mnist-ood", variant, method, recipe)]
     if variant == "double-colored" and name in LOOKED_AT:
         found.append(heat_map_rows(study, method, recipe))
-    sets = dict(test_sets(variant)) if study.made else {}
-    for seed, classifier in study.made.items():
+    sets = dict(test_sets(variant)) if study.by_seed else {}
+    for seed, classifier in study.by_seed.items():
         assert not isinstance(setting, Blocked)  # or none would have been made
         keep(f"{variant}-{name}-{seed}", classifier, setting, seed, sets)
     return found

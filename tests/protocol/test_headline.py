@@ -29,13 +29,14 @@ def test_classifiers_are_kept_with_the_rows_that_they_gave(make: Make, monkeypat
     monkeypatch.setattr(
         headline, "test_sets", lambda variant: list(shipped_classifiers.test_sets(variant, offline=True))[:2]
     )
-    parts = ["--part", "double-colored:original", "--part", "double-colored:border-stretched"]
+    parts = [f"--part=double-colored:{name}" for name in ("original", "border-stretched", "cgn")]
     assert headline.main([*parts, "--profile", "smoke", "--classifiers", "2"]) == 0
     monkeypatch.setattr(shipped_classifiers, "folder", shipped_classifiers.kept_folder)
-    names = [f"double-colored-{name}-{seed}" for name in ("border-stretched", "original") for seed in (0, 1)]
+    kinds = ("border-stretched", "cgn", "original")
+    names = [f"double-colored-{name}-{seed}" for name in kinds for seed in (0, 1)]
     assert shipped_classifiers.shipped() == names
     images = dict(shipped_classifiers.test_sets("double-colored", offline=True))["double-colored/test, mnist-5000"]
-    first, second = (predict(load_classifier(name), images) for name in names[2:])
+    first, second = (predict(load_classifier(name), images) for name in names[-2:])
     assert (first != second).any()
     for name in names:
         row = record_of(name)["row"]
