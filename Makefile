@@ -52,7 +52,7 @@ ifeq ($(shell id -un >/dev/null 2>&1 && echo known)$(LOGNAME)$(USER),)  # Snakem
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env report study sweep book pdf archive lab verify test test-slow lint assets bench pretrain publish readme clean distclean
+.PHONY: help env report study sweep book pdf archive lab verify test test-slow lint assets bench bench-report pretrain publish readme clean distclean
 .DELETE_ON_ERROR:
 
 # Memory: see MALLOC in cgnreport/build/run.py, which sets the same for every notebook that it runs.
@@ -114,6 +114,9 @@ assets: $(STAMP)  ## which data and weights are here, and how to get the rest; F
 
 bench: $(STAMP)  ## speed of the parts, measured beside a plain reference in the same run
 	@$(BIN)/python -m benchmarks
+
+bench-report: $(STAMP)  ## the whole report from bare clones of two commits in turns: BEFORE=commit
+	@$(BIN)/python -m benchmarks.report $(or $(BEFORE),$(error name the commit to compare with: BEFORE=commit)) HEAD
 
 pretrain: $(STAMP)  ## train the toy world's BigGAN, U2-Net and readers, and say how good they are (SHIP=1: into weights/)
 	@$(BIN)/python -m cgnlib.imagenet.toy $(if $(SHIP),--ship)

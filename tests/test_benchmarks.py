@@ -1,11 +1,14 @@
 """The benchmarks: their table, the plain code that they compare with, and that each still runs."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import imagenet, kills, measure, mnist
+from benchmarks import imagenet, kills, measure, mnist, report
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.measure import Measurement
 from benchmarks.plain import plain_cgn, reference_counterfactuals
@@ -27,6 +30,18 @@ def test_an_unknown_benchmark_is_named(capsys):
     with pytest.raises(SystemExit):
         main(["wildlife"])
     assert "unknown benchmark 'wildlife': any of machine, wildlife-data" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").is_file(), reason="it reads Linux's /proc")
+def test_a_stage_is_measured_with_all_that_descends_from_it(tmp_path: Path, capsys):
+    (folder := tmp_path / "clone").mkdir()
+    work = "x = bytearray(200_000_000); import time; t = time.monotonic()\nwhile time.monotonic() < t + 2.5: pass"
+    there = dict(os.environ)
+    stage = report.run("abc", 0, "study", ["sh", "-c", f"'{sys.executable}' -c '{work}'; true"], folder, there)
+    assert stage.peak_mb > 200 and 2 < stage.cpu_seconds <= 2 * stage.seconds
+    with pytest.raises(subprocess.CalledProcessError):
+        report.run("abc", 0, "book", ["sh", "-c", "echo torn; exit 3"], folder, there)
+    assert capsys.readouterr().err == "torn\n"
 
 
 @pytest.mark.parametrize("training", [True, False])

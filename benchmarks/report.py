@@ -1,0 +1,137 @@
+"""The whole report from a bare clone, two commits in turns: `python -m benchmarks.report 7a59128 HEAD`.
+
+Each turn clones a commit, makes its environment, runs the study and builds the book, with caches of its own for what is
+downloaded, and prints what it took. Linux alone: memory and time of a process and its descendants are read in /proc.
+"""
+
+import argparse
+import csv
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = {"environment": ["env"], "study": ["study"], "book": ["book"]}  # each a target of the Makefile
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage took. cpu_seconds: of all its processes; peak_mb: of all of them together, shared pages once."""
+
+    commit: str
+    turn: int
+    stage: str
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+    @property
+    def busy(self) -> float:
+        """Share of the machine's processors that computed."""
+        return self.cpu_seconds / self.seconds / (os.cpu_count() or 1)
+
+
+def descendants(pid: int) -> set[int]:
+    """A process and all that descend from it."""
+    children = defaultdict(list)
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            own, rest = entry.parent.name, entry.read_text().rpartition(")")[2].split()
+        except OSError:  # ended meanwhile
+            continue
+        children[int(rest[1])].append(int(own))
+    found, left = set(), [pid]
+    while left:
+        found.add(one := left.pop())
+        left += children[one]
+    return found
+
+
+def memory_mb(pids: set[int]) -> float:
+    """Proportional memory (PSS) of these processes: pages that several share count once."""
+    total = 0
+    for pid in pids:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    return total / 1024
+
+
+def run(commit: str, turn: int, stage: str, command: list[str], folder: Path, environment: dict[str, str]) -> Stage:
+    """Run a command in a clone and measure it. Raises CalledProcessError, with its output printed, where it fails."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    with (folder.parent / f"{folder.name}-{stage}.log").open("w+") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        peak, ended = [0.0], threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(1):
+                peak[0] = max(peak[0], memory_mb(descendants(process.pid)))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        status = process.wait()
+        ended.set()
+        watcher.join()
+        if status:
+            log.seek(0)
+            sys.stderr.write(log.read()[-5000:])
+            raise subprocess.CalledProcessError(status, command)
+    seconds, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Stage(commit, turn, stage, seconds, cpu, peak[0])
+
+
+def turn_of(commit: str, turn: int, profile: str, scratch: Path) -> list[Stage]:
+    """The whole report of one commit, from a clone to the book; prints a line for each stage."""
+    folder, cache = scratch / f"{commit}-{turn}", scratch / f"{commit}-{turn}-cache"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder, check=True)
+    caches = {name: str(cache / name.lower()) for name in ("XDG_CACHE_HOME", "UV_CACHE_DIR", "PIP_CACHE_DIR")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CGN_")}
+    stages = []
+    for name, target in STAGES.items():
+        command = ["make", *target, f"PROFILE={profile}"]
+        stages.append(run(commit, turn, name, command, folder, inherited | caches))
+        one = stages[-1]
+        print(
+            f"{commit} {name:12} {one.seconds:6.0f} s, {one.busy:.0%} of the cores, {one.peak_mb:,.0f} MB", flush=True
+        )
+    html = sum(path.stat().st_size for path in (folder / "build" / "book").rglob("*") if path.is_file())
+    print(f"{commit} book {html / 1e6:.1f} MB, report {sum(one.seconds for one in stages):.0f} s", flush=True)
+    return stages
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure two commits, or more, in turns; --output keeps the stages as CSV."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
+    parser.add_argument("commits", nargs="+", help="commits of this repository")
+    parser.add_argument("--turns", type=int, default=1)
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args(arguments)
+    stages = []
+    with tempfile.TemporaryDirectory(prefix="cgn-report-") as scratch:
+        for turn in range(given.turns):
+            for commit in given.commits:
+                stages += turn_of(commit, turn, given.profile, Path(scratch))
+                if given.output:
+                    with given.output.open("w", newline="") as file:
+                        writer = csv.DictWriter(file, list(asdict(stages[0])))
+                        writer.writeheader()
+                        writer.writerows({key: value if not isinstance(value, float) else f"{value:.1f}"
+                                          for key, value in asdict(stage).items()} for stage in stages)  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
