@@ -63,7 +63,7 @@ def memory_mb(pids: set[int]) -> float:
         except OSError:
             continue
         total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
-    return total / 1024
+    return 1024 * total / 1e6
 
 
 def run(commit: str, turn: int, stage: str, command: list[str], folder: Path, environment: dict[str, str]) -> Stage:
