@@ -20,6 +20,7 @@ from cgnlib.training.capture import CapturedStep, capturable, set_learning_rate
 from cgnlib.training.loop import TrainingState, run
 from cgnlib.training.precision import fast_autocast, fast_precision
 from cgnlib.training.steps import Batches, update
+from cgnlib.training.weights import fingerprint
 
 EVALUATION_BATCH = 500
 TRAINING_SAMPLE = 10_000  # training images on which the training accuracy is taken, after the last epoch
@@ -87,6 +88,7 @@ def train_classifier(
     config: ClassifierConfig,
     seed: int,
     *,
+    start: Classifier | None = None,
     device: str = "cpu",
     root: Path | None = None,
 ) -> tuple[Classifier, pd.DataFrame, Artefact]:
@@ -95,6 +97,7 @@ def train_classifier(
 
         classifier, history, _ = train_classifier(train, {"test": test}, ClassifierConfig(epochs=2), seed=0)
 
+    start: a classifier whose weights the training begins with; None: random ones.
     Returns the classifier in eval mode, its history (epoch, split, accuracy in percent, n) and its artefact.
     """
     key = {
@@ -105,11 +108,13 @@ def train_classifier(
         "name": training.name,
         "version": CLASSIFIER_VERSION,
     }
+    if start:
+        key["start"] = fingerprint(start)
     artefact = Artefact("classifier", key, root)
     classifier = Classifier()
     with artefact.lock():
         if artefact.load(classifier) is None:
-            _train(classifier, artefact, training, evaluations, config, seed, device)
+            _train(classifier, artefact, training, evaluations, config, seed, start, device)
     classifier.to(device).to(memory_format=torch.channels_last)  # trained or loaded: the same layout, the same bits
     return classifier.eval(), artefact.log(), artefact
 
@@ -121,12 +126,16 @@ def _train(
     evaluations: Mapping[str, LabelledImages],
     config: ClassifierConfig,
     seed: int,
+    start: Classifier | None,
     device: str,
 ) -> None:
-    with seeded(seed, "classifier", "initialisation"):
-        for layer in classifier.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                layer.reset_parameters()
+    if start:
+        classifier.load_state_dict(start.state_dict())
+    else:
+        with seeded(seed, "classifier", "initialisation"):
+            for layer in classifier.modules():
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    layer.reset_parameters()
     classifier.to(device).to(memory_format=torch.channels_last).train()
     options = capturable(config.learning_rate, device)
     optimizer = torch.optim.Adadelta(classifier.parameters(), foreach=True, **options)

@@ -5,7 +5,7 @@ double-colored MNIST that Figure 3 looks at give their heat maps, too. `shipped_
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -15,7 +15,9 @@ from cgnlib.mnist.classifier import Classifier
 from cgnlib.mnist.names import VARIANTS
 from cgnreport.protocol.experiments import Rows, measure_command
 from cgnreport.protocol.mnist import MnistStudy
-from cgnreport.protocol.mnist_experiments import accuracy_rows, heat_map_rows
+from cgnreport.protocol.mnist_experiments import accuracy_rows, heat_map_rows, order_rows
+from cgnreport.protocol.mnist_settings import ORDERED
+from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.shipped_classifiers import keep, test_sets
 from cgnreport.protocol.without_cgn import without_cgn_rows
 
@@ -35,19 +37,20 @@ LOOKED_AT = ("original", "oracle", "cgn")  # their heat maps are Figure 3
 class HeadlineStudy(MnistStudy):
     """A study that holds the classifiers it has made, by seed."""
 
-    by_seed: dict[int, Classifier]
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
+        self.by_seed: dict[int, Classifier] = {}
 
-    def classifier(
-        self, variant: str, training: LabelledImages, seed: int, tests: Mapping[str, LabelledImages] | None = None
-    ) -> tuple[Classifier, Any, float]:
-        found = super().classifier(variant, training, seed, tests)
+    def classifier(self, variant: str, training: LabelledImages, seed: int, *others: Any, **more: Any) -> Any:
+        found = super().classifier(variant, training, seed, *others, **more)
         self.by_seed[seed] = found[0]
         return found
 
 
 def headline_rows(study: HeadlineStudy, variant: str, name: str) -> list[Rows]:
     """Rows of Tables 1 and 2 of the classifiers trained on one of TRAINED_ON; on double-colored of Figure 3, too."""
-    (method, recipe), settings, study.by_seed = TRAINED_ON[name], study.settings, {}
+    (method, recipe), settings = TRAINED_ON[name], study.settings
+    study.by_seed.clear()
     if name == "border-stretched":
         setting, found = settings.without_cgn(variant, method), [without_cgn_rows(study, variant, method)]
     else:
@@ -76,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"{variant}:{name}": lambda study, of=(variant, name): headline_rows(study, *of)
         for variant, name in product(VARIANTS, TRAINED_ON)
     }
+    for variant, recipe in product(ORDERED, ("robust", "authors")):
+        parts[f"{variant}:order-{recipe}"] = lambda study, of=(variant, recipe): [order_rows(study, *of)]
     accuracy = {"metric": "accuracy/test", "epoch": "last"}, "{dataset} {method} {seed}: {value:.2f} % (n = {n:,})"
     return measure_command(
         "headline", about, HeadlineStudy, parts, says=accuracy, arguments=arguments, options=options, changes=changes

@@ -184,13 +184,21 @@ class MnistStudy(Study):
         return concatenate([make[part]() for part in METHOD_PARTS[method]], f"{variant}/{method}")
 
     def classifier(
-        self, variant: str, training: LabelledImages, seed: int, tests: Mapping[str, LabelledImages] | None = None
+        self,
+        variant: str,
+        training: LabelledImages,
+        seed: int,
+        tests: Mapping[str, LabelledImages] | None = None,
+        start: Classifier | None = None,
     ) -> tuple[Classifier, pd.DataFrame, float]:
-        """A classifier (trained, resumed or loaded), its history and seconds; test splits are "test" and "indomain"."""
+        """A classifier (trained, resumed or loaded), its history and seconds; test splits are "test" and "indomain".
+
+        start: where its training begins, see `train_classifier`.
+        """
         if tests is None:
             tests = {"test": self.images(variant, "test"), "indomain": self.images(variant, "test-indomain")}
         config = self.settings.classifier
-        classifier, history, artefact = train_classifier(training, tests, config, seed, device=self.device)
+        classifier, history, artefact = train_classifier(training, tests, config, seed, start=start, device=self.device)
         return classifier, history, artefact.seconds
 
     def readers(self, variant: str) -> tuple[dict[str, Classifier], dict[str, float]]:

@@ -60,6 +60,24 @@ def accuracy_rows(study: MnistStudy, experiment: str, variant: str, method: str,
     return study.rows(setting, measure, study.settings.classifier_seeds, beside)
 
 
+def order_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> Rows:
+    """A classifier trained on counterfactuals alone and then, from its weights, on original data and counterfactuals
+    (experiment mnist-order): does it matter that the original data came later? Metrics as in mnist-ood.
+    """
+    synthetic, both = (functools.partial(study.training_set, variant, each, recipe) for each in ("cgn", "original+cgn"))
+    training = functools.cache(lambda: (synthetic(), both()))
+
+    def measure(seed: int) -> Measured:
+        first, then = training()
+        start, _, _ = study.classifier(variant, first, seed)
+        classifier, history, seconds = study.classifier(variant, then, seed, start=start)
+        tested = study.images(variant, "test")
+        parts = part_numbers(predict(classifier, tested), tested, variant, "test")
+        return Measured(accuracy_numbers(history, "test") + accuracy_numbers(history, "indomain") + parts, seconds)
+
+    return study.rows(study.settings.order(variant, recipe), measure, study.settings.classifier_seeds)
+
+
 def own_colour_rows(study: MnistStudy, method: str, recipe: str | None = None) -> Rows:
     """How a colored-MNIST classifier fares on test digits in the data's colours and in those its CGN paints.
 

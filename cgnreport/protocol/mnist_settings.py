@@ -43,10 +43,12 @@ DIGITS = {
     "mnist-5000": dict.fromkeys(VARIANTS, 4_000),
     "mnist-full": dict.fromkeys(VARIANTS, 50_000) | {"colored": 60_000},
 }
+ORDERED = ("wildlife",)  # variants of mnist-order: where original data cost the authors' counterfactuals most
 SAMPLE_SEED = 0  # draws the counterfactuals of every CGN of mnist-training, whichever seeds a run asks for
 EXPERIMENTS = (
     "mnist-ood",
     "mnist-indomain",
+    "mnist-order",
     "mnist-own-colours",
     "mnist-cf-ratio",
     "mnist-control",
@@ -175,6 +177,11 @@ class MnistSettings:
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         return self._setting(experiment, variant, method, cgn, params)
 
+    def order(self, variant: str, recipe: str | None = None) -> Setting | Blocked:
+        """Original data and counterfactuals for a classifier that was trained on counterfactuals alone before."""
+        params = self._method_params("original+cgn") | {"start": "cgn"}
+        return self._setting("mnist-order", variant, "original+cgn", self.cgn(variant, recipe), params)
+
     def own_colours(self, method: str, recipe: str | None = None) -> Setting | Blocked:
         """How a classifier of colored MNIST fares in the colours that its CGN paints."""
         params = self._method_params(method) | {"control_samples": self.mnist.control_samples}
@@ -237,6 +244,8 @@ class MnistSettings:
             found = [self.accuracy(experiment, v, m, recipe) for v, m in product(mnist.variants, mnist.methods)]
         elif experiment == "mnist-gradcam":
             found = [self.accuracy(experiment, "double-colored", m, recipe) for m in ("oracle", "cgn", "original")]
+        elif experiment == "mnist-order":
+            found = [self.order(variant, recipe) for variant in mnist.variants if variant in ORDERED]
         elif experiment == "mnist-own-colours":
             found = [self.own_colours("original+cgn", recipe)]
         elif experiment == "mnist-cf-ratio":

@@ -116,3 +116,15 @@ def test_predictions_do_not_depend_on_the_batch(some_images, monkeypatch) -> Non
 def test_settings_that_train_nothing_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=str(*wrong.values())):
         ClassifierConfig(**wrong)
+
+
+def test_a_training_can_begin_with_the_weights_of_another(digits, tmp_path: Path) -> None:
+    images = binarised(digit_masks(digits.train_images[:64]), digits.train_labels[:64], "digits", digits.source)
+    hardly = replace(LEARNING, epochs=1, learning_rate=1e-9)
+    first, _, one = train_classifier(images, {}, replace(LEARNING, epochs=1), 0, root=tmp_path)
+    second, _, two = train_classifier(images, {}, hardly, 1, start=first, root=tmp_path)
+    fresh, _, three = train_classifier(images, {}, hardly, 1, root=tmp_path)
+    for name, weights in first.named_parameters():
+        torch.testing.assert_close(second.get_parameter(name), weights, msg=name)
+    assert not torch.allclose(fresh[11].weight, first[11].weight)
+    assert len({one.key, two.key, three.key}) == 3

@@ -25,6 +25,7 @@ from cgnreport.protocol.mnist_experiments import (
     heat_map_rows,
     heat_map_tiles,
     misread,
+    order_rows,
     own_colour_rows,
     part_numbers,
     published_file_rows,
@@ -131,6 +132,15 @@ def test_accuracy_rows(make: Make) -> None:
         "epochs": 1, "batch": 32, "classifier": 2, "train_images": 80, "generated": 70, "cf_ratio": 1,
         "cgn_images": 128, "cgn_seed": 0, "sample_seed": 0, "features": "none", "test_images": 40,
     }  # fmt: skip
+
+
+def test_original_data_after_counterfactuals(make: Make) -> None:
+    rows = needed(order_rows(make(), "wildlife", "robust"))
+    assert set(rows["experiment"]) == {"mnist-order"} and set(rows["start"]) == {"cgn"}
+    plain = needed(accuracy_rows(make(), "mnist-ood", "wildlife", "original+cgn"))
+    names = ("accuracy/test", "read-as/foreground", "read-as/background")
+    assert all(len(select(each, metric=name, epoch="last")) == 1 for each in (rows, plain) for name in names)
+    assert len(needed(order_rows(make(reuse_rows=True), "wildlife", "robust"))) == len(rows)
 
 
 def test_which_factor_is_read_instead() -> None:
