@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from cgnlib.paths import project_root
 from cgnreport.build.places import notebooks
+from cgnreport.protocol.parameters import page_parameters
 
 ROOT = project_root()
 BINDER = ROOT / "binder"
@@ -73,5 +74,8 @@ def test_colabs_notebook_is_one_that_ipython_understands_and_names_files_that_ar
     for source in sources:
         compile(TransformerManager().transform_cell(source), "cell", "exec")
     assert re.findall(r"%run (\S+\.py)", sources[0]) == ["binder/colab.py"]
-    assert re.findall(r'page = "([^"]*)"', sources[1])[0] in notebooks()
+    assert re.findall(r'PAGE = "([^"]*)"', sources[1])[0] in notebooks()
+    names = [name for source in sources for name in re.findall(r"^(\w+) = ", source, re.MULTILINE)]
+    assert len(names) == 3
+    page_parameters({"profile": "quick"} | dict.fromkeys(names, "a value"))  # none is taken for a page's parameter
     assert not any(cell.get("outputs") for cell in notebook.cells)
