@@ -1,4 +1,7 @@
-"""Colab: what the notebooks need, from the lock, beside what is there: Colab's PyTorch stays where it is new enough."""
+"""Colab: what the notebooks need, from the lock, beside what is there, and a page in a notebook of Colab's.
+
+Colab's PyTorch stays where it is new enough.
+"""
 
 import re
 import subprocess
@@ -8,6 +11,9 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import nbformat
+from IPython import get_ipython
+from IPython.display import Markdown, display
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -15,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KEPT = re.compile(
     r"torch|torchvision|triton|numpy|nvidia-.*|cuda-.*|ipython|ipykernel|ipywidgets|jupyter.*|pyzmq|tornado"
 )
+ROLE = re.compile(r"\{[a-z:]+\}`([^`<]+?)(?: <[^>`]*>)?`")  # MyST's, of which Colab shows the text
 SHOWN = ["ipywidgets", "itables"]  # beside the library's own needs, those of the pages
 
 
@@ -43,6 +50,20 @@ def replaced() -> list[str]:
         for need in needed
         if there.get(need.name) and there[need.name] not in need.specifier
     ]
+
+
+def show_page(name: str) -> None:
+    """Run a notebook of the report in the one that calls this, and show all of it: prose, prints, values, figures.
+
+    IPython's own %run shows of a notebook what is printed or displayed, and neither prose nor the values of its cells.
+    Ends at the first cell that fails, as a notebook does.
+    """
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            display(Markdown(ROLE.sub(r"\1", cell.source)))
+        else:
+            get_ipython().run_cell(cell.source).raise_error()
 
 
 def main() -> int:

@@ -10,8 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
+import pytest
 import yaml
 from IPython.core.inputtransformer2 import TransformerManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 
 from cgnlib.paths import project_root
@@ -79,3 +82,22 @@ def test_colabs_notebook_is_one_that_ipython_understands_and_names_files_that_ar
     assert len(names) == 3
     page_parameters({"profile": "quick"} | dict.fromkeys(names, "a value"))  # none is taken for a page's parameter
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_colab_shows_all_of_a_page(tmp_path: Path) -> None:
+    """Prose, prints and values, in order, up to the first cell that fails; the page's names are there afterwards."""
+    (tmp_path / "notebooks").mkdir()
+    new = nbformat.v4
+    cells = [new.new_markdown_cell("As {cite:p}`sauer2021` says"), new.new_code_cell("print('printed')\n40 + 2")]
+    cells += [new.new_code_cell("found = 7\n1 / 0"), new.new_code_cell("print('never')")]
+    nbformat.write(new.new_notebook(cells=cells), tmp_path / "notebooks" / "page.ipynb")
+    read = f"import runpy; colab = runpy.run_path({str(BINDER / 'colab.py')!r})"
+    place = f"from pathlib import Path; colab['show_page'].__globals__['ROOT'] = Path({str(tmp_path)!r})"
+    asked = new.new_notebook(
+        cells=[new.new_code_cell(text) for text in (read, f"{place}\ncolab['show_page']('page')", "found")]
+    )
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        NotebookClient(asked, kernel_name="python3").execute()
+    said = [each.get("text") or each.get("data", {}).get("text/markdown") or each.get("data", {}).get("text/plain")
+            for each in asked.cells[1].outputs]  # fmt: skip
+    assert said[:3] == ["As sauer2021 says", "printed\n", "42"] and not any("never" in str(each) for each in said)
