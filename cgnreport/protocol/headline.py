@@ -79,8 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"{variant}:{name}": lambda study, of=(variant, name): headline_rows(study, *of)
         for variant, name in product(VARIANTS, TRAINED_ON)
     }
-    for variant, recipe in product(ORDERED, ("robust", "authors")):
-        parts[f"{variant}:order-{recipe}"] = lambda study, of=(variant, recipe): [order_rows(study, *of)]
+    for variant in ORDERED:
+        parts[f"{variant}:order"] = lambda study, variant=variant: [order_rows(study, variant, "authors")]
     accuracy = {"metric": "accuracy/test", "epoch": "last"}, "{dataset} {method} {seed}: {value:.2f} % (n = {n:,})"
     return measure_command(
         "headline", about, HeadlineStudy, parts, says=accuracy, arguments=arguments, options=options, changes=changes
