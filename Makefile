@@ -94,7 +94,7 @@ archive: $(STAMP)  ## the last commit as one RO-Crate, build/cgn-report.zip, for
 lab: $(STAMP)  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
-verify: $(STAMP)  ## the shipped classifiers, measured anew on rebuilt test sets: pixels, weights and accuracy as recorded?
+verify: $(STAMP)  ## the shipped classifiers, measured anew on rebuilt test sets: pixels, weights, published rows and accuracy as recorded?
 	@$(BIN)/python -m cgnreport.build verify
 
 test: lint  ## the checks: ruff, pyright, imports, notebooks in git, pytest (all notebooks at scale smoke)
@@ -116,7 +116,7 @@ bench: $(STAMP)  ## speed of the parts, measured beside a plain reference in the
 	@$(BIN)/python -m benchmarks
 
 bench-report: $(STAMP)  ## the whole report from bare clones of two commits in turns: BEFORE=commit
-	@$(BIN)/python -m benchmarks.report $(or $(BEFORE),$(error name the commit to compare with: BEFORE=commit)) HEAD
+	@$(BIN)/python -m benchmarks.report --profile $(PROFILE) $(or $(BEFORE),$(error name the commit to compare with: BEFORE=commit)) HEAD
 
 pretrain: $(STAMP)  ## train the toy world's BigGAN, U2-Net and readers, and say how good they are (SHIP=1: into weights/)
 	@$(BIN)/python -m cgnlib.imagenet.toy $(if $(SHIP),--ship)

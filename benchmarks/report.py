@@ -91,13 +91,23 @@ def run(commit: str, turn: int, stage: str, command: list[str], folder: Path, en
     return Stage(commit, turn, stage, seconds, cpu, peak[0])
 
 
+def hash_of(commit: str) -> str:
+    """A commit of this checkout, by its short hash. Raises SystemExit for a name that is none."""
+    asked = ["git", "rev-parse", "--verify", "--quiet", "--short", f"{commit}^{{commit}}"]
+    found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    if found.returncode:
+        raise SystemExit(f"'{commit}' is no commit of this checkout: git log --oneline lists them")
+    return found.stdout.strip()
+
+
 def turn_of(commit: str, turn: int, profile: str, scratch: Path) -> list[Stage]:
-    """The whole report of one commit, from a clone to the book; prints a line for each stage."""
-    folder, cache = scratch / f"{commit}-{turn}", scratch / f"{commit}-{turn}-cache"
+    """The whole report of one commit, from a clone in an empty folder to the book; prints a line for each stage."""
+    folder, cache = scratch / commit, scratch / "cache"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder, check=True)
     caches = {name: str(cache / name.lower()) for name in ("XDG_CACHE_HOME", "UV_CACHE_DIR", "PIP_CACHE_DIR")}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CGN_")}
+    ours = ("CGN_", "MAKE", "MFLAGS")  # settings of this checkout, and of the make that runs this
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     stages = []
     for name, target in STAGES.items():
         command = ["make", *target, f"PROFILE={profile}"]
@@ -119,10 +129,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args(arguments)
-    stages = []
-    with tempfile.TemporaryDirectory(prefix="cgn-report-") as scratch:
-        for turn in range(given.turns):
-            for commit in given.commits:
+    commits, stages = [hash_of(commit) for commit in given.commits], []
+    for turn in range(given.turns):
+        for commit in commits:
+            with tempfile.TemporaryDirectory(prefix="cgn-report-") as scratch:
                 stages += turn_of(commit, turn, given.profile, Path(scratch))
                 if given.output:
                     with given.output.open("w", newline="") as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import imagenet, kills, measure, mnist, report
+from benchmarks import imagenet, kills, measure, mnist, report, scaling
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.measure import Measurement
 from benchmarks.plain import plain_cgn, reference_counterfactuals
@@ -42,6 +42,16 @@ def test_a_stage_is_measured_with_all_that_descends_from_it(tmp_path: Path, caps
     with pytest.raises(subprocess.CalledProcessError):
         report.run("abc", 0, "book", ["sh", "-c", "echo torn; exit 3"], folder, there)
     assert capsys.readouterr().err == "torn\n"
+    with pytest.raises(SystemExit, match="'no-such' is no commit"):
+        report.hash_of("no-such")
+
+
+def test_ten_times_as_much_is_measured_in_turns(monkeypatch, capsys):
+    sizes = []
+    monkeypatch.setattr(scaling, "stages", lambda scratch: [("adding", "numbers", 3, sizes.append)])
+    assert scaling.main() == 0
+    assert sizes == [3, 30] * scaling.REPEATS
+    assert "adding           3 and 30 numbers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -32,14 +32,12 @@ def shipped_folder() -> Path:
     return project_root() / "weights" / "mnist"
 
 
-def training_images(
-    variant: str, digits: Digits, textures: Textures | None = None, split: str = "train"
-) -> LabelledImages:
+def training_images(variant: str, digits: Digits, textures: Textures | None = None) -> LabelledImages:
     """What a shipped CGN is trained on: the split `train` of a variant without the embedded test digits.
 
     The images that stay are those of `make_variant`, colours and crops too.
     """
-    return make_variant(variant, split, digits, textures).subset(kept_digits(variant, digits))
+    return make_variant(variant, "train", digits, textures).subset(kept_digits(variant, digits))
 
 
 def kept_digits(variant: str, digits: Digits) -> Tensor:

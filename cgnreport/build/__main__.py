@@ -23,7 +23,7 @@ COMMANDS = {
     "publish": ("publish", "join results to results/PROFILE and fill the README's tables"),
     "durations": ("durations", "let the last runs here be the estimate for first runs elsewhere"),
     "check": ("checks", "notebooks in git: no outputs, no parameter assigned again, open code"),
-    "verify": ("verify", "measure the shipped classifiers anew and compare with their records"),
+    "verify": ("verify", "measure the shipped classifiers anew, and compare with their records and the published rows"),
     "readme": ("readme", "fill the README's tables from results/, draw its picture"),
 }
 

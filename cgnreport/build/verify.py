@@ -1,10 +1,10 @@
-"""Measure the shipped classifiers anew on rebuilt test sets, and compare row by row with their records."""
+"""Measure the shipped classifiers anew on rebuilt test sets, and compare with their records and the published rows."""
 
 import argparse
 
 
 def main(given: argparse.Namespace) -> int:
-    """The command `verify`: prints every comparison; 1 if a pixel, a weight or an accuracy differs."""
+    """The command `verify`: prints every comparison; 1 if a pixel, a weight, a published row or an accuracy differs."""
     from cgnreport.protocol.shipped_classifiers import verify  # here: it imports torch
 
     troubles, count = [], 0

@@ -21,7 +21,7 @@ from cgnreport.protocol.store import keep, load
 class Measured:
     """What a measurement at one seed gave, and how long the training behind it took."""
 
-    numbers: list[Number]
+    numbers: Sequence[Number]
     seconds: float | None = None
 
 

@@ -1,7 +1,8 @@
 """Classifiers behind the README's table and claims 2 and 3 on MNIST, trained anew and kept, and their rows.
 
 `python -m cgnreport.protocol.headline --part wildlife:original --classifiers 3` trains three classifiers; those of
-double-colored MNIST that Figure 3 looks at give their heat maps, too. `shipped_classifiers` takes what is kept.
+double-colored MNIST that Figure 3 looks at give their heat maps, too. `shipped_classifiers` takes what is kept; of part
+`order`, an explanation of claim 2's numbers, rows alone are.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from cgnlib.mnist.names import VARIANTS
 from cgnreport.protocol.experiments import Rows, measure_command
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.mnist_experiments import accuracy_rows, heat_map_rows, order_rows
-from cgnreport.protocol.mnist_settings import ORDERED
+from cgnreport.protocol.mnist_settings import LOOKED_AT, ORDERED
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.shipped_classifiers import keep, test_sets
 from cgnreport.protocol.without_cgn import without_cgn_rows
@@ -31,7 +32,6 @@ TRAINED_ON: dict[str, tuple[str, str | None]] = {
     "authors-cgn": ("cgn", "authors"),
     "original+authors-cgn": ("original+cgn", "authors"),
 }
-LOOKED_AT = ("original", "oracle", "cgn")  # their heat maps are Figure 3
 
 
 class HeadlineStudy(MnistStudy):
@@ -81,9 +81,17 @@ def main(arguments: list[str] | None = None) -> int:
     }
     for variant in ORDERED:
         parts[f"{variant}:order"] = lambda study, variant=variant: [order_rows(study, variant, "authors")]
-    accuracy = {"metric": "accuracy/test", "epoch": "last"}, "{dataset} {method} {seed}: {value:.2f} % (n = {n:,})"
+    accuracy = {"metric": "accuracy/test", "epoch": "last"}
+    line = "{experiment} {dataset} {method} {recipe} {seed}: {value:.2f} % (n = {n:,})"
     return measure_command(
-        "headline", about, HeadlineStudy, parts, says=accuracy, arguments=arguments, options=options, changes=changes
+        "headline",
+        about,
+        HeadlineStudy,
+        parts,
+        says=(accuracy, line),
+        arguments=arguments,
+        options=options,
+        changes=changes,
     )
 
 

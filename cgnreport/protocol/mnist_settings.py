@@ -36,6 +36,7 @@ METHOD_PARTS = {method: tuple(method.split("+")) for method in METHODS} | {"orac
 AUGMENTED = ("recolour", "paste", "augmix")  # without a CGN: random draws, as many as others draw counterfactuals
 CGN_METHODS = tuple(method for method in METHODS if "cgn" in method)
 READER_EPOCHS = 4  # of the factor readers: on 40,000 images two already read 97 to 100 % of double-colored factors
+LOOKED_AT = ("oracle", "cgn", "original")  # methods whose heat maps are Figure 3
 TRAINING_COUNTERFACTUALS = 40_000  # at most, of each CGN of mnist-training: enough for what one CGN can show
 TRAINING_EPOCHS = 4  # at most, of the classifier trained on them
 # Training digits of every variant, by source.
@@ -243,7 +244,7 @@ class MnistSettings:
         if experiment in ("mnist-ood", "mnist-indomain"):
             found = [self.accuracy(experiment, v, m, recipe) for v, m in product(mnist.variants, mnist.methods)]
         elif experiment == "mnist-gradcam":
-            found = [self.accuracy(experiment, "double-colored", m, recipe) for m in ("oracle", "cgn", "original")]
+            found = [self.accuracy(experiment, "double-colored", m, recipe) for m in LOOKED_AT]
         elif experiment == "mnist-order":
             ordered = (v for v in mnist.variants if v in ORDERED and recipe == "authors")
             found = [self.order(variant, recipe) for variant in ordered]

@@ -39,6 +39,7 @@ TITLES = {  # of the classifiers that it shows: what each was trained on
     "border-stretched": "stretched contrast",
 }
 SPLITS = ("test", "test-indomain")
+TESTS = "tests.json"  # checksums of the test sets
 BLOCK = 100  # test images that share a checksum
 SLACK = 0.001  # share of answers that may differ: another processor rounds otherwise
 
@@ -76,7 +77,7 @@ def test_sets(variant: str, *, offline: bool = False) -> Iterator[tuple[str, Lab
 
 
 def folder() -> Path:
-    """Where the classifiers, their records and `tests.json`, the checksums of the test sets, lie."""
+    """Where the classifiers, their records and TESTS lie."""
     return project_root() / "weights" / "classifiers"
 
 
@@ -87,7 +88,7 @@ def kept_folder() -> Path:
 
 def shipped() -> list[str]:
     """Names of all that ship, as in "wildlife-original+cgn-0": variant, what it was trained on, random seed."""
-    return sorted(file.stem for file in folder().glob("*.safetensors"))
+    return sorted(file.stem for file in folder().glob("*.json") if file.name != TESTS)
 
 
 def record_of(name: str) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def record_of(name: str) -> dict[str, Any]:
 
 
 def recorded_accuracy(name: str, split: str) -> float:
-    """Percent of a split of full data that a shipped classifier read when it was shipped."""
+    """Percent of a split, of the data of its rows, that a shipped classifier read when it was shipped."""
     record = record_of(name)
     right, n = record["right"][f"{record['row']['dataset']}/{split}, {record['row']['data']}"]
     return 100 * right / n
@@ -167,7 +168,7 @@ def verify(*, offline: bool = False) -> Iterator[Check]:
     """Rebuild every test set that can be built here; compare pixels, weights, published rows and right answers with
     the records.
     """
-    kept = _read(folder() / "tests.json")
+    kept = _read(folder() / TESTS)
     records = {name: record_of(name) for name in shipped()}
     for variant in VARIANTS:
         sets = dict(test_sets(variant, offline=offline))
@@ -181,7 +182,7 @@ def verify(*, offline: bool = False) -> Iterator[Check]:
             classifier = Classifier()
             load_state(classifier, folder() / f"{name}.safetensors", "a shipped classifier")
             for test, images in sets.items():
-                found = _right(classifier.eval(), images, record["row"]["method"])
+                found = _right(classifier, images, record["row"]["method"])
                 yield compared_answers(f"{name}: {test}", record["right"].get(test), found)
 
 
@@ -233,17 +234,21 @@ def compared_answers(what: str, recorded: list[int] | None, found: list[int]) ->
 
 
 def main() -> None:
-    """Take the classifiers that are kept in the build folder, and write the checksums of the test sets."""
-    found = sorted(kept_folder().glob("*.json"))
-    if not found:
-        raise SystemExit(f"no classifiers in {kept_folder()}: python -m cgnreport.protocol.headline trains them")
-    folder().mkdir(parents=True, exist_ok=True)
-    for record in found:
+    """Take the classifiers of scale `paper` on full data that are kept in the build folder, in place of those of the
+    same name, and write the checksums of the test sets.
+    """
+    if (find_digits().source, find_textures().source) != ("mnist-full", "dtd"):
+        raise SystemExit("what ships is checked on full MNIST and DTD's textures: see 'make assets'")
+    found = {path: _read(path)["row"] for path in sorted(kept_folder().glob("*.json"))}
+    taken = [path for path, row in found.items() if row["profile"] == "paper" and row["data"].startswith("mnist-full")]
+    if not taken:
+        raise SystemExit(f"no such classifiers in {kept_folder()}: python -m cgnreport.protocol.headline trains them")
+    for record in taken:
         for file in (record.with_suffix(".safetensors"), record):
             shutil.copyfile(file, folder() / file.name)
         print(record.stem)
     sets = (each for variant in VARIANTS for each in test_sets(variant))
-    _write(folder() / "tests.json", {name: blocks(images) for name, images in sets})
+    _write(folder() / TESTS, {name: blocks(images) for name, images in sets})
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def sprites(cgn: CGN, seed: int = 0) -> dict[str, np.ndarray]:
 
 def flat_parameters(classifier: Classifier) -> np.ndarray:
     """All numbers of a classifier in the order of its layers, running statistics after a norm's parameters: float32
-    (N,), rounded to the nearest bfloat16, of which a page holds twice as many.
+    (N,), rounded to the nearest bfloat16, which halves the page.
     """
     tensors = [each for each in classifier.state_dict().values() if each.is_floating_point()]
     return torch.cat([each.flatten() for each in tensors]).bfloat16().float().numpy()

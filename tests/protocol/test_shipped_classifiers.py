@@ -1,7 +1,9 @@
 """The classifiers that ship: what is changed is named, and what is recorded is measured again."""
 
+import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -99,6 +101,31 @@ def test_one_changed_weight_is_named(folder: Path) -> None:
     assert compared_weights(NAME).trouble == "5.weight differs"
     with pytest.raises(AssetError, match=r"wildlife-cgn-0\.safetensors does not have the checksum"):
         load_classifier(NAME)
+
+
+def test_weights_that_are_gone_are_named(folder: Path) -> None:
+    (folder / f"{NAME}.safetensors").unlink()
+    assert NAME in shipped()
+    with pytest.raises(AssetError, match=r"wildlife-cgn-0\.safetensors cannot be read"):
+        compared_weights(NAME)
+
+
+def test_what_is_no_result_does_not_ship(folder: Path, build: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    kept, rows = build / "classifiers", {"full": ("paper", "mnist-full"), "short": ("quick", "mnist-full")}
+    kept.mkdir(parents=True)
+    for name, (profile, data) in (rows | {"stand-in": ("paper", "mnist-5000")}).items():
+        (kept / f"{name}.json").write_text(json.dumps({"row": {"profile": profile, "data": data}}))
+        (kept / f"{name}.safetensors").write_bytes(b"weights")
+    at_hand = SimpleNamespace(source="mnist-5000"), SimpleNamespace(source="dtd")
+    monkeypatch.setattr(shipped_classifiers, "find_digits", lambda: at_hand[0])
+    monkeypatch.setattr(shipped_classifiers, "find_textures", lambda: at_hand[1])
+    monkeypatch.setattr(shipped_classifiers, "test_sets", lambda variant: [])
+    with pytest.raises(SystemExit, match="full MNIST"):
+        shipped_classifiers.main()
+    at_hand[0].source = "mnist-full"
+    shipped_classifiers.main()
+    assert capsys.readouterr().out == "full\n"
+    assert (folder / "full.safetensors").read_bytes() == b"weights" and not (folder / "short.json").exists()
 
 
 def test_one_changed_pixel_is_named(digits: Digits) -> None:
