@@ -5,9 +5,9 @@ downloaded, and prints what it took. Linux alone: memory and time of a process a
 """
 
 import argparse
-import csv
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +16,8 @@ import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = {"environment": ["env"], "study": ["study"], "book": ["book"]}  # each a target of the Makefile
@@ -100,8 +102,11 @@ def hash_of(commit: str) -> str:
     return found.stdout.strip()
 
 
-def turn_of(commit: str, turn: int, profile: str, scratch: Path) -> list[Stage]:
-    """The whole report of one commit, from a clone in an empty folder to the book; prints a line for each stage."""
+def turn_of(commit: str, turn: int, profile: str, scratch: Path, keep: Path | None = None) -> list[Stage]:
+    """The whole report of one commit, from a clone in an empty folder to the book; prints a line for each stage.
+
+    keep: a folder that takes a copy of the book.
+    """
     folder, cache = scratch / commit, scratch / "cache"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder, check=True)
@@ -116,30 +121,31 @@ def turn_of(commit: str, turn: int, profile: str, scratch: Path) -> list[Stage]:
         print(
             f"{commit} {name:12} {one.seconds:6.0f} s, {one.busy:.0%} of the cores, {one.peak_mb:,.0f} MB", flush=True
         )
-    html = sum(path.stat().st_size for path in (folder / "build" / "book").rglob("*") if path.is_file())
+    book = folder / "build" / "book"
+    html = sum(path.stat().st_size for path in book.rglob("*") if path.is_file())
+    if keep:
+        shutil.copytree(book, keep / commit, dirs_exist_ok=True)
     print(f"{commit} book {html / 1e6:.1f} MB, report {sum(one.seconds for one in stages):.0f} s", flush=True)
     return stages
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure two commits, or more, in turns; --output keeps the stages as CSV."""
+    """Measure two commits, or more, in turns."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("commits", nargs="+", help="commits of this repository")
     parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--profile", default="quick")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="a CSV file of the stages")
+    parser.add_argument("--keep", type=Path, help="a folder for a copy of each commit's book")
     given = parser.parse_args(arguments)
     commits, stages = [hash_of(commit) for commit in given.commits], []
     for turn in range(given.turns):
         for commit in commits:
             with tempfile.TemporaryDirectory(prefix="cgn-report-") as scratch:
-                stages += turn_of(commit, turn, given.profile, Path(scratch))
+                stages += turn_of(commit, turn, given.profile, Path(scratch), given.keep)
                 if given.output:
-                    with given.output.open("w", newline="") as file:
-                        writer = csv.DictWriter(file, list(asdict(stages[0])))
-                        writer.writeheader()
-                        writer.writerows({key: value if not isinstance(value, float) else f"{value:.1f}"
-                                          for key, value in asdict(stage).items()} for stage in stages)  # fmt: skip
+                    frame = pd.DataFrame([asdict(stage) for stage in stages])
+                    frame.to_csv(given.output, index=False, float_format="%.1f")
     return 0
 
 
