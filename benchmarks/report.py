@@ -5,17 +5,17 @@ downloaded, and prints what it took. Linux alone: memory and time of a process a
 """
 
 import argparse
+import contextlib
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -40,57 +40,54 @@ class Stage:
         return self.cpu_seconds / self.seconds / (os.cpu_count() or 1)
 
 
-def descendants(pid: int) -> set[int]:
-    """A process and all that descend from it."""
-    children = defaultdict(list)
+class Watched(NamedTuple):
+    """A process and all that descend from it, at one moment. seconds: of the processor, by process."""
+
+    seconds: dict[int, float]
+    mb: float
+
+
+def watch(pid: int) -> Watched:
+    """Read /proc. Memory is proportional (PSS): pages that several processes share count once."""
+    children, spent = defaultdict(list), {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            own, rest = entry.parent.name, entry.read_text().rpartition(")")[2].split()
+            own, fields = int(entry.parent.name), entry.read_text().rpartition(")")[2].split()
         except OSError:  # ended meanwhile
             continue
-        children[int(rest[1])].append(int(own))
-    found, left = set(), [pid]
+        children[int(fields[1])].append(own)
+        spent[own] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    found, left, kilobytes = {}, [pid], 0
     while left:
-        found.add(one := left.pop())
+        one = left.pop()
+        found[one] = spent.get(one, 0.0)
         left += children[one]
-    return found
-
-
-def memory_mb(pids: set[int]) -> float:
-    """Proportional memory (PSS) of these processes: pages that several share count once."""
-    total = 0
-    for pid in pids:
-        try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
-    return 1024 * total / 1e6
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return Watched(found, 1024 * kilobytes / 1e6)
 
 
 def run(commit: str, turn: int, stage: str, command: list[str], folder: Path, environment: dict[str, str]) -> Stage:
-    """Run a command in a clone and measure it. Raises CalledProcessError, with its output printed, where it fails."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    """Run a command in a clone and measure it. Raises CalledProcessError, with its output printed, where it fails.
+
+    The processor's time of each process is that of the last look, a second or less before it ended: kernels of
+    notebooks are nobody's waited-for children, so the system adds theirs to no one's.
+    """
+    start, seconds, peak = time.monotonic(), dict[int, float](), 0.0
     with (folder.parent / f"{folder.name}-{stage}.log").open("w+") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        peak, ended = [0.0], threading.Event()
-
-        def watch() -> None:
-            while not ended.wait(1):
-                peak[0] = max(peak[0], memory_mb(descendants(process.pid)))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        status = process.wait()
-        ended.set()
-        watcher.join()
-        if status:
+        while True:
+            seen = watch(process.pid)
+            seconds, peak = seconds | seen.seconds, max(peak, seen.mb)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+                break
+        if process.returncode:
             log.seek(0)
             sys.stderr.write(log.read()[-5000:])
-            raise subprocess.CalledProcessError(status, command)
-    seconds, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Stage(commit, turn, stage, seconds, cpu, peak[0])
+            raise subprocess.CalledProcessError(process.returncode, command)
+    return Stage(commit, turn, stage, time.monotonic() - start, sum(seconds.values()), peak)
 
 
 def hash_of(commit: str) -> str:

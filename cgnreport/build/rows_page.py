@@ -13,6 +13,7 @@ import nbformat
 
 from cgnlib.paths import project_root
 from cgnreport import pages
+from cgnreport.pages.explorer import packed
 from cgnreport.protocol.rows import COLUMNS
 from cgnreport.protocol.store import own_folder, published_folder, stored_cells
 
@@ -40,7 +41,7 @@ def write_rows(book: Path, profile: str) -> None:
     for line in cells:
         by_experiment[line["experiment"]].append([line[column] for column in COLUMNS])
     for experiment, rows in by_experiment.items():
-        (target / f"{experiment}.js").write_text(f"cgnRows[{experiment!r}]={_script(rows)};\n", encoding="utf-8")
+        (target / f"{experiment}.js").write_text(f"cgnRows[{experiment!r}]={packed(_script(rows).encode())!r};\n")
     records = [folder(each) / "provenance.json" for each in profiles for folder in (published_folder, own_folder)]
     index = {
         "columns": COLUMNS,

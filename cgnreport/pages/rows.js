@@ -6,19 +6,26 @@
   const box = document.getElementById("cgn-rows");
   const { columns, experiments, commands, runs } = window.cgnIndex;
   const at = Object.fromEntries(columns.map((name, index) => [name, index]));
-  const loaded = (window.cgnRows = {});
+  const packed = (window.cgnRows = {}), unpacked = {};
 
   const element = (tag, attributes = {}, ...children) => {
     const made = Object.assign(document.createElement(tag), attributes);
     made.append(...children);
     return made;
   };
-  const load = (name) =>
-    loaded[name] ||
-    new Promise((resolve, reject) => {
-      const script = element("script", { src: `_static/rows/${name}.js`, onload: resolve, onerror: reject });
-      document.head.append(script);
-    });
+  const inflated = (text) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  };
+  const load = async (name) => {
+    if (!packed[name]) {
+      await new Promise((resolve, reject) => {
+        const script = element("script", { src: `_static/rows/${name}.js`, onload: resolve, onerror: reject });
+        document.head.append(script);
+      });
+    }
+    return (unpacked[name] ??= await inflated(packed[name]));
+  };
   const asked = () => {
     const found = new URLSearchParams(location.hash.slice(1));
     return Object.fromEntries([...found].filter(([name]) => name in at).map(([name, text]) => [name, text.split(",")]));
@@ -88,8 +95,7 @@
       controls.append(" ", chip);
     }
     if (!names.length) return box.replaceChildren(controls);
-    await Promise.all(names.filter((name) => experiments.includes(name)).map(load));
-    const all = names.flatMap((name) => loaded[name] || []);
+    const all = (await Promise.all(names.filter((name) => experiments.includes(name)).map(load))).flat();
     const rows = all.filter((row) => Object.entries(filters).every(([name, values]) => values.includes(row[at[name]])));
     const body = element("tbody"), more = element("button", { type: "button", textContent: `Show all ${rows.length}` });
     const show = (part) => body.append(...part.flatMap(line));
