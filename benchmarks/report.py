@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = {"environment": ["env"], "study": ["study"], "book": ["book"]}  # each a target of the Makefile
+STAGES = {"environment": "env", "study": "study", "book": "book"}  # each a target of the Makefile
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def turn_of(commit: str, turn: int, profile: str, scratch: Path, keep: Path | No
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     stages = []
     for name, target in STAGES.items():
-        command = ["make", *target, f"PROFILE={profile}"]
+        command = ["make", target, f"PROFILE={profile}"]
         stages.append(run(commit, turn, name, command, folder, inherited | caches))
         one = stages[-1]
         print(
