@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cgnlib.composition import compose
 from cgnlib.finite import decided, finite, shares
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.evaluation import MASK_LEVEL, intersection_over_union
@@ -103,6 +104,34 @@ def rendered_parts(factors: Factors, batch: int = 200) -> tuple[Tensor, Tensor]:
 
 def _rendered(factors: Factors, batch: int) -> Iterator[Scenes]:
     return (render(factors[start : start + batch]) for start in range(0, len(factors), batch))
+
+
+MASKS = ("cgn", "teacher", "rendered", "true")  # whose: the CGN's; the U2-Net's of two images; of the renderer
+PARTS = ("cgn", "foreground", "true")  # which are true: none, the foreground, foreground and background
+
+
+@torch.inference_mode()
+def shape_by_parts(cgn: ImageNetCGN, sampling: Sampling, reader: Reader) -> dict[tuple[str, str], float]:
+    """Percent of counterfactuals in which the reader finds the shape, with parts of them replaced: by MASKS and PARTS.
+
+    The noise of a counterfactual stands for a scene, so each part has a true one. Mask "teacher" is what the U2-Net
+    finds in the teacher's image of noise and shape, "rendered" what it finds in the rendered one. All are composed by
+    Eq. 1, and no part is rounded before.
+    """
+    hits: dict[tuple[str, str], list[Tensor]] = {(mask, parts): [] for mask in MASKS for parts in PARTS}
+    for shard in range(sampling.shards):
+        for labels, u, own in draw(cgn, sampling, shard):
+            shape, texture, background = (true_scenes(u, each) for each in labels.cpu().T)
+            y = F.one_hot(labels[:, 0], cgn.num_classes).float()
+            found = (cgn.saliency(each) for each in (cgn.teacher(u, y, sampling.truncation), shape.image.to(u.device)))
+            masks = dict(zip(MASKS, (own.mask, *found, shape.mask.to(u.device)), strict=True))
+            f, b = texture.foreground.to(u.device), background.background.to(u.device)
+            pairs = ((own.foreground, own.background), (f, own.background), (f, b))
+            parts = dict(zip(PARTS, pairs, strict=True))
+            for mask, kind in hits:
+                image = to_uint8(compose(masks[mask], *parts[kind]))
+                hits[mask, kind].append(decided(reader.read(image)[0]["shape"]).cpu() == labels[:, 0].cpu())
+    return {key: 100 * torch.cat(found).float().mean().item() for key, found in hits.items()}
 
 
 def control_matrix(read: Mapping[str, Tensor], labels: Tensor) -> dict[str, dict[str, float]]:

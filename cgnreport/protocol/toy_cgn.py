@@ -133,6 +133,21 @@ class ToyStudy(Study):
         measures = {"real": self._control_of_real, "biggan": self._control_of_teacher, "cgn": self._control_of_cgn}
         return self._rows("imagenet-control", lambda method: measures[method]())
 
+    def parts_rows(self) -> list[Rows]:
+        """Rows of what stops control over the shape (experiment imagenet-parts): "shape/<mask>/<parts>", in percent.
+
+        Of counterfactuals whose mask, or whose other parts, too, are replaced: see `control.shape_by_parts`.
+        """
+
+        def measure(method: str) -> Measured:
+            n = self.settings.samples("imagenet-parts")
+            sampling = Sampling(n, "random", truncation=TRUNCATION, seed=self.parameters.seed)
+            found = control.shape_by_parts(self.cgn, sampling, self.parts.reader)
+            values = {f"shape/{mask}/{parts}": value for (mask, parts), value in found.items()}
+            return Measured(self._numbers(values, n), self.artefact.seconds)
+
+        return self._rows("imagenet-parts", measure)
+
     def ablation_rows(self) -> list[Rows]:
         """Rows of the CGN and its `imagenet_ablations` at one training length (experiment imagenet-ablation).
 

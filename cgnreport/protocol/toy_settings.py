@@ -25,6 +25,7 @@ from cgnreport.protocol.rows import Setting
 TOY_FEATURES = "efficientnet-lite0"  # also where VGG16 is at hand: the weights of recipe TOY_CGN belong to it
 SPLITS, TRUNCATION = 1, 1.0  # of Inception Scores, as published
 ABLATION_SAMPLES = 2_000  # images of each ablation at most: enough for differences that one CGN per ablation can show
+FEWER = ("imagenet-parts", "imagenet-ablation")  # the experiments with that limit
 SHORT = STUDY_CGN.images / AUTHORS_CGN.images  # of the length: the study's CGN saw 500,000 of 1,200,000 images
 GRID_RATES = (3e-3, 1e-3, 1e-4)  # published: the last two; trainings here have far fewer steps, so one larger
 GRID_RATIOS = (0.0, 1.0, 2.0)
@@ -35,7 +36,8 @@ CGN_RECIPES = {"cgn": TOY_CGN, "cgn-fill": replace(TOY_CGN, name="toy, fill", te
 CGN_RECIPES |= {ABLATIONS[term]: without(TOY_CGN, term) for term in TERMS}
 GRADCAM_METHODS = ("original", "original+cgn")
 CLASSIFIER_EXPERIMENTS = ("imagenet-background", "imagenet-indomain", "imagenet-shape-bias", "imagenet-gradcam")
-EXPERIMENTS = ("imagenet-is", "imagenet-control", "imagenet-ablation", *CLASSIFIER_EXPERIMENTS, "imagenet-grid")
+CGN_EXPERIMENTS = ("imagenet-is", "imagenet-control", "imagenet-parts", "imagenet-ablation")
+EXPERIMENTS = (*CGN_EXPERIMENTS, *CLASSIFIER_EXPERIMENTS, "imagenet-grid")
 
 
 class ToySettings:
@@ -70,7 +72,7 @@ class ToySettings:
         }
 
     def images(self, experiment: str, method: str) -> Setting:
-        """Rows of images in imagenet-is, imagenet-control or imagenet-ablation.
+        """Rows of images in imagenet-is, imagenet-control, imagenet-parts or imagenet-ablation.
 
         method: "real", "biggan" (the teacher), "cgn" or, in imagenet-ablation, one of ABLATIONS' values.
         """
@@ -86,7 +88,7 @@ class ToySettings:
     def samples(self, experiment: str) -> int:
         """How many images of each CGN are measured."""
         n = self.imagenet.samples
-        return min(n, ABLATION_SAMPLES) if experiment == "imagenet-ablation" else n
+        return min(n, ABLATION_SAMPLES) if experiment in FEWER else n
 
     # --- Classifiers ------------------------------------------------------------------------------------------------
 
@@ -134,6 +136,8 @@ class ToySettings:
             yield from (self.images(experiment, method) for method in methods)
         elif experiment in ("imagenet-is", "imagenet-control"):
             yield from (self.images(experiment, method) for method in ("real", "biggan", "cgn"))
+        elif experiment == "imagenet-parts":
+            yield self.images(experiment, "cgn")
         elif experiment == "imagenet-grid":
             cells = product(GRID_RATES, GRID_RATIOS) if imagenet.grid else ()
             yield from (self.grid(rate, ratio)[0] for rate, ratio in cells)

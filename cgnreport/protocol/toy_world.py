@@ -27,7 +27,8 @@ def classifier_rows(study: ClassifierStudy, method: str) -> list[Rows]:
 def main(arguments: list[str] | None = None) -> int:
     """Measure the CGN of a random seed, and a classifier of each kind of training data, in the toy world."""
     parts: dict[str, Callable[[ToyWorld], list[Rows]]] = {
-        "cgn": lambda world: [*world.images.inception_rows(), *world.images.control_rows()]
+        "cgn": lambda world: [*world.images.inception_rows(), *world.images.control_rows()],
+        "parts": lambda world: world.images.parts_rows(),
     }
     for method in IMAGENET_METHODS:
         parts[method] = lambda world, of=method: classifier_rows(world.classifiers, of)

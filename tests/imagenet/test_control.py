@@ -12,6 +12,7 @@ from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.evaluation import intersection_over_union
 from cgnlib.imagenet.sampling import Sampling, sample_shard
+from cgnlib.imagenet.toy.parts import toy_parts
 from cgnlib.images import to_uint8
 from cgnlib.randomness import generator
 from cgnlib.toyworld.latents import Z_DIM
@@ -129,3 +130,20 @@ def test_growth_of_residue() -> None:
     assert control.residue_growth([*steady[:40], *(value + 0.2 for value in steady[40:])]) == pytest.approx(0.2)
     assert control.residue_growth(steady) == pytest.approx(0)
     assert control.residue_growth([0.1] * 9) is None
+
+
+def test_the_shape_is_read_where_the_parts_are_true_and_an_untrained_cgn_has_its_teachers_masks() -> None:
+    biggan, u2net, _, reader = toy_parts()
+    found = control.shape_by_parts(ImageNetCGN(biggan, u2net).eval(), Sampling(60, "random", seed=0, shard=40), reader)
+    assert set(found) == {(mask, parts) for mask in control.MASKS for parts in control.PARTS}
+    assert found["true", "true"] >= 95  # the reader's own errors
+    assert all(found["cgn", parts] == found["teacher", parts] for parts in control.PARTS)
+    # Its foreground is a whole scene and its background holds an object: none but true ones let the shape be read.
+    assert found["true", "cgn"] < found["true", "foreground"] <= found["true", "true"]
+
+
+def test_a_shape_that_is_read_is_counted_against_the_label_that_was_asked_for() -> None:
+    biggan, u2net, _, _ = toy_parts()
+    cgn, sampling = ImageNetCGN(biggan, u2net).eval(), Sampling(4, "fixed", triple=(3, 1, 2))
+    for answer, percent in (([3, 3, 3, 1], 75), ([1, 1, 2, 2], 0)):
+        assert set(control.shape_by_parts(cgn, sampling, told(shape=answer)).values()) == {percent}
