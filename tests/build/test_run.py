@@ -218,3 +218,8 @@ def test_an_error_that_names_its_remedy_is_one_line_and_exit_code_1(monkeypatch,
     finally:
         signal.signal(signal.SIGTERM, before)
     assert capsys.readouterr().err == "error: no weights\n"
+
+
+def test_a_run_compiles_no_grammar_of_addresses() -> None:
+    code = "import sys, cgnreport.build.run; sys.exit('lark' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0, "three times as long to start"
