@@ -39,7 +39,12 @@ _SOURCE_WORDS = {
     "toy-world": "the toy world, not ImageNet: ten classes, drawn with known shape, texture, background and mask",
     "cue-conflict": "cue-conflict photographs",
 }
-_CELL = "padding:.3em .4em;border-bottom:1px solid rgba(127,127,127,.28);white-space:nowrap;"
+# Of a table's cells, class n for numbers: a style in each of thousands of cells would be nine tenths of a page of rows.
+_TABLE = (
+    "<style>div.cgn-table table :is(td,th){padding:.3em .4em;border-bottom:1px solid rgba(127,127,127,.28);"
+    "white-space:nowrap;text-align:left}"
+    "div.cgn-table table .n{text-align:right;font-variant-numeric:tabular-nums}</style>"
+)
 
 
 class Html(str):
@@ -121,14 +126,13 @@ def table(
     numeric = {name for name, texts in columns.items() if all(not text or text[0] in "0123456789+−–" for text in texts)}
 
     def cell(tag: str, name: str, text: str) -> str:
-        side = "text-align:right;font-variant-numeric:tabular-nums" if name in numeric else "text-align:left"
-        return f'<{tag} style="{_CELL}{side}">{text}</{tag.split()[0]}>'
+        return f"<{tag}{' class=n' * (name in numeric)}>{text}</{tag.split()[0]}>"
 
     head = "".join(cell('th scope="col"', name, html.escape(str(labels.get(name, name)))) for name in columns)
     lines = ("".join(cell("td", name, texts[line]) for name, texts in columns.items()) for line in range(len(frame)))
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return Html(
-        '<div class="cgn-table" style="overflow-x:auto;max-width:100%;margin:.8em 0">'
+        f'<div class="cgn-table" style="overflow-x:auto;max-width:100%;margin:.8em 0">{_TABLE}'
         '<table style="border-collapse:collapse;margin:0;font-size:.88em">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         f"{mark(frame.attrs.get('origin') or query(frame))}"

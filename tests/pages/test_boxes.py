@@ -26,7 +26,7 @@ def test_tables_scroll_in_their_box_and_have_one_format_for_each_kind_of_cell() 
     assert "overflow-x:auto" in found._repr_html_()
     for text in ("&lt;a&gt;", ">1.2<", ">–<", ">10,000<", ">84.0 [83.3, 84.7]<", "<b>", ">−2.0<", ">images<"):
         assert text in found
-    assert found.count("text-align:left") == 2 * 2  # the names, and the HTML
+    assert found.count("class=n") == 2 * 5  # all but the names and the HTML
 
 
 def test_comparison_table_keeps_reading_order_and_leaves_out_sources_without_a_number() -> None:
