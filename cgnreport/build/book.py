@@ -2,9 +2,11 @@
 
 import argparse
 import csv
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,8 +91,8 @@ def _builder(source: Path) -> list[str]:
 
 
 def _lighten(html: Path) -> None:
-    """Take out what no reader opens: source maps, words of other languages, fonts that are there as woff2, too, and the
-    outputs of notebooks for download, which the pages hold.
+    """Take out what no reader opens: source maps, words of other languages, fonts that are there as woff2, too, the
+    outputs of notebooks for download, which the pages hold, and drawings of icons that stand nowhere.
     """
     for path in (html / "_sources").rglob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
@@ -99,6 +101,21 @@ def _lighten(html: Path) -> None:
         nbformat.write(notebook, path)
     for path in (found for kind in ("map", "po", "mo", "ttf") for found in (html / "_static").rglob(f"*.{kind}")):
         path.unlink()
+    for path in (html / "_static").rglob("fontawesome.js"):  # of the theme: 1.5 MB that every page loads
+        others = (each for kind in ("html", "js") for each in html.rglob(f"*.{kind}") if each != path)
+        used = {name for each in others for name in re.findall(r"fa-([a-z0-9-]+)", each.read_text(encoding="utf-8"))}
+        path.write_text(without_icons(path.read_text(encoding="utf-8"), used), encoding="utf-8")
+
+
+def without_icons(script: str, used: Collection[str]) -> str:
+    """The script of Font Awesome (6 and 7) with an empty drawing for each icon of which no name is used."""
+
+    def kept(icon: re.Match[str]) -> str:
+        names = {icon["name"], *re.findall(r'"([^"]+)"', icon["others"])}
+        return icon[0] if names & set(used) else f'{icon["head"]},""]'
+
+    head = r'(?P<head>(?P<quote>"?)(?P<name>[\w-]+)(?P=quote):\[\d+,\d+,\[(?P<others>[^\]]*)\],"[0-9a-f]+")'
+    return re.sub(head + r',(?:"[^"]*"|\[[^\]]*\])\]', kept, script)
 
 
 def check_executed(profile: str) -> None:

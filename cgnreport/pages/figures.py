@@ -120,7 +120,7 @@ def _element(figure: Figure) -> str:
     text = stream.getvalue()
     text = re.sub(r" <metadata>.*?</metadata>\n| <defs>\s*<style.*?</style>\s*</defs>\n", "", text, flags=re.DOTALL)
     text = re.sub(r' id="[\w.]+_\d+"| id="image\w+"| transform="rotate\(-0 [^"]*"', "", text)  # nothing refers to them
-    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(?<=\.\d\d)\d+|\n", "", path[0]), text)
+    text = re.sub(r' [dxy]="[^"]*"', lambda path: re.sub(r"(?<=\.\d\d)\d+|\n", "", path[0]), text)
     own = f"f{zlib.crc32(text.encode()):08x}"  # of this figure alone: a page holds several
     text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{own}", text)
     text = re.sub(r"data:image/png;base64,([^\"]+)", lambda png: _image(base64.b64decode(png[1])), text)

@@ -30,9 +30,21 @@ def test_the_book_is_built_and_needs_no_network(report, build: Path) -> None:
     source = nbformat.read(index.parent / "_sources" / "notebooks" / "00-overview.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in source.cells)
     assert sum(path.stat().st_size for path in index.parent.rglob("*")) < 10_000_000
+    (icons,) = (index.parent / "_static").rglob("fontawesome.js")
+    drawn = dict(re.findall(r'([\w-]+)"?:\[\d+,\d+,\[[^\]]*\],"[0-9a-f]+","([^"]*)"\]', icons.read_text()))
+    assert len(drawn) > 1000 and 10 < sum(map(bool, drawn.values())) < 100
+    assert drawn["sun"] and drawn["moon"] and drawn["magnifying-glass"] and not drawn["monero"]
     data = (index.parent / "reproduce.html").read_text()
     cells = r'<span class="pre">([\w-]+)</span></code></p></td>\s*<td><p><a class="reference external" href="([^"]*)"'
     assert re.findall(cells, data) == [(asset.name, asset.source) for asset in CATALOGUE]
+
+
+def test_an_icon_is_drawn_where_one_of_its_names_is_used_and_the_others_are_left_undrawn() -> None:
+    icons = 'var s={sun:[512,512,[9728],"f185","M1 2z"],"circle-half":[512,512,["adjust",9680],"f042",["M3","M4z"]],'
+    icons += '"x-ray":[8,8,[],"f1",["M5","M6"]],aws:[640,512,[],"f375","M7z"]};'
+    left = icons.replace('"M7z"', '""').replace('["M5","M6"]', '""')
+    assert book.without_icons(icons, {"sun", "adjust", "solid"}) == left
+    assert book.without_icons(icons, {"sun", "circle-half", "x-ray", "aws"}) == icons
 
 
 def test_a_warning_fails_the_book_and_is_named(report, build: Path) -> None:
