@@ -35,10 +35,10 @@ _PAGE_FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', A
 _PAGE_COLOURS = {INK.lower(): "currentColor", "#000000": "currentColor"} | {
     colour.lower(): f"var(--cgn-{name},{colour})" for name, colour in {"grid": GRID, "needed": NEEDED}.items()
 }
-# One thread: the same image gives the same file on any number of cores.
+# Colours at full resolution. One thread: the same image gives the same file on any number of cores.
 _FORMATS: dict[str, dict[str, Any]] = {
     "webp": {"lossless": True, "quality": 70, "method": 4},
-    "avif": {"quality": 90, "subsampling": "4:4:4", "max_threads": 1},
+    "avif": {"quality": 90, "subsampling": "4:4:4", "speed": 8, "max_threads": 1},
 }
 _LAYOUTS = "@media(max-width:600px){.cgn-wide{display:none}}@media(min-width:600.1px){.cgn-narrow{display:none}}"
 
@@ -136,18 +136,15 @@ def _element(figure: Figure) -> str:
 def _image(png: bytes) -> str:
     """The address of the same image in fewer bytes: a page holds its figures.
 
-    The smaller of WebP without loss, which suits masks, and AVIF at quality 90 with colours at full resolution, which
-    is a third of it for textures and photographs and off by 1 to 2 grey levels in the mean, of 255.
+    Of few colours, as masks and heat maps are, it is WebP without loss; all others are AVIF at quality 90, a third of
+    that for textures and photographs, and off by about 1 of 255 grey levels in the mean.
     """
-    image = Image.open(io.BytesIO(png))
+    image, stream = Image.open(io.BytesIO(png)), io.BytesIO()
     opaque = image.mode != "RGBA" or image.getextrema()[-1] == (255, 255)
-    image, files = image.convert("RGB" if opaque else "RGBA"), dict[str, bytes]()
-    for kind, options in _FORMATS.items():
-        stream = io.BytesIO()
-        image.save(stream, kind, **options)
-        files[kind] = stream.getvalue()
-    kind, data = min(files.items(), key=lambda each: len(each[1]))
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    image = image.convert("RGB" if opaque else "RGBA")
+    kind = "webp" if image.getcolors(256) else "avif"
+    image.save(stream, kind, **_FORMATS[kind])
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def show(figure: Figures | Picture | Figure, *, alt: str = "", caption: str = "", label: str = "") -> None:
