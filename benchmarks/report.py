@@ -6,6 +6,7 @@ downloaded, and prints what it took. Linux alone: memory and time of a process a
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -118,6 +119,9 @@ def turn_of(commit: str, turn: int, profile: str, scratch: Path, keep: Path | No
         print(
             f"{commit} {name:12} {one.seconds:6.0f} s, {one.busy:.0%} of the cores, {one.peak_mb:,.0f} MB", flush=True
         )
+    records = (folder / "build" / "artefacts").glob("*/*/record.json")
+    trained = sum(json.loads(record.read_text())["seconds"] for record in records)
+    print(f"{commit} of the study's {stages[1].cpu_seconds:.0f} s of the cores {trained:.0f} s are trainings", flush=True)
     book = folder / "build" / "book"
     html = sum(path.stat().st_size for path in book.rglob("*") if path.is_file())
     if keep:

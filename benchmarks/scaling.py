@@ -1,6 +1,7 @@
 """Ten times as much, how many times as long? `python -m benchmarks.scaling` prints seconds at both sizes and the ratio.
 
-Linear is 10. What a training costs besides, such as its first step, is in both.
+Linear is 10. What a training costs besides, such as its first step, is in both. Seconds are the processor's, of all
+threads together, so that other work beside it hardly counts.
 """
 
 import tempfile
@@ -60,9 +61,9 @@ def main() -> int:
             best = dict.fromkeys((n, TIMES * n), float("inf"))
             for _ in range(REPEATS):
                 for size in best:
-                    start = time.perf_counter()
+                    start = time.process_time()
                     action(size)
-                    best[size] = min(best[size], time.perf_counter() - start)
+                    best[size] = min(best[size], time.process_time() - start)
             (small, large), words = best.values(), f"{n:,} and {TIMES * n:,} {what}"
             print(f"{name:16} {words:36} {small:7.2f} s {large:8.2f} s {large / small:6.1f} times", flush=True)
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")

@@ -11,8 +11,8 @@ from cgnlib.paths import project_root
 ROOT = project_root()
 LONGEST = 450  # lines of a module
 # What is reached, so that it grows only where somebody decides so; lower these with every cut. The last rise was for
-# the classifiers that ship and are verified row by row, what is read instead of the digit, and two benchmarks.
-LIMITS = {"cgnlib": 10_880, "cgnreport": 10_525, "tests": 16_440, "benchmarks": 1_340}
+# what stops control over the shape in the toy world, and a book of two thirds the size.
+LIMITS = {"cgnlib": 10_910, "cgnreport": 10_585, "tests": 16_510, "benchmarks": 1_345}
 TORCH_FREE = ("verdicts", "pages", "build", "protocol/rows.py", "protocol/store.py", "protocol/parameters.py")
 # Imports the modules named in its arguments; prints those that try to import torch, or that need it.
 PROBE = """
