@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
-from torchvision.transforms import v2
 
 from cgnlib.composition import compose
 from cgnlib.errors import known
@@ -61,6 +60,8 @@ def border_stretched(images: Tensor) -> Tensor:
 
 def grey(images: Tensor) -> Tensor:
     """Luminance."""
+    from torchvision.transforms import v2  # here: to import it takes seconds
+
     return v2.functional.rgb_to_grayscale(images, num_output_channels=3)
 
 
@@ -151,6 +152,8 @@ def _spread(images: Tensor, shown: Tensor) -> Tensor:
 
 def augmix(images: LabelledImages, n: int, seed: int) -> LabelledImages:
     """AugMix (Hendrycks et al., 2020) with the settings of torchvision, which are the published ones."""
+    from torchvision.transforms import v2  # here: to import it takes seconds
+
     chosen, mix = images.subset(torch.arange(n) % len(images)), v2.AugMix()
     with seeded(seed, "augmix"):
         pixels = torch.stack([mix(image) for image in chosen.images])

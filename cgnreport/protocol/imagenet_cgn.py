@@ -21,7 +21,6 @@ from cgnlib.imagenet import biggan, u2net
 from cgnlib.imagenet.biggan import BIGGAN_DEEP_256, BigGAN
 from cgnlib.imagenet.cgn import ImageNetCGN, load_published
 from cgnlib.imagenet.evaluation import Inception, MaskStatistics, inception_score, mask_statistics
-from cgnlib.imagenet.inception import TensorFlowInception, TorchvisionInception, load_inception
 from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.imagenet.training import train_imagenet_cgn
 from cgnlib.imagenet.u2net import U2Net
@@ -92,10 +91,12 @@ def untrained_cgn(parameters: Parameters) -> ImageNetCGN:
 
 def inception_networks(parameters: Parameters, device: str = "cpu") -> dict[str, nn.Module]:
     """Those of INCEPTIONS whose weights are at hand. Raises AssetError where a file is damaged."""
-    kinds, found = {TENSORFLOW: TensorFlowInception, TORCHVISION: TorchvisionInception}, {}
+    from cgnlib.imagenet import inception  # here: torchvision's networks take seconds to import
+
+    kinds, found = {TENSORFLOW: inception.TensorFlowInception, TORCHVISION: inception.TorchvisionInception}, {}
     for name, asset in INCEPTIONS.items():
         if path := find(asset, parameters.data_folder):
-            found[name] = load_inception(kinds[name](), path, device)
+            found[name] = inception.load_inception(kinds[name](), path, device)
     return found
 
 
