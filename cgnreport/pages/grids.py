@@ -111,6 +111,8 @@ def _cells(images: Any, columns: int | None) -> np.ndarray:
     array = np.asarray(images)
     if array.ndim not in (4, 5) or array.shape[-3] not in (1, 3):
         raise ValueError(f"image_grid: images must be (R, C, K, H, W) or (N, K, H, W), K = 1 or 3, not {array.shape}")
+    if not array.size:
+        raise ValueError(f"image_grid: no images, but {array.shape}")
     seen = np.where(np.isnan(array).any(axis=-3, keepdims=True), 0, 255).astype(np.uint8)
     array = np.concatenate([_colours(array), seen], axis=-3)
     if array.ndim == 4:

@@ -83,7 +83,8 @@ def failures(
     all object; "residue": backgrounds that are most like it where the object is, though they should be without; both as
     `likeness`, of tied images. "realism": counterfactuals whose three labels `network` (images in [-1, 1] -> logits of
     ImageNet's classes) finds least likely, in mean log-probability; left out without a network. Masks above 0.5 are
-    object; images with less than a hundredth of object, or of anything else, are not looked at.
+    object; images with less than a hundredth of object, or of anything else, are not looked at, and where there are no
+    others the first two are left out.
     """
     found, tied = dict[str, Gallery](), _drawn(cgn, "tied", n)
     inside = tied.parts["mask"] > 0.5
@@ -91,8 +92,8 @@ def failures(
     fit = (area >= 0.01) & (area <= 0.99)
     for name, part, where in (("entanglement", "foreground", ~inside), ("residue", "background", inside)):
         values = likeness(tied.parts[part], tied.parts["x_gt"], where)
-        chosen = fit.nonzero()[:, 0]
-        found[name] = _worst({key: value[chosen] for key, value in tied.parts.items()}, values[chosen], shown)
+        if fit.any():
+            found[name] = _worst({key: value[fit] for key, value in tied.parts.items()}, values[fit], shown)
     if network is not None:
         free = _drawn(cgn, "random", n)
         with torch.inference_mode():

@@ -189,6 +189,8 @@ def test_image_grid_takes_masks_floats_and_anything_like_an_array() -> None:
     image_grid(np.zeros((1, 2, 3, 8, 8), np.float32), ["a row"], column_title="column", row_colours={"a row": "red"})
     with pytest.raises(ValueError, match="1 column labels for a grid of 2"):
         image_grid(np.zeros((1, 2, 3, 8, 8)), column_labels=["one"])
+    with pytest.raises(ValueError, match="no images"):
+        parts_grid({"mask": np.zeros((0, 1, 8, 8))})
     with pytest.raises(ValueError, match="K = 1 or 3"):
         image_grid(np.zeros((1, 2, 4, 8, 8)))
 

@@ -34,17 +34,20 @@ def test_a_part_is_like_the_teachers_image_where_it_repeats_it() -> None:
     assert likeness(part, x_gt, torch.zeros_like(where)).isnan().all()
 
 
-def test_failures_are_the_worst_of_their_measure(cgn: ImageNetCGN) -> None:
+def test_failures_are_the_worst_of_their_measure(cgn: ImageNetCGN, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgn, "saliency", lambda images: (images[:, :1] > images[:, :1].mean()).float())
     found = module.failures(cgn, lambda images: images.mean(dim=(2, 3)) @ torch.ones(3, 5), n=24, shown=3)  # pyright: ignore
     assert set(found) == {"entanglement", "residue", "realism"}
     for name, gallery in found.items():
         values = gallery.values.tolist()
         assert values == sorted(values, reverse=name != "realism"), "the worst first"
-        assert len(gallery.parts["image"]) == len(values) <= 3
+        assert len(gallery.parts["image"]) == len(values) == 3
     residue = found["residue"]
     again = likeness(residue.parts["background"], residue.parts["x_gt"], residue.parts["mask"] > 0.5)
     torch.testing.assert_close(again, residue.values)
     assert "realism" not in module.failures(cgn, None, n=8, shown=2)
+    monkeypatch.setattr(cgn, "saliency", lambda images: torch.ones_like(images[:, :1]))
+    assert module.failures(cgn, None, n=8, shown=2) == {}, "no mask leaves anything to repeat"
 
 
 def test_failures_are_sought_on_the_device_that_was_asked_for(cgn: ImageNetCGN, monkeypatch) -> None:
