@@ -106,8 +106,8 @@ def _rendered(factors: Factors, batch: int) -> Iterator[Scenes]:
     return (render(factors[start : start + batch]) for start in range(0, len(factors), batch))
 
 
-MASKS = ("cgn", "teacher", "rendered", "true")  # whose: the CGN's; the U2-Net's of two images; of the renderer
-PARTS = ("cgn", "foreground", "true")  # which are true: none, the foreground, foreground and background
+MASKS: tuple[str, ...] = ("cgn", "teacher", "rendered", "true")  # the CGN's; the U2-Net's of two images; the renderer's
+PARTS: tuple[str, ...] = ("cgn", "foreground", "true")  # what is true: nothing, foreground, background as well
 
 
 @torch.inference_mode()
