@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from cgnlib.errors import Blocked
 from cgnlib.mnist.names import FACTORS_OF, VARIANTS
 from cgnlib.statistics import Interval
 from cgnreport.protocol.rows import select
@@ -98,8 +99,10 @@ def gradcam(rows: pd.DataFrame, recipe: str = "robust", variants: Sequence[str] 
         facts = {"method": ours["method"].iloc[0], "before": before, "after": after, "change": change}
         number = change or Interval.point(after - before)
         finding = found("gradcam-mnist", variant, status, number, needed, ours, **facts)
-        themes = select(rows, dataset=variant, metric="accuracy/themes")
-        return finding.against(failed_control(themes, bound=False) or cut_short(ours))
+        themes, least = select(rows, dataset=variant, metric="accuracy/themes"), RULES.heat_map_classifiers
+        there_are = min(len(base), len(ours))
+        few = Blocked(f"{there_are} of {least} classifiers") if there_are < least else None
+        return finding.against(failed_control(themes, bound=False) or cut_short(ours) or few)
 
     return Verdict.of("gradcam-mnist", rows, variants, judge, recipe)
 

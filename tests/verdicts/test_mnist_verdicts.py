@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from cgnlib.errors import Blocked
@@ -210,25 +211,30 @@ MAPS = {
 THEMES = MAPS | {"metric": "accuracy/themes", "n": 100}
 
 
+def heat_maps(before: list[float], after: list[float], oracle: float = 81.0) -> pd.DataFrame:
+    """Rows of as many classifiers on original images and on counterfactuals as there are values."""
+    ours, theirs = classifiers("cgn", after, about=MAPS), classifiers("original", before, about=MAPS)
+    return frame(*theirs, *ours, THEMES | {"method": "oracle", "value": oracle})
+
+
 @pytest.mark.parametrize(("after", "status"), [(0.3, "holds"), (1.4, "partly"), (1.8, "does not hold")])
 def test_heat_maps_need_a_clear_drop(after: float, status: str) -> None:
-    maps = [MAPS | {"method": "original", "value": 2.0}, MAPS | {"value": after}]
-    verdict = gradcam(frame(*maps, THEMES | {"method": "oracle", "value": 81.0}))
+    verdict = gradcam(heat_maps([2.0, 2.1] * 5, [after] * 10))
     assert verdict.status == status, "the oracle's mean counts, of 100 images"
-    assert verdict.interval is not None and verdict.interval.unit is Unit.NONE
-    assert verdict.why.startswith("There is no interval, with fewer than 3 seeds")
-    untrained = gradcam(frame(*maps, THEMES | {"method": "oracle", "value": 60.0}))
+    assert verdict.interval is not None and verdict.interval.unit is Unit.CLASSIFIERS
+    untrained = gradcam(heat_maps([2.0] * 10, [after] * 10, oracle=60.0))
     assert untrained.status == "not tested" and "'oracle' reaches 60.0" in untrained.sentence
 
 
 def test_heat_maps_are_paired_by_seed() -> None:
-    oracle = classifiers("oracle", [95.0, 96.0, 97.0], about=THEMES)
-    for after, status in (([0.3, 0.4, 0.5], "holds"), ([0.1, 0.2, 2.4], "does not hold")):  # the latter: +- 3
-        verdict = gradcam(
-            frame(*classifiers("original", [2.0] * 3, about=MAPS), *classifiers("cgn", after, about=MAPS), *oracle)
-        )
-        assert verdict.status == status
-        assert verdict.interval is not None and verdict.interval.unit is Unit.CLASSIFIERS
+    for after, status in (([0.3, 0.5] * 5, "holds"), ([0.1] * 9 + [9.0], "does not hold")):  # the latter: -1.0 +- 2.0
+        assert gradcam(heat_maps([2.0] * 10, after)).status == status
+
+
+@pytest.mark.parametrize(("before", "after"), [(9, 10), (10, 9), (1, 1)])
+def test_heat_maps_of_fewer_classifiers_than_were_settled_on_are_not_tested(before: int, after: int) -> None:
+    verdict = gradcam(heat_maps([2.0] * before, [0.3] * after))
+    assert verdict.status == "not tested" and f"{min(before, after)} of 10 classifiers" in verdict.sentence
 
 
 # --- Units of replication ---------------------------------------------------------------------------------------------
