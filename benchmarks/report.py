@@ -122,7 +122,8 @@ def turn_of(commit: str, turn: int, profile: str, scratch: Path, keep: Path | No
     records = (folder / "build" / "artefacts").glob("*/*/record.json")
     trained = sum(json.loads(record.read_text())["seconds"] for record in records)
     print(
-        f"{commit} of the study's {stages[1].cpu_seconds:.0f} s of the cores {trained:.0f} s are trainings", flush=True
+        f"{commit} trainings {trained:.0f} s by their records, one thread each; study {stages[1].cpu_seconds:.0f} s",
+        flush=True,
     )
     book = folder / "build" / "book"
     html = sum(path.stat().st_size for path in book.rglob("*") if path.is_file())

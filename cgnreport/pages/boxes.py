@@ -1,7 +1,7 @@
 """The report's HTML pieces: badge, claim box, verdict box, tables, source line.
 
-The book's style sheet may refine the classes (cgn-badge, cgn-holds, cgn-box, cgn-table, cgn-source, ...); inline
-styles make them readable without it, in light and dark mode, in JupyterLab and on a phone.
+The book's style sheet may refine the classes (cgn-badge, cgn-holds, cgn-box, cgn-table, cgn-source, ...); styles
+of their own make them readable without it, in light and dark mode, in JupyterLab and on a phone.
 """
 
 import html
@@ -40,10 +40,11 @@ _SOURCE_WORDS = {
     "cue-conflict": "cue-conflict photographs",
 }
 # Of a table's cells, class n for numbers: a style in each of thousands of cells would be nine tenths of a page of rows.
+# The class stands twice to weigh more than JupyterLab's own style.
 _TABLE = (
-    "<style>div.cgn-table table :is(td,th){padding:.3em .4em;border-bottom:1px solid rgba(127,127,127,.28);"
+    "<style>div.cgn-table.cgn-table table :is(td,th){padding:.3em .4em;border-bottom:1px solid rgba(127,127,127,.28);"
     "white-space:nowrap;text-align:left}"
-    "div.cgn-table table .n{text-align:right;font-variant-numeric:tabular-nums}</style>"
+    "div.cgn-table.cgn-table table .n{text-align:right;font-variant-numeric:tabular-nums}</style>"
 )
 
 

@@ -53,7 +53,8 @@ class Rules:
     ceiling: float = _of(99.9, "our choice: where every kind of training data reads so many, no loss can show")
     colour_drop_least: float = _of(20.0, "our choice, of the sensitivity without counterfactuals")
     heat_map_classifiers: int = _of(
-        10, "settled on before any rows of today's maps were looked at: of earlier maps three said no and ten yes"
+        10,
+        "settled on before any rows of today's maps were looked at: with earlier maps three said no, and more said yes",
     )
 
 

@@ -12,7 +12,7 @@ ROOT = project_root()
 LONGEST = 450  # lines of a module
 # What is reached, so that it grows only where somebody decides so; lower these with every cut. The last rise was for
 # what stops control over the shape in the toy world, and a book of two thirds the size.
-LIMITS = {"cgnlib": 10_910, "cgnreport": 10_585, "tests": 16_520, "benchmarks": 1_345}
+LIMITS = {"cgnlib": 10_910, "cgnreport": 10_595, "tests": 16_520, "benchmarks": 1_345}
 TORCH_FREE = ("verdicts", "pages", "build", "protocol/rows.py", "protocol/store.py", "protocol/parameters.py")
 # Imports the modules named in its arguments; prints those that try to import torch, or that need it.
 PROBE = """
@@ -57,7 +57,7 @@ def test_drawing_judging_and_building_import_no_torch() -> None:
     assert done.stdout.splitlines() == []
 
 
-def test_no_page_imports_torchvision_before_it_needs_it() -> None:
+def test_no_experiment_imports_torchvision_before_it_needs_it() -> None:
     """With it come torch._dynamo and two seconds of each page's start."""
     names = [f"cgnreport.protocol.{file.stem}" for file in (ROOT / "cgnreport" / "protocol").glob("[a-z]*.py")]
     code = f"import sys, {', '.join(names)}; sys.exit('torchvision' in sys.modules)"

@@ -19,7 +19,7 @@ from cgnreport.protocol.summary import summarise
 
 PAPER = Parameters.load("paper")
 SETTINGS = MnistSettings(PAPER, full_data=True)
-# Rows of both are being computed; of the first there are none on counterfactuals.
+# Rows of both are incomplete; of the first there are none on counterfactuals.
 AWAITED = ("mnist-gradcam", "mnist-without-cgn")
 
 

@@ -227,8 +227,10 @@ def test_heat_maps_need_a_clear_drop(after: float, status: str) -> None:
 
 
 def test_heat_maps_are_paired_by_seed() -> None:
-    for after, status in (([0.3, 0.5] * 5, "holds"), ([0.1] * 9 + [9.0], "does not hold")):  # the latter: -1.0 +- 2.0
-        assert gradcam(heat_maps([2.0] * 10, after)).status == status
+    before = [1.0, 2.0, 3.0, 9.0, 9.5] * 2  # unpaired, the change would be -0.9 +- 3.5
+    after = [0.1, 1.1, 2.1, 8.1, 8.6] * 2
+    change = gradcam(heat_maps(before, after)).interval
+    assert change is not None and change.high < -0.8
 
 
 @pytest.mark.parametrize(("before", "after"), [(9, 10), (10, 9), (1, 1)])
