@@ -83,4 +83,4 @@ reported = [all(seen[name][what] < 0.3 for what in varied) for name in ("90:10",
 same = [seen[name]["grayscale"] for name in ("90:10", "10:90")]
 raise SystemExit(not (all(reported) and same == [0.1, 0.9]))
 PYTHON
-OMP_NUM_THREADS=1 "$folder/venv/bin/python" -W ignore "$folder/spurious.py"
+OMP_NUM_THREADS=1 TQDM_DISABLE=1 "$folder/venv/bin/python" -W ignore "$folder/spurious.py"
