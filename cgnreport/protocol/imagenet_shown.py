@@ -92,7 +92,7 @@ def failures(
     fit = (area >= 0.01) & (area <= 0.99)
     for name, part, where in (("entanglement", "foreground", ~inside), ("residue", "background", inside)):
         values = likeness(tied.parts[part], tied.parts["x_gt"], where)
-        if len(values[fit]):
+        if fit.any():
             found[name] = _worst({key: value[fit] for key, value in tied.parts.items()}, values[fit], shown)
     if network is not None:
         free = _drawn(cgn, "random", n)

@@ -10,10 +10,12 @@ import pytest
 
 from cgnlib.data.shapes import is_own
 from cgnlib.mnist.names import SIZE, VARIANTS
+from cgnlib.paths import project_root
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.mnist_experiments import heat_map_tiles, misread, training_samples
 from cgnreport.protocol.mnist_settings import EXPERIMENTS, MnistSettings
 from cgnreport.protocol.parameters import Parameters
+from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import load
 from cgnreport.protocol.summary import summarise
 
@@ -49,6 +51,14 @@ def test_the_pictures_that_pages_show_are_there() -> None:
         assert misread(study, variant) is not None, variant
         for training in ("robust", "paper"):
             assert training_samples(study, variant, training) is not None, (variant, training)
+
+
+def test_the_ledger_says_what_the_rows_of_heat_maps_say() -> None:
+    maps = select(load("paper", "mnist-gradcam", own=False), method="original")
+    empty = select(maps, metric="package/maps/empty")["value"]
+    assert (len(empty), max(select(maps, metric="maps/empty")["value"])) == (6, 0), "of six, none by the definition"
+    words = (project_root() / "book" / "ledger.md").read_text(encoding="utf-8")
+    assert f"{min(empty):.0f} to {max(empty):.0f} % of the maps are empty as the package scales them" in words
 
 
 def digest(rows: pd.DataFrame, columns: list[str], form: str) -> tuple[int, str]:

@@ -231,6 +231,7 @@ def test_heat_maps_are_paired_by_seed() -> None:
     after = [0.1, 1.1, 2.1, 8.1, 8.6] * 2
     change = gradcam(heat_maps(before, after)).interval
     assert change is not None and change.high < -0.8
+    assert gradcam(heat_maps([2.0] * 10, [0.1] * 9 + [9.0])).status == "does not hold", "-1.0 +- 2.0"
 
 
 @pytest.mark.parametrize(("before", "after"), [(9, 10), (10, 9), (1, 1)])
