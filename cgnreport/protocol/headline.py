@@ -1,12 +1,13 @@
 """Classifiers behind the README's table and claims 2 and 3 on MNIST, trained anew and kept, and their rows.
 
-`python -m cgnreport.protocol.headline --part wildlife:original --classifiers 3` trains three classifiers; those of
-double-colored MNIST that Figure 3 looks at give their heat maps, too. `shipped_classifiers` takes what is kept; of part
-`order`, an explanation of claim 2's numbers, rows alone are.
+`python -m cgnreport.protocol.headline --part wildlife:original --classifiers 3` trains three classifiers, one after the
+other; those of double-colored MNIST that Figure 3 looks at give their heat maps, too. `shipped_classifiers` takes what
+is kept; of part `order`, an explanation of claim 2's numbers, rows alone are.
 """
 
 import argparse
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any
 
@@ -35,22 +36,45 @@ TRAINED_ON: dict[str, tuple[str, str | None]] = {
 
 
 class HeadlineStudy(MnistStudy):
-    """A study that holds the classifiers it has made, by seed."""
+    """A study that holds the classifier made last, and the images that it was trained on.
 
-    def __init__(self, parameters: Parameters) -> None:
+    seeds: random seeds of the classifiers.
+    """
+
+    def __init__(self, parameters: Parameters, seeds: Iterable[int]) -> None:
         super().__init__(parameters)
-        self.by_seed: dict[int, Classifier] = {}
+        self.seeds = seeds
+        self.last: Classifier | None = None
+        self._trained_on: tuple[tuple[str, str, str | None], LabelledImages] | None = None
+
+    def one_by_one(self) -> Iterator[int]:
+        """The seeds; while one is at hand, the settings know it alone."""
+        for seed in self.seeds:
+            self.settings.classifier_seeds = self.settings.without_cgn_seeds = range(seed, seed + 1)
+            yield seed
+
+    def training_set(self, variant: str, method: str, recipe: str | None = None) -> LabelledImages:
+        key = variant, method, recipe
+        if self._trained_on is None or self._trained_on[0] != key:
+            self._trained_on = key, super().training_set(*key)
+        return self._trained_on[1]
 
     def classifier(self, variant: str, training: LabelledImages, seed: int, *others: Any, **more: Any) -> Any:
         found = super().classifier(variant, training, seed, *others, **more)
-        self.by_seed[seed] = found[0]
+        self.last = found[0]
         return found
 
 
 def headline_rows(study: HeadlineStudy, variant: str, name: str) -> list[Rows]:
-    """Rows of Tables 1 and 2 of the classifiers trained on one of TRAINED_ON; on double-colored of Figure 3, too."""
-    (method, recipe), settings = TRAINED_ON[name], study.settings
-    study.by_seed.clear()
+    """Rows of Tables 1 and 2 of the classifiers trained on one of TRAINED_ON; on double-colored of Figure 3, too.
+
+    Each classifier is kept, and its heat maps measured, before the next one is trained.
+    """
+    return [rows for seed in study.one_by_one() for rows in _headline_rows(study, variant, name, seed)]
+
+
+def _headline_rows(study: HeadlineStudy, variant: str, name: str, seed: int) -> list[Rows]:
+    (method, recipe), settings, study.last = TRAINED_ON[name], study.settings, None
     if name == "border-stretched":
         setting, found = settings.without_cgn(variant, method), [without_cgn_rows(study, variant, method)]
     else:
@@ -58,10 +82,9 @@ def headline_rows(study: HeadlineStudy, variant: str, name: str) -> list[Rows]:
         found = [accuracy_rows(study, "mnist-ood", variant, method, recipe)]
     if variant == "double-colored" and name in LOOKED_AT:
         found.append(heat_map_rows(study, method, recipe))
-    sets = dict(test_sets(variant)) if study.by_seed else {}
-    for seed, classifier in study.by_seed.items():
+    if study.last is not None:
         assert not isinstance(setting, Blocked)  # or none would have been made
-        keep(f"{variant}-{name}-{seed}", classifier, setting, seed, sets)
+        keep(f"{variant}-{name}-{seed}", study.last, setting, seed, dict(test_sets(variant)))
     return found
 
 
@@ -70,28 +93,29 @@ def main(arguments: list[str] | None = None) -> int:
     about = main.__doc__ or ""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--classifiers", type=int, default=1, help="classifiers of each, seeds upwards (default: 1)")
-
-    def changes(given: argparse.Namespace) -> dict[str, Any]:
-        n = given.classifiers
-        return {"reuse_rows": False, "classifier_seeds": n, "without_cgn_seeds": n}
+    options.add_argument("--first", type=int, default=0, help="random seed of the first of them (default: 0)")
+    given = options.parse_known_args(arguments)[0]
+    seeds = range(given.first, given.first + given.classifiers)
 
     parts: dict[str, Callable[[HeadlineStudy], list[Rows]]] = {
         f"{variant}:{name}": lambda study, of=(variant, name): headline_rows(study, *of)
         for variant, name in product(VARIANTS, TRAINED_ON)
     }
     for variant in ORDERED:
-        parts[f"{variant}:order"] = lambda study, variant=variant: [order_rows(study, variant, "authors")]
+        parts[f"{variant}:order"] = lambda study, variant=variant: [
+            order_rows(study, variant, "authors") for _ in study.one_by_one()
+        ]
     accuracy = {"metric": "accuracy/test", "epoch": "last"}
     line = "{experiment} {dataset} {method} {recipe} {seed}: {value:.2f} % (n = {n:,})"
     return measure_command(
         "headline",
         about,
-        HeadlineStudy,
+        functools.partial(HeadlineStudy, seeds=seeds),
         parts,
         says=(accuracy, line),
         arguments=arguments,
         options=options,
-        changes=changes,
+        changes={"reuse_rows": False},
     )
 
 
