@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cgnlib.errors import known
-from cgnlib.images import to_uint8
+from cgnlib.images import to_float, to_uint8
 from cgnlib.randomness import generator
 from cgnlib.toyworld.world import N_CLASSES, N_OTHERS, NEUTRAL, Factors, Scenes, draw_factors, render, render_others
 
@@ -74,6 +74,12 @@ def factors_of(name: str, n: int, seed: int) -> Factors:
         textures = torch.randint(N_CLASSES, (n,), generator=stream)
         objects = objects.with_texture_of(tied_factors(textures, generator(seed, "toyworld", "test", name, "texture")))
     return objects.with_background_of(tied_factors(other, generator(seed, "toyworld", "test", name)))
+
+
+def noisy(images: Tensor, deviation: float, seed: int) -> Tensor:
+    """Images (N, 3, H, W), uint8, with Gaussian noise; cut at 0 and 255. deviation: in shares of that range."""
+    noise = torch.randn(images.shape, generator=generator(seed, "toyworld", "noise", f"{deviation:g}"))
+    return to_uint8(to_float(images) + 2 * deviation * noise)  # of floats the range is 2
 
 
 def build(name: str, n: int, seed: int, batch: int = 200) -> ToyImages:

@@ -69,6 +69,10 @@ class EnsembleStudy(Study, ABC):
     def in_domain(self, network: InvariantEnsemble) -> tuple[Logits, Tensor]:
         """Logits and labels (N,) of test images that are like the training images."""
 
+    def harder(self, network: InvariantEnsemble) -> Mapping[str, Tensor]:
+        """Where all heads together are right, (N,) bool, on the images of `in_domain` made harder, by metric."""
+        return {}
+
     @abstractmethod
     def cue_conflicts(self, network: InvariantEnsemble) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Decisions of each head, and of all together ("avg"), on images with conflicting shapes and textures."""
@@ -125,7 +129,8 @@ class EnsembleStudy(Study, ABC):
     def indomain_rows(self, method: str) -> Rows:
         """Rows of Table 4's accuracies (experiment imagenet-indomain).
 
-        "accuracy/top1" of all heads together (avg) and of each head, "accuracy/top5" of all together.
+        "accuracy/top1" of all heads together (avg) and of each head, "accuracy/top5" of all together; in the toy world
+        "accuracy/noise-1" to "accuracy/noise-5" of all together, on images with noise.
         """
 
         def measure(network: InvariantEnsemble, seed: int, epoch: Epoch) -> list[Number]:
@@ -133,6 +138,7 @@ class EnsembleStudy(Study, ABC):
             right = {output: logits.output(output).argmax(dim=1) == labels for output in ("avg", *FACTORS)}
             top5 = (logits.avg.topk(5, dim=1).indices == labels[:, None]).any(dim=1)
             found = [share("accuracy/top1", each, output, epoch) for output, each in right.items()]
+            found += [share(metric, each, "avg", epoch) for metric, each in self.harder(network).items()]
             return [share("accuracy/top5", top5, "avg", epoch), *found]
 
         return self._rows("imagenet-indomain", method, measure)

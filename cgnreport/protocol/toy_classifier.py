@@ -25,7 +25,7 @@ from cgnlib.imagenet.toy.parts import toy_parts
 from cgnlib.imagenet.toy.quality import HELD_OUT
 from cgnlib.images import to_float, to_uint8
 from cgnlib.randomness import derive_seed, generator
-from cgnlib.toyworld.sets import FREE, MIXED_BOTH, TRAIN, ToyImages, build
+from cgnlib.toyworld.sets import FREE, MIXED_BOTH, TRAIN, ToyImages, build, noisy
 from cgnlib.toyworld.world import SIZE
 from cgnlib.training.processes import Launch, alone, launched
 from cgnlib.training.weights import fingerprint
@@ -35,7 +35,7 @@ from cgnreport.protocol.parameters import IMAGENET_METHODS, PROFILES, ParameterE
 from cgnreport.protocol.pictures import keep_tiles, kept_tiles
 from cgnreport.protocol.rows import Number
 from cgnreport.protocol.toy_cgn import toy_cgn
-from cgnreport.protocol.toy_settings import GRID_RATES, GRID_RATIOS, ToySettings
+from cgnreport.protocol.toy_settings import GRID_RATES, GRID_RATIOS, NOISE, ToySettings
 
 GAP_SETS = ("original", "mixed-same", "mixed-rand", "only-background", MIXED_BOTH)  # of Table 5, and with free textures
 MAPPED, SHOWN = 200, 8  # images whose heat maps are measured, at most, and whose are kept as a picture
@@ -132,6 +132,13 @@ class ClassifierStudy(EnsembleStudy):
     def in_domain(self, network: InvariantEnsemble) -> tuple[Logits, Tensor]:
         images = self.test_set("original")
         return network.read(images.images), images.shape
+
+    def harder(self, network: InvariantEnsemble) -> dict[str, Tensor]:
+        images, found = self.test_set("original"), {}
+        for severity, deviation in NOISE.items():
+            logits = network.read(noisy(images.images, deviation, HELD_OUT))
+            found[f"accuracy/noise-{severity}"] = logits.avg.argmax(dim=1) == images.shape
+        return found
 
     def cue_conflicts(self, network: InvariantEnsemble) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         images = self.test_set("cue-conflict")

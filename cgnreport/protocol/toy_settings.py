@@ -29,6 +29,8 @@ FEWER = ("imagenet-parts", "imagenet-ablation")  # the experiments with that lim
 SHORT = STUDY_CGN.images / AUTHORS_CGN.images  # of the length: the study's CGN saw 500,000 of 1,200,000 images
 GRID_RATES = (3e-3, 1e-3, 1e-4)  # published: the last two; trainings here have far fewer steps, so one larger
 GRID_RATIOS = (0.0, 1.0, 2.0)
+# Gaussian noise of ImageNet-C (Hendrycks & Dietterich, 2019): standard deviation by severity, in shares of the range.
+NOISE = {1: 0.08, 2: 0.12, 3: 0.18, 4: 0.26, 5: 0.38}
 # Methods of the parameters' `imagenet_ablations`, SG21's in the published table and the study's texture target.
 PARTS = ("shape", "texture", "background", "reconstruction")
 ABLATIONS = {term: f"cgn-without-{part}" for term, part in zip(TERMS, PARTS, strict=True)} | {"fill": "cgn-fill"}

@@ -1,9 +1,10 @@
 """The toy world's half of the report at one random seed: CGN, classifiers and their rows, without a notebook.
 
 `python -m cgnreport.protocol.toy_world --seed 1` trains a CGN of its own, and a classifier of each kind on its images:
-one more run for intervals over CGNs.
+one more run for intervals over CGNs. --fresh computes rows that are there, too.
 """
 
+import argparse
 from collections.abc import Callable
 
 from cgnreport.protocol.experiments import Rows, measure_command
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         "{dataset} {method} {seed}: BG-gap {value:.1f} points (n = {n:,})",
     )
     about = main.__doc__ or ""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--fresh", action="store_true", help="compute rows that are there, too")
     return measure_command(
         "toy_world",
         about,
@@ -44,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         parts,
         says=gap,
         arguments=arguments,
-        changes={"imagenet_classifier_seeds": 1},
+        options=options,
+        changes=lambda given: {"imagenet_classifier_seeds": 1, "reuse_rows": not given.fresh},
     )
 
 

@@ -17,6 +17,7 @@ from cgnlib.toyworld.sets import (
     build,
     factors_of,
     free_factors,
+    noisy,
     salient_scenes,
 )
 from cgnlib.toyworld.world import N_CLASSES, NEUTRAL, Factors, render
@@ -138,6 +139,18 @@ def test_only_background_is_the_original_without_its_object(sets: dict[str, ToyI
     assert (to_float(alone.images) - scenes.background).abs().max() <= 0.5 / 127.5 + 1e-6
     inside = (original.masks == 255)[:, None].expand_as(original.images)
     assert (original.images[inside] != alone.images[inside]).float().mean() > 0.8
+
+
+def test_noise_has_its_deviation_and_its_seed(sets: dict[str, ToyImages]) -> None:
+    grey = torch.full((200, 3, 64, 64), 128, dtype=torch.uint8)
+    for deviation in (0.08, 0.12):
+        noise = (noisy(grey, deviation, seed=0).float() - 128) / 255
+        assert noise.std().item() == pytest.approx(deviation, rel=0.01) and abs(noise.mean().item()) < 1e-3
+    original = sets["original"].images
+    assert torch.equal(noisy(original, 0.1, seed=0), noisy(original, 0.1, seed=0))
+    assert not torch.equal(noisy(original, 0.1, seed=0), noisy(original, 0.1, seed=1))
+    assert torch.equal(noisy(original, 0.0, seed=0), original)
+    assert noisy(original, 0.38, seed=0).unique().tolist() == list(range(256))  # cut, not wrapped
 
 
 def test_cues_conflict_always() -> None:

@@ -194,6 +194,29 @@ def test_a_marginal_drop_lies_wholly_within_the_margin(ours: float, n: int, stat
     assert [(f.variant, f.status) for f in verdict.findings] == [("toy", status), ("imagenet-mini", "not tested")]
 
 
+def test_where_all_read_everything_noisy_images_decide() -> None:
+    easy = accuracies(100.0, 100.0, 100.0)
+    verdict = claim3(frame(*easy), MISSING)
+    assert (verdict.findings[0].status, str(verdict.findings[0].untested)) == (
+        "not tested",
+        "no headroom: 100.0 % for everything",
+    )
+
+    def noise(severity: int, *values: float) -> list[Line]:
+        methods = ("original", "original+cgn", "original+oracle")
+        by_method = {(method, "avg"): each for method, each in zip(methods, values, strict=True)}
+        return by_head("imagenet-indomain", f"accuracy/noise-{severity}", by_method, n=5000)
+
+    mild, strong, stronger = noise(1, 99.9, 98.0, 99.0), noise(2, 97.0, 90.0, 95.0), noise(3, 60.0, 60.0, 60.0)
+    verdict = claim3(frame(*easy, *stronger, *strong, *mild), MISSING)
+    assert (verdict.findings[0].status, verdict.number) == ("does not hold", pytest.approx(-7.0))
+    assert verdict.sentence.endswith(", on images with noise of 12 % of the range of grey values.")
+    blind = claim3(frame(*easy, *mild, *noise(2, 97.0, 97.0, 70.0)), MISSING).findings[0]
+    assert str(blind.untested).startswith("'original+oracle' reaches 70.0")
+    hard = claim3(frame(*accuracies(97.0, 97.0, 99.0), *strong), MISSING)
+    assert hard.number == pytest.approx(0.0) and "noise" not in hard.sentence
+
+
 def test_two_worlds_are_worlds() -> None:
     mini = accuracies(97.0, 90.0, n=50_000, dataset="imagenet-mini", data="imagenet-mini")
     verdict = claim3(frame(*accuracies(97.0, 96.9, n=50_000), *mini))
