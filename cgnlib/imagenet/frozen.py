@@ -1,6 +1,10 @@
-"""The invariant classifier's three heads on frozen features: SG21's losses where nothing but the heads is trained."""
+"""The invariant classifier's three heads on a frozen network: SG21's losses where nothing but the heads is trained, or
+the heads and the network's last block.
+"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +16,19 @@ from cgnlib.randomness import generator, seeded
 
 @dataclass(frozen=True)
 class HeadsRecipe:
-    """Training of the heads. batch: real images in a step, and as many counterfactual ones."""
+    """Training of the heads. batch: real images in a step, and as many counterfactual ones. block_learning_rate: of the
+    last block, where it is trained.
+    """
 
     steps: int = 400
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
+    block_learning_rate: float = 1e-4
 
 
 RECIPE = HeadsRecipe()
+WITH_BLOCK = HeadsRecipe(steps=200)
 
 
 class Heads(nn.Module):
@@ -48,16 +56,23 @@ def train_heads(
     classes: int,
     seed: int,
     recipe: HeadsRecipe = RECIPE,
-) -> Heads:
+    block: nn.Module | None = None,
+) -> Callable[[Tensor], Logits]:
     """Heads trained on features of real images (N, D) with labels (N,) and, where there are any, of composed ones
     (M, D) with labels (M, 3) for shape, texture and background, in eval mode.
 
     Real images train the mean of the heads, composed ones each head on its own label. Batches are drawn with
-    replacement.
+    replacement. block: what makes features of all that is given as such, trained with the heads.
     """
+    block = nn.Identity() if block is None else block
+    with torch.no_grad():
+        first = torch.cat([block(each) for each in real.split(recipe.batch)])
     with seeded(seed, "photographs", "heads"):
-        heads = Heads(real.mean(dim=0), real.std(dim=0).clamp_min(1e-6), classes)
-    optimizer = torch.optim.AdamW(heads.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+        heads = nn.Sequential(block, Heads(first.mean(dim=0), first.std(dim=0).clamp_min(1e-6), classes))
+    groups: list[dict[str, Any]] = [{"params": heads[1].parameters()}]
+    if tuned := list(block.parameters()):
+        groups.append({"params": tuned, "lr": recipe.block_learning_rate})
+    optimizer = torch.optim.AdamW(groups, recipe.learning_rate, weight_decay=recipe.weight_decay)
     stream = generator(seed, "photographs", "batches")
     for _ in range(recipe.steps):
         index = torch.randint(len(real), (recipe.batch,), generator=stream)

@@ -3,6 +3,8 @@
 EfficientNet-Lite0 to Lite2 come with packages, SqueezeNet 1.1 as a file of ncnn, which is read without executing code.
 """
 
+import copy
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from cgnlib.data.finding import require
 from cgnlib.errors import AssetError, known
 from cgnlib.features import efficientnet_lite
 from cgnlib.imagenet.normalisation import LITE, Normalisation
+from cgnlib.training.precision import fast_autocast
 from cgnlib.training.weights import fill
 
 BATCH = 8  # images that go through a network at a time: larger batches leave a processor's caches, at half the speed
@@ -36,7 +39,8 @@ HALF_PRECISION = 0x01306B47  # what ncnn writes before weights of 16 bits
 class Pretrained:
     """A network in eval mode, normalised images (B, 3, size, size) -> logits (B, 1000), and what it wants to see.
 
-    features: the network up to its last layer, -> (B, D).
+    features: the network up to its last layer, -> (B, D). maps: the network up to its last block, -> (B, C, h, w).
+    last_block: a copy of what leads from maps to features, to be trained. Not every network has these two.
     """
 
     name: str
@@ -44,6 +48,8 @@ class Pretrained:
     size: int
     normalisation: Normalisation
     features: Callable[[Tensor], Tensor] = nn.Identity()
+    maps: Callable[[Tensor], Tensor] = nn.Identity()
+    last_block: Callable[[], nn.Module] = nn.Identity
 
     def prepared(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, H) uint8, resized (bilinear, with antialiasing) and normalised."""
@@ -60,9 +66,29 @@ class Pretrained:
         """Features (N, D) of images (N, 3, H, H) uint8: what its last layer reads."""
         return self._read(self.features, images)
 
+    def before_last_block(self, images: Tensor) -> Tensor:
+        """Maps (N, C, h, w) of images (N, 3, H, H) uint8: what its last block reads."""
+        return self._read(self.maps, images)
+
     @torch.inference_mode()
     def _read(self, part: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         return torch.cat([part(self.prepared(each)) for each in images.split(BATCH)]).float()
+
+
+class LastBlock(nn.Module):
+    """The last block of an EfficientNet-Lite and what follows it: maps (B, C, h, w) -> features (B, D).
+
+    Batch norms keep the statistics of the network's training.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        parts = (network._blocks[-1], network._conv_head, network._bn1, network._swish)
+        self.parts = copy.deepcopy(nn.Sequential(*parts)).eval().requires_grad_(True)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        with fast_autocast(maps.device.type):
+            return self.parts(maps.contiguous(memory_format=torch.channels_last)).float().mean(dim=(2, 3))
 
 
 def pretrained(name: str, folder: str | Path | None = None) -> Pretrained:
@@ -73,12 +99,18 @@ def pretrained(name: str, folder: str | Path | None = None) -> Pretrained:
     known("network", name, NORMALISATIONS)
     if name == "squeezenet1.1":
         network, size = squeezenet(require("squeezenet", folder)), 227
-        maps = network.features
-    else:
-        number = int(name[-1])
-        network, size = efficientnet_lite(number).to(memory_format=torch.channels_last), (224, 240, 260)[number]
-        maps = network.extract_features
-    return Pretrained(name, network, size, NORMALISATIONS[name], lambda images: maps(images).mean(dim=(2, 3)))
+        return Pretrained(name, network, size, SQUEEZENET, lambda images: network.features(images).mean(dim=(2, 3)))
+    number = int(name[-1])
+    network, size = efficientnet_lite(number).to(memory_format=torch.channels_last), (224, 240, 260)[number]
+    return Pretrained(
+        name,
+        network,
+        size,
+        NORMALISATIONS[name],
+        lambda images: network.extract_features(images).mean(dim=(2, 3)),
+        nn.Sequential(network._conv_stem, network._bn0, network._swish, *network._blocks[:-1]),
+        functools.partial(LastBlock, network),
+    )
 
 
 def squeezenet(file: Path) -> Any:

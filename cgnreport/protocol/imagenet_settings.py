@@ -19,7 +19,8 @@ SHORT = "original+cgn-short"  # with images of the study's own CGN, which is tra
 METHODS = ("original", "original+cgn", SHORT)  # of the classifiers
 LITE0 = "efficientnet-lite0"  # a method of imagenet-shape-bias: ImageNet's classes as they are, without training
 PHOTOGRAPHS = ("photographs-masks", "photographs-background", "photographs-suppression", "photographs-composition")
-COMPOSITIONS = ("original", "original+tied", "original+composed")  # training data of heads on frozen features
+COMPOSITIONS = ("original", "original+tied", "original+composed")  # training data of heads on a frozen network
+TRAINED = HEADS, BLOCK = ("heads", "last block")  # what of the classifier is trained there
 FOLDS, COMPOSED = 5, 600  # splits by photograph, and composed images in a training set
 CROSSED = {"crossed": True}  # of rows whose own intervals are over two kinds of images, crossed
 TRAINING = ("biggan", "u2net", "vgg16")  # assets that the study's CGN is trained with
@@ -252,8 +253,12 @@ def photographs(parameters: Parameters, experiment: str, method: str, **params: 
     return Setting(experiment, "photographs", method, "-", parameters.profile, "photographs", params)
 
 
-def composition(parameters: Parameters, method: str) -> Setting:
-    """Rows of heads on frozen features, with composed images in their training or without (photographs-composition)."""
+def composition(parameters: Parameters, method: str, trained: str = HEADS) -> Setting:
+    """Rows of heads on a frozen network, with composed images in their training or without (photographs-composition).
+
+    trained: the heads alone or, BLOCK, the network's last block, too.
+    """
     known("method", method, COMPOSITIONS)
     params = {"network": LITE0, "folds": FOLDS} | ({} if method == "original" else {"composed": COMPOSED})
+    params |= {"trained": trained} if known("part", trained, TRAINED) != HEADS else {}
     return photographs(parameters, "photographs-composition", method, **params)

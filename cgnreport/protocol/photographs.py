@@ -14,7 +14,7 @@ from torch import Tensor
 from cgnlib.data.finding import missing
 from cgnlib.data.photographs import FAULTS, balanced, counting, fault, overlap, photographs
 from cgnlib.errors import known, needed
-from cgnlib.imagenet.frozen import train_heads
+from cgnlib.imagenet.frozen import RECIPE, WITH_BLOCK, train_heads
 from cgnlib.imagenet.imagenet9 import predict
 from cgnlib.imagenet.names import FACTORS, NINE
 from cgnlib.imagenet.networks import NEEDED, NORMALISATIONS, Pretrained, pretrained
@@ -38,7 +38,7 @@ from cgnlib.training.weights import fingerprint, load_tensors, save_tensors
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.ensembles import Right, gap_numbers, share
 from cgnreport.protocol.experiments import Measured, Rows, Study, measure_command
-from cgnreport.protocol.imagenet_settings import COMPOSED, COMPOSITIONS, FOLDS, LITE0
+from cgnreport.protocol.imagenet_settings import BLOCK, COMPOSED, COMPOSITIONS, FOLDS, HEADS, LITE0
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
 
@@ -52,6 +52,7 @@ class PhotographStudy(Study):
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters, "cpu")
         self._networks: dict[str, Pretrained] = {}
+        self._bases: dict[tuple[int, str], Right] = {}
 
     @functools.cached_property
     def photographs(self) -> Photographs:
@@ -173,19 +174,17 @@ class PhotographStudy(Study):
         ]
         return torch.tensor(chosen)
 
-    @functools.cached_property
-    def tests(self) -> dict[str, Tensor]:
-        """Features of test images by set, photographs of one split among themselves: (N, D), of mixed sets and of those
-        with three labels ("free") DRAWS times, one after the other.
+    def tests(self, trained: str) -> dict[str, Tensor]:
+        """What is trained on reads of test images by set, photographs of one split among themselves: (N, ...), of mixed
+        sets and of those with three labels ("free") DRAWS times, one after the other.
         """
         everything = torch.arange(len(self.photographs))
-        found = {"original": self._described("original", lambda: challenge(self.photographs, "original"))}
+        sets: dict[str, Callable[[], Iterable[Tensor]]] = {"original": lambda: challenge(self.photographs, "original")}
         for name in ("mixed-same", "mixed-rand"):
             pairs = torch.cat([self._donors(name, draw) for draw in range(DRAWS)])
-            found[name] = self._described(name, lambda to=pairs: mixed(self.photographs, everything.repeat(DRAWS), to))
-        made = (self.photographs, everything.repeat(DRAWS), *self._free)
-        found["free"] = self._described("free", lambda: counterfactuals(*made))
-        return found
+            sets[name] = lambda to=pairs: mixed(self.photographs, everything.repeat(DRAWS), to)
+        sets["free"] = lambda: counterfactuals(self.photographs, everything.repeat(DRAWS), *self._free)
+        return {name: self._described(name, batches, trained) for name, batches in sets.items()}
 
     @functools.cached_property
     def _free(self) -> tuple[Tensor, Tensor]:
@@ -198,54 +197,69 @@ class PhotographStudy(Study):
     def _donors(self, name: str, draw: int) -> Tensor:
         return donors(self.photographs.labels, name, generator(0, "photographs", "test", name, draw), self.folds)
 
-    def pool(self, method: str) -> tuple[Tensor, Tensor]:
-        """Features (POOL, D) of composed images and the photographs (POOL, 3) that they are made of."""
+    def pool(self, method: str, trained: str) -> tuple[Tensor, Tensor]:
+        """What is trained on reads of composed images (POOL, ...), and the photographs (POOL, 3) they are made of."""
         triples = self.triples(tied=method == "original+tied")
         shapes, textures, backgrounds = triples.unbind(dim=1)
         made = (self.photographs, shapes, textures, backgrounds)
-        return self._described(method, lambda: counterfactuals(*made)), triples
+        return self._described(method, lambda: counterfactuals(*made), trained), triples
 
-    def _described(self, name: str, batches: Callable[[], Iterable[Tensor]]) -> Tensor:
-        """Features of images, computed once: they are kept in the build folder."""
+    def _described(self, name: str, batches: Callable[[], Iterable[Tensor]], trained: str) -> Tensor:
+        """Features (N, D) of images or, for the last block, the maps (N, C, h, w) that it reads. Computed once: they
+        are kept in the build folder.
+        """
         network = self.network(LITE0)
+        describe, dtype = network.describe, torch.float32
+        if trained == BLOCK:
+            describe, dtype, name = network.before_last_block, torch.float16, f"{name}-maps"
         digest = derive_seed(0, fingerprint(network.network), str(self.photographs.images.sum().item()), POOL, name)
         file = build_folder() / "artefacts" / "photographs" / f"{name}-{len(self.photographs)}-{digest:x}.safetensors"
         if not file.exists():
-            parts = [network.describe(images) for images in tqdm(batches(), desc=f"features: {name}")]
+            parts = [describe(images).to(dtype) for images in tqdm(batches(), desc=f"features: {name}")]
             save_tensors({"features": torch.cat(parts)}, file)
-        return load_tensors(file, f"features: {name}", ["features"])["features"]
+        return load_tensors(file, f"features: {name}", ["features"])["features"].float()
 
-    def composition_rows(self, method: str) -> Rows:
-        """Rows of heads on frozen features (photographs-composition): a split by photograph is a random seed.
+    def composition_rows(self, method: str, trained: str = HEADS) -> Rows:
+        """Rows of heads on a frozen network (photographs-composition): a split by photograph is a random seed.
 
         Metrics of Table 5 (`gap_numbers`) of shape_texture and avg, of "original" of avg alone; "named/<factor>" of
         each head: the share of images with three free labels in which it names that factor's class. method:
         "original", photographs alone; "original+tied", with composed images whose three photographs are of one class;
-        "original+composed", with as many whose three are of free classes.
+        "original+composed", with as many whose three are of free classes. trained: HEADS alone, or the network's last
+        block with them, BLOCK.
         """
         known("method", method, COMPOSITIONS)
 
         def measure(fold: int) -> Measured:
             start = time.perf_counter()
-            right, named = self._split(method, fold)
-            base = None if method == "original" else self._split("original", fold)[0]["avg"]
+            right, named = self._split(method, fold, trained)
+            base = None if method == "original" else self._base(fold, trained)
             return Measured([*gap_numbers(right, "last", base), *named], time.perf_counter() - start)
 
-        return self.rows(imagenet_settings.composition(self.parameters, method), measure, range(FOLDS))
+        return self.rows(imagenet_settings.composition(self.parameters, method, trained), measure, range(FOLDS))
 
-    def _split(self, method: str, fold: int) -> tuple[dict[str, Right], list[Number]]:
+    def _base(self, fold: int, trained: str) -> Right:
+        """Where heads trained on photographs alone are right, all together: every method is compared with them."""
+        if (fold, trained) not in self._bases:
+            self._bases[fold, trained] = self._split("original", fold, trained)[0]["avg"]
+        return self._bases[fold, trained]
+
+    def _split(self, method: str, fold: int, trained: str) -> tuple[dict[str, Right], list[Number]]:
         """Heads trained on the photographs of all other splits: where they are right on those of this one."""
-        labels, train, test, tests = self.photographs.labels, self.folds != fold, self.folds == fold, self.tests
+        labels, train, test = self.photographs.labels, self.folds != fold, self.folds == fold
+        tests = self.tests(trained)
         composed = composed_labels = None
         if method != "original":
-            features, triples = self.pool(method)
+            features, triples = self.pool(method, trained)
             usable = train[triples].all(dim=1).nonzero()[:COMPOSED, 0]
             if len(usable) < COMPOSED:
                 raise ValueError(f"only {len(usable)} composed images without a photograph of split {fold}")
             composed, composed_labels = features[usable], labels[triples[usable]]
         real = tests["original"][train]
-        heads = train_heads(real, labels[train], composed, composed_labels, len(NINE), seed=fold)
-        logits = {name: heads(found[test.repeat(len(found) // len(test))]) for name, found in tests.items()}
+        block, recipe = (self.network(LITE0).last_block(), WITH_BLOCK) if trained == BLOCK else (None, RECIPE)
+        heads = train_heads(real, labels[train], composed, composed_labels, len(NINE), fold, recipe, block)
+        with torch.no_grad():
+            logits = {name: heads(found[test.repeat(len(found) // len(test))]) for name, found in tests.items()}
         own = {name: labels[test].repeat(len(found.avg) // int(test.sum())) for name, found in logits.items()}
         right: dict[str, Right] = {
             output: {
@@ -269,7 +283,8 @@ def main(arguments: list[str] | None = None) -> int:
     parts: dict[str, Callable[[PhotographStudy], list[Rows]]] = {"masks": lambda study: [study.mask_rows()]}
     for name in NORMALISATIONS:
         parts[name] = lambda study, of=name: [study.background_rows(of), study.suppression_rows(of)]
-    parts["composition"] = lambda study: [study.composition_rows(method) for method in COMPOSITIONS]
+    for name, trained in {"composition": HEADS, "composition-block": BLOCK}.items():
+        parts[name] = lambda study, of=trained: [study.composition_rows(method, of) for method in COMPOSITIONS]
     gap = {"metric": "bg-gap"}, "{method} {output} {seed}: {value:.1f} points [{low:.1f}, {high:.1f}] (n = {n:,})"
     about = main.__doc__ or ""
     return measure_command(

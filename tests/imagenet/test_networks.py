@@ -11,6 +11,7 @@ from torchvision.models import squeezenet1_1
 from cgnlib.errors import AssetError
 from cgnlib.imagenet.networks import NORMALISATIONS, SQUEEZENET, Pretrained, pretrained, squeezenet
 from cgnlib.imagenet.normalisation import LITE
+from cgnlib.training.precision import fast_precision
 
 
 def written(path: Path) -> dict[str, torch.Tensor]:
@@ -52,6 +53,14 @@ def test_what_its_last_layer_reads_gives_a_network_s_logits() -> None:
     images = torch.randint(256, (2, 3, 224, 224), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     features, logits = network.describe(images), network(images)
     assert np.allclose(network.network._fc(features).numpy(), logits.numpy(), atol=1e-4)
+    block = network.last_block()
+    again = block(network.before_last_block(images))
+    assert np.allclose(
+        again.detach().numpy(), features.numpy(), atol=1e-5 if fast_precision("cpu") == "float32" else 0.05
+    )
+    again.sum().backward()
+    assert all(each.grad is not None for each in block.parameters()), "the whole block can be trained"
+    assert not any(each.requires_grad for each in network.network.parameters()), "and is a copy"
     with pytest.raises(ValueError, match="did you mean 'efficientnet-lite2'"):
         pretrained("efficientnet-lite3")
     assert list(NORMALISATIONS) == sorted(NORMALISATIONS)

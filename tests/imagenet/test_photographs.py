@@ -1,5 +1,6 @@
 """The background challenge on photographs, suppression, and heads on frozen features."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cgnlib.imagenet.frozen import Heads, HeadsRecipe, train_heads
+from cgnlib.imagenet.frozen import HeadsRecipe, train_heads
+from cgnlib.imagenet.invariant import Logits
 from cgnlib.imagenet.photographs import (
     Photographs,
     blurred,
@@ -106,7 +108,7 @@ def test_heads_learn_the_label_of_their_own_factor() -> None:
     def coded(labels: Tensor) -> Tensor:
         return torch.nn.functional.one_hot(labels, 3).flatten(1).float()
 
-    def right(heads: Heads) -> list[float]:
+    def right(heads: Callable[[Tensor], Logits]) -> list[float]:
         said = heads(coded(free))
         return [(each.argmax(dim=1) == y).double().mean().item() for each, y in zip(said, free.unbind(1), strict=True)]
 
@@ -116,3 +118,22 @@ def test_heads_learn_the_label_of_their_own_factor() -> None:
     assert min(right(apart)) > 0.95 and max(right(together)) < 0.9
     again = train_heads(real, tied, None, None, 3, seed=0, recipe=recipe)
     assert torch.equal(again(real).shape, together(real).shape), "same seed, same bits"
+
+
+def test_a_block_is_trained_with_the_heads() -> None:
+    """What the block is given tells the class by a product alone, which no linear head reads."""
+    stream = torch.Generator().manual_seed(0)
+    real = torch.randn(300, 2, generator=stream)
+    labels = (real.prod(dim=1) > 0).long()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(2, 16)
+    before = layer.weight.detach().clone()
+    recipe = HeadsRecipe(steps=300, learning_rate=0.03, block_learning_rate=0.03)
+    alone = train_heads(real, labels, None, None, 2, seed=0, recipe=recipe)
+    deeper = train_heads(
+        real, labels, None, None, 2, seed=0, recipe=recipe, block=torch.nn.Sequential(layer, torch.nn.ReLU())
+    )
+    right = [(heads(real).avg.argmax(dim=1) == labels).double().mean().item() for heads in (alone, deeper)]
+    assert right[0] < 0.65 and right[1] > 0.9
+    assert not torch.equal(layer.weight, before)

@@ -1,6 +1,5 @@
 """Rows of photographs, from made photographs and a network that reads their class off a colour."""
 
-import functools
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from cgnlib.imagenet.names import NINE
 from cgnlib.imagenet.photographs import Photographs
 from cgnlib.statistics import Unit
 from cgnreport.protocol import photographs as module
+from cgnreport.protocol.imagenet_settings import TRAINED
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.photographs import PhotographStudy
 from cgnreport.protocol.rows import select
@@ -33,6 +33,14 @@ class Reader:
         codes = [torch.nn.functional.one_hot(images[:, 0, at, at].long() // 20, 13) for at in (0, 8)]
         return torch.cat(codes, dim=1).float()
 
+    def before_last_block(self, images: Tensor) -> Tensor:
+        return self.describe(images)[:, :, None, None]
+
+    def last_block(self) -> torch.nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(26, 26))
+
     def _first(self, red: Tensor) -> Tensor:
         return torch.tensor([indices[0] for indices in NINE.values()])[(red.long() // 20).clamp(max=8)]
 
@@ -44,7 +52,8 @@ def study(build: Path, monkeypatch: pytest.MonkeyPatch) -> PhotographStudy:
     monkeypatch.setattr(module, "COMPOSED", 30)
     monkeypatch.setattr(module, "POOL", 120)
     short = HeadsRecipe(steps=20, learning_rate=0.05)
-    monkeypatch.setattr(module, "train_heads", functools.partial(module.train_heads, recipe=short))
+    monkeypatch.setattr(module, "RECIPE", short)
+    monkeypatch.setattr(module, "WITH_BLOCK", short)
     made = PhotographStudy(Parameters.load("smoke"))
     labels = torch.arange(N) % 9
     images = (20 * labels).to(torch.uint8)[:, None, None, None].repeat(1, 3, SIZE, SIZE)
@@ -65,13 +74,16 @@ def test_a_network_that_reads_backgrounds_has_the_whole_gap_over_photographs(stu
     assert len(needed(study.suppression_rows("efficientnet-lite0"))) == 6
 
 
-def test_composition_is_split_by_photograph_and_tells_what_each_head_names(study: PhotographStudy) -> None:
+@pytest.mark.parametrize("trained", TRAINED)
+def test_composition_is_split_by_photograph_and_tells_what_each_head_names(
+    study: PhotographStudy, trained: str
+) -> None:
     counts = torch.stack([torch.bincount(study.folds[study.photographs.labels == c], minlength=5) for c in range(9)])
     assert (counts == 2).all()
     free, tied = study.triples(tied=False), study.triples(tied=True)
     of = study.photographs.labels
     assert (of[tied] == of[tied][:, :1]).all() and not (of[free] == of[free][:, :1]).all()
-    base, composed = (needed(study.composition_rows(method)) for method in ("original", "original+composed"))
+    base, composed = (needed(study.composition_rows(method, trained)) for method in ("original", "original+composed"))
     assert sorted(set(composed["seed"])) == list(range(5)) and set(base["output"]) == {
         "avg",
         "shape",
