@@ -67,19 +67,21 @@ def _on_counterfactuals(
     return [Number("accuracy/counterfactuals", accuracy, n, epoch="last")]
 
 
-def order_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> Rows:
+def order_rows(study: MnistStudy, variant: str, recipe: str | None = None, first: str = "cgn") -> Rows:
     """A classifier trained on counterfactuals alone and then, from its weights, on original data and counterfactuals
     (experiment mnist-order): does it matter that the original data came later?
+
+    first: what it is trained on before, "cgn" or, as long with both kinds at all times, "original+cgn".
 
     Metrics: "accuracy/test" and "accuracy/indomain" at the last and the best epoch, and `part_numbers` of the former.
     Seconds are those of both trainings.
     """
-    synthetic, both = (functools.partial(study.training_set, variant, each, recipe) for each in ("cgn", "original+cgn"))
-    training = functools.cache(lambda: (synthetic(), both()))
+    begun, both = (functools.partial(study.training_set, variant, each, recipe) for each in (first, "original+cgn"))
+    training = functools.cache(lambda: (begun(), both()))
 
     def measure(seed: int) -> Measured:
-        first, then = training()
-        start, _, before = study.classifier(variant, first, seed)
+        early, then = training()
+        start, _, before = study.classifier(variant, early, seed)
         classifier, history, seconds = study.classifier(variant, then, seed, start=start)
         tested = study.images(variant, "test")
         parts = part_numbers(predict(classifier, tested), tested, variant, "test")
@@ -87,7 +89,7 @@ def order_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> Ro
             accuracy_numbers(history, "test") + accuracy_numbers(history, "indomain") + parts, before + seconds
         )
 
-    return study.rows(study.settings.order(variant, recipe), measure, study.settings.classifier_seeds)
+    return study.rows(study.settings.order(variant, recipe, first), measure, study.settings.classifier_seeds)
 
 
 def own_colour_rows(study: MnistStudy, method: str, recipe: str | None = None) -> Rows:

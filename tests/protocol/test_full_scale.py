@@ -22,7 +22,7 @@ from cgnreport.protocol.summary import summarise
 PAPER = Parameters.load("paper")
 SETTINGS = MnistSettings(PAPER, full_data=True)
 # Rows of both are incomplete; of the first there are none on counterfactuals.
-AWAITED = ("mnist-gradcam", "mnist-without-cgn")
+AWAITED = ("mnist-gradcam", "mnist-order", "mnist-without-cgn")
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

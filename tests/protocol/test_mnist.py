@@ -149,6 +149,10 @@ def test_original_data_after_counterfactuals(make: Make, no_training, monkeypatc
     assert set(rows["experiment"]) == {"mnist-order"} and set(rows["start"]) == {"cgn"}
     names = {"accuracy/test", "accuracy/indomain", "read-as/foreground", "read-as/background"}
     assert names <= set(rows["metric"])
+    starts.clear()
+    control = needed(order_rows(make(), "wildlife", "robust", "original+cgn"))
+    assert [name for name, *_ in starts] == ["wildlife/original+cgn"] * 2 and starts[1][1] == starts[0][2]
+    assert set(control["start"]) == {"original+cgn"}
     no_training()
     assert len(needed(order_rows(make(reuse_rows=True), "wildlife", "robust"))) == len(rows)
 
