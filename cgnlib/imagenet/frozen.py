@@ -3,7 +3,6 @@ the heads and the network's last block.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,24 +10,8 @@ from torch import Tensor, nn
 
 from cgnlib.imagenet.invariant import Logits, counterfactual_loss, real_loss
 from cgnlib.imagenet.names import FACTORS
+from cgnlib.imagenet.recipes import HEADS, HeadsRecipe
 from cgnlib.randomness import generator, seeded
-
-
-@dataclass(frozen=True)
-class HeadsRecipe:
-    """Training of the heads. batch: real images in a step, and as many counterfactual ones. block_learning_rate: of the
-    last block, where it is trained.
-    """
-
-    steps: int = 400
-    batch: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    block_learning_rate: float = 1e-4
-
-
-RECIPE = HeadsRecipe()
-WITH_BLOCK = HeadsRecipe(steps=200)
 
 
 class Heads(nn.Module):
@@ -55,20 +38,21 @@ def train_heads(
     composed_labels: Tensor | None,
     classes: int,
     seed: int,
-    recipe: HeadsRecipe = RECIPE,
+    recipe: HeadsRecipe = HEADS,
     block: nn.Module | None = None,
 ) -> Callable[[Tensor], Logits]:
     """Heads trained on features of real images (N, D) with labels (N,) and, where there are any, of composed ones
-    (M, D) with labels (M, 3) for shape, texture and background, in eval mode.
+    (M, D) with labels (M, 3) for shape, texture and background. Returns what gives their logits, frozen.
 
     Real images train the mean of the heads, composed ones each head on its own label. Batches are drawn with
-    replacement. block: what makes features of all that is given as such, trained with the heads.
+    replacement. block: maps (B, C, h, w) -> features (B, D); it is trained in place with the heads, and real and
+    composed are maps, of which the result gives logits, too.
     """
     block = nn.Identity() if block is None else block
     with torch.no_grad():
-        first = torch.cat([block(each) for each in real.split(recipe.batch)])
+        untrained = torch.cat([block(each) for each in real.split(recipe.batch)])
     with seeded(seed, "photographs", "heads"):
-        heads = nn.Sequential(block, Heads(first.mean(dim=0), first.std(dim=0).clamp_min(1e-6), classes))
+        heads = nn.Sequential(block, Heads(untrained.mean(dim=0), untrained.std(dim=0).clamp_min(1e-6), classes))
     groups: list[dict[str, Any]] = [{"params": heads[1].parameters()}]
     if tuned := list(block.parameters()):
         groups.append({"params": tuned, "lr": recipe.block_learning_rate})

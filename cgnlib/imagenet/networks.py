@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from cgnlib.imagenet.normalisation import LITE, Normalisation
 from cgnlib.training.precision import fast_autocast
 from cgnlib.training.weights import fill
 
+T = TypeVar("T")
 BATCH = 8  # images that go through a network at a time: larger batches leave a processor's caches, at half the speed
 # What SqueezeNet's images are less, after which they are not scaled; published for [0, 255] in the order BGR.
 SQUEEZENET = Normalisation("squeezenet", (123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255))
@@ -40,7 +41,7 @@ class Pretrained:
     """A network in eval mode, normalised images (B, 3, size, size) -> logits (B, 1000), and what it wants to see.
 
     features: the network up to its last layer, -> (B, D). maps: the network up to its last block, -> (B, C, h, w).
-    last_block: a copy of what leads from maps to features, to be trained. Not every network has these two.
+    last_block: makes a copy of what leads from maps to features, to be trained. None where a network has no blocks.
     """
 
     name: str
@@ -48,8 +49,8 @@ class Pretrained:
     size: int
     normalisation: Normalisation
     features: Callable[[Tensor], Tensor] = nn.Identity()
-    maps: Callable[[Tensor], Tensor] = nn.Identity()
-    last_block: Callable[[], nn.Module] = nn.Identity
+    maps: Callable[[Tensor], Tensor] | None = None
+    last_block: Callable[[], nn.Module] | None = None
 
     def prepared(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, H) uint8, resized (bilinear, with antialiasing) and normalised."""
@@ -67,8 +68,20 @@ class Pretrained:
         return self._read(self.features, images)
 
     def before_last_block(self, images: Tensor) -> Tensor:
-        """Maps (N, C, h, w) of images (N, 3, H, H) uint8: what its last block reads."""
-        return self._read(self.maps, images)
+        """Maps (N, C, h, w) of images (N, 3, H, H) uint8: what its last block reads.
+
+        Raises ValueError for a network without blocks.
+        """
+        return self._read(self._of_blocks(self.maps), images)
+
+    def trainable_block(self) -> nn.Module:
+        """A copy of its last block and what follows: maps -> features. Raises ValueError for one without blocks."""
+        return self._of_blocks(self.last_block)()
+
+    def _of_blocks(self, part: T | None) -> T:
+        if part is None:
+            raise ValueError(f"{self.name} has no blocks; EfficientNet-Lite has")
+        return part
 
     @torch.inference_mode()
     def _read(self, part: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

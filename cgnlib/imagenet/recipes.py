@@ -51,6 +51,21 @@ class ImageNetRecipe:
         return self.updates * self.accumulation * self.batch_size
 
 
+@dataclass(frozen=True)
+class HeadsRecipe:
+    """Training of three heads on a frozen network. batch: real images in a step, and as many counterfactual ones.
+
+    block_learning_rate: of the network's last block, where it is trained with them.
+    """
+
+    steps: int = 400
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    block_learning_rate: float = 1e-4
+
+
+HEADS = HeadsRecipe()
 AUTHORS_CGN = ImageNetRecipe()
 STUDY_CGN = replace(AUTHORS_CGN, name="study", updates=200, accumulation=500, batch_size=5, interval=(0.03, 0.9))
 TOY_CGN = replace(

@@ -15,11 +15,10 @@ from cgnreport.pages.figures import Figures, trellis
 from cgnreport.pages.origin import from_rows
 from cgnreport.pages.plots import DASHED, PERCENT, Estimate, forest
 from cgnreport.pages.style import ACCENT, FACTOR_COLOURS, HUES, INK, LINE, NEUTRAL
-from cgnreport.protocol.imagenet_settings import BLOCK, HEADS, TRAINED
+from cgnreport.protocol.imagenet_settings import HEADS_ALONE, TRAINED, WITH_BLOCK, where_trained
 from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import published
 from cgnreport.protocol.summary import interval_of
-from cgnreport.verdicts.photographs import of_part
 
 NETWORKS = {
     "efficientnet-lite0": "EfficientNet-Lite0",
@@ -48,7 +47,7 @@ TRAINED_ON = {
     "original+tied": "+ composed, one class",
     "original+composed": "+ composed, free classes",
 }
-PARTS = {HEADS: "", BLOCK: ", block trained"}
+WITH = {HEADS_ALONE: "", WITH_BLOCK: ", block trained"}
 
 
 @from_rows
@@ -122,10 +121,10 @@ def composition_plot(rows: pd.DataFrame) -> Figures:
     estimates = []
     panels = {"Background gap (points)": "bg-gap", "Accuracy, mixed-rand (%)": "accuracy/mixed-rand"}
     for (panel, metric), trained, (method, label) in product(panels.items(), TRAINED, TRAINED_ON.items()):
-        own = select(of_part(rows, trained), method=method, metric=metric)
+        own = select(where_trained(rows, trained), method=method, metric=metric)
         own = select(own, output="avg" if method == "original" else "shape_texture")
         if len(own):
-            colour, label = ACCENT if method == "original+composed" else NEUTRAL, label + PARTS[trained]
+            colour, label = ACCENT if method == "original+composed" else NEUTRAL, label + WITH[trained]
             estimates.append(Estimate(panel, label, colour, interval_of(own), own["value"].tolist()))
     return forest(estimates, "", ours="95 % interval over splits", run="one split by photograph")
 

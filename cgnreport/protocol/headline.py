@@ -6,8 +6,7 @@ is kept; of part `order`, an explanation of claim 2's numbers, rows alone are.
 """
 
 import argparse
-import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -36,19 +35,16 @@ TRAINED_ON: dict[str, tuple[str, str | None]] = {
 
 
 class HeadlineStudy(MnistStudy):
-    """A study that holds the classifier made last, and the images that it was trained on.
+    """A study that holds the classifier made last, and the images that it was trained on."""
 
-    seeds: random seeds of the classifiers.
-    """
-
-    def __init__(self, parameters: Parameters, seeds: Iterable[int]) -> None:
+    def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters)
-        self.seeds = seeds
+        self.seeds = self.settings.classifier_seeds
         self.last: Classifier | None = None
         self._trained_on: tuple[tuple[str, str, str | None], LabelledImages] | None = None
 
     def one_by_one(self) -> Iterator[int]:
-        """The seeds; while one is at hand, the settings know it alone."""
+        """Random seeds of the classifiers; while one is at hand, the settings know it alone."""
         for seed in self.seeds:
             self.settings.classifier_seeds = self.settings.without_cgn_seeds = range(seed, seed + 1)
             yield seed
@@ -93,29 +89,25 @@ def main(arguments: list[str] | None = None) -> int:
     about = main.__doc__ or ""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--classifiers", type=int, default=1, help="classifiers of each, seeds upwards (default: 1)")
-    options.add_argument("--first", type=int, default=0, help="random seed of the first of them (default: 0)")
-    given = options.parse_known_args(arguments)[0]
-    seeds = range(given.first, given.first + given.classifiers)
-
     parts: dict[str, Callable[[HeadlineStudy], list[Rows]]] = {
         f"{variant}:{name}": lambda study, of=(variant, name): headline_rows(study, *of)
         for variant, name in product(VARIANTS, TRAINED_ON)
     }
     for variant in ORDERED:
         parts[f"{variant}:order"] = lambda study, variant=variant: [
-            order_rows(study, variant, "authors", first) for _ in study.one_by_one() for first in FIRST
+            order_rows(study, variant, "authors", first) for first in FIRST for _ in study.one_by_one()
         ]
     accuracy = {"metric": "accuracy/test", "epoch": "last"}
     line = "{experiment} {dataset} {method} {recipe} {seed}: {value:.2f} % (n = {n:,})"
     return measure_command(
         "headline",
         about,
-        functools.partial(HeadlineStudy, seeds=seeds),
+        HeadlineStudy,
         parts,
         says=(accuracy, line),
         arguments=arguments,
         options=options,
-        changes={"reuse_rows": False},
+        changes=lambda given: {"reuse_rows": False, "classifier_seeds": given.classifiers},
     )
 
 

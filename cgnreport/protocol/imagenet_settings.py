@@ -5,22 +5,25 @@ Nothing is downloaded; what is missing is said, and how long what is asked for t
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
+import pandas as pd
+
 from cgnlib.data.finding import contents, missing
 from cgnlib.errors import Blocked, known
-from cgnlib.imagenet.recipes import STUDY_CGN, STUDY_CLASSIFIER, EnsembleRecipe, ImageNetRecipe
+from cgnlib.imagenet.recipes import HEADS, STUDY_CGN, STUDY_CLASSIFIER, EnsembleRecipe, ImageNetRecipe
 from cgnreport.protocol.parameters import Parameters
-from cgnreport.protocol.rows import ANY, Setting
+from cgnreport.protocol.rows import ANY, Setting, select
 
 SHORT = "original+cgn-short"  # with images of the study's own CGN, which is trained for shorter than the authors'
 METHODS = ("original", "original+cgn", SHORT)  # of the classifiers
 LITE0 = "efficientnet-lite0"  # a method of imagenet-shape-bias: ImageNet's classes as they are, without training
 PHOTOGRAPHS = ("photographs-masks", "photographs-background", "photographs-suppression", "photographs-composition")
 COMPOSITIONS = ("original", "original+tied", "original+composed")  # training data of heads on a frozen network
-TRAINED = HEADS, BLOCK = ("heads", "last block")  # what of the classifier is trained there
+HEADS_ALONE, WITH_BLOCK = "heads", "heads and last block"
+TRAINED = (HEADS_ALONE, WITH_BLOCK)  # what of the classifier is trained there
 FOLDS, COMPOSED = 5, 600  # splits by photograph, and composed images in a training set
 CROSSED = {"crossed": True}  # of rows whose own intervals are over two kinds of images, crossed
 TRAINING = ("biggan", "u2net", "vgg16")  # assets that the study's CGN is trained with
@@ -253,12 +256,18 @@ def photographs(parameters: Parameters, experiment: str, method: str, **params: 
     return Setting(experiment, "photographs", method, "-", parameters.profile, "photographs", params)
 
 
-def composition(parameters: Parameters, method: str, trained: str = HEADS) -> Setting:
+def composition(parameters: Parameters, method: str, trained: str = HEADS_ALONE) -> Setting:
     """Rows of heads on a frozen network, with composed images in their training or without (photographs-composition).
 
-    trained: the heads alone or, BLOCK, the network's last block, too.
+    trained: one of TRAINED.
     """
     known("method", method, COMPOSITIONS)
     params = {"network": LITE0, "folds": FOLDS} | ({} if method == "original" else {"composed": COMPOSED})
-    params |= {"trained": trained} if known("part", trained, TRAINED) != HEADS else {}
+    if known("trained", trained, TRAINED) == WITH_BLOCK:
+        params |= {"trained": trained} | asdict(HEADS)
     return photographs(parameters, "photographs-composition", method, **params)
+
+
+def where_trained(rows: pd.DataFrame, trained: str) -> pd.DataFrame:
+    """Rows of photographs-composition of one of TRAINED."""
+    return select(rows, trained=None if known("trained", trained, TRAINED) == HEADS_ALONE else trained)

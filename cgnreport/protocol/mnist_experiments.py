@@ -16,6 +16,7 @@ from cgnlib.mnist.published_colored import class_colours, find_published_colored
 from cgnlib.mnist.recipes import RECIPES
 from cgnlib.mnist.training import sample_classes
 from cgnlib.mnist.variants import DIGIT_SHIFT, make_variant
+from cgnlib.randomness import generator
 from cgnreport.protocol.experiments import Measured, Rows
 from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
 from cgnreport.protocol.mnist_settings import METHOD_PARTS, SAMPLE_SEED, MnistSettings
@@ -71,13 +72,17 @@ def order_rows(study: MnistStudy, variant: str, recipe: str | None = None, first
     """A classifier trained on counterfactuals alone and then, from its weights, on original data and counterfactuals
     (experiment mnist-order): does it matter that the original data came later?
 
-    first: what it is trained on before, "cgn" or, as long with both kinds at all times, "original+cgn".
+    first: what it is trained on before, "cgn" or, for the length alone, as many images drawn from "original+cgn".
 
     Metrics: "accuracy/test" and "accuracy/indomain" at the last and the best epoch, and `part_numbers` of the former.
     Seconds are those of both trainings.
     """
-    begun, both = (functools.partial(study.training_set, variant, each, recipe) for each in (first, "original+cgn"))
-    training = functools.cache(lambda: (begun(), both()))
+
+    @functools.cache
+    def training() -> tuple[LabelledImages, LabelledImages]:
+        early, both = (study.training_set(variant, each, recipe) for each in (first, "original+cgn"))
+        drawn = torch.randperm(len(early), generator=generator(study.seed, "order", "first"))
+        return early.subset(drawn[: study.mnist.counterfactuals]) if first != "cgn" else early, both
 
     def measure(seed: int) -> Measured:
         early, then = training()

@@ -14,7 +14,7 @@ from torch import Tensor
 from cgnlib.data.finding import missing
 from cgnlib.data.photographs import FAULTS, balanced, counting, fault, overlap, photographs
 from cgnlib.errors import known, needed
-from cgnlib.imagenet.frozen import RECIPE, WITH_BLOCK, train_heads
+from cgnlib.imagenet.frozen import train_heads
 from cgnlib.imagenet.imagenet9 import predict
 from cgnlib.imagenet.names import FACTORS, NINE
 from cgnlib.imagenet.networks import NEEDED, NORMALISATIONS, Pretrained, pretrained
@@ -38,7 +38,7 @@ from cgnlib.training.weights import fingerprint, load_tensors, save_tensors
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.ensembles import Right, gap_numbers, share
 from cgnreport.protocol.experiments import Measured, Rows, Study, measure_command
-from cgnreport.protocol.imagenet_settings import BLOCK, COMPOSED, COMPOSITIONS, FOLDS, HEADS, LITE0
+from cgnreport.protocol.imagenet_settings import COMPOSED, COMPOSITIONS, FOLDS, HEADS_ALONE, LITE0, WITH_BLOCK
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
 
@@ -52,7 +52,8 @@ class PhotographStudy(Study):
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters, "cpu")
         self._networks: dict[str, Pretrained] = {}
-        self._bases: dict[tuple[int, str], Right] = {}
+        self._tests: dict[str, dict[str, Tensor]] = {}
+        self._splits: dict[tuple[str, int, str], tuple[dict[str, Right], list[Number]]] = {}
 
     @functools.cached_property
     def photographs(self) -> Photographs:
@@ -178,13 +179,16 @@ class PhotographStudy(Study):
         """What is trained on reads of test images by set, photographs of one split among themselves: (N, ...), of mixed
         sets and of those with three labels ("free") DRAWS times, one after the other.
         """
+        if trained in self._tests:
+            return self._tests[trained]
         everything = torch.arange(len(self.photographs))
         sets: dict[str, Callable[[], Iterable[Tensor]]] = {"original": lambda: challenge(self.photographs, "original")}
         for name in ("mixed-same", "mixed-rand"):
             pairs = torch.cat([self._donors(name, draw) for draw in range(DRAWS)])
             sets[name] = lambda to=pairs: mixed(self.photographs, everything.repeat(DRAWS), to)
         sets["free"] = lambda: counterfactuals(self.photographs, everything.repeat(DRAWS), *self._free)
-        return {name: self._described(name, batches, trained) for name, batches in sets.items()}
+        self._tests[trained] = {name: self._described(name, batches, trained) for name, batches in sets.items()}
+        return self._tests[trained]
 
     @functools.cached_property
     def _free(self) -> tuple[Tensor, Tensor]:
@@ -210,7 +214,7 @@ class PhotographStudy(Study):
         """
         network = self.network(LITE0)
         describe, dtype = network.describe, torch.float32
-        if trained == BLOCK:
+        if trained == WITH_BLOCK:
             describe, dtype, name = network.before_last_block, torch.float16, f"{name}-maps"
         digest = derive_seed(0, fingerprint(network.network), str(self.photographs.images.sum().item()), POOL, name)
         file = build_folder() / "artefacts" / "photographs" / f"{name}-{len(self.photographs)}-{digest:x}.safetensors"
@@ -219,33 +223,32 @@ class PhotographStudy(Study):
             save_tensors({"features": torch.cat(parts)}, file)
         return load_tensors(file, f"features: {name}", ["features"])["features"].float()
 
-    def composition_rows(self, method: str, trained: str = HEADS) -> Rows:
+    def composition_rows(self, method: str, trained: str = HEADS_ALONE) -> Rows:
         """Rows of heads on a frozen network (photographs-composition): a split by photograph is a random seed.
 
         Metrics of Table 5 (`gap_numbers`) of shape_texture and avg, of "original" of avg alone; "named/<factor>" of
         each head: the share of images with three free labels in which it names that factor's class. method:
         "original", photographs alone; "original+tied", with composed images whose three photographs are of one class;
-        "original+composed", with as many whose three are of free classes. trained: HEADS alone, or the network's last
-        block with them, BLOCK.
+        "original+composed", with as many whose three are of free classes. trained: one of TRAINED.
         """
         known("method", method, COMPOSITIONS)
 
         def measure(fold: int) -> Measured:
             start = time.perf_counter()
             right, named = self._split(method, fold, trained)
-            base = None if method == "original" else self._base(fold, trained)
+            base = None if method == "original" else self._split("original", fold, trained)[0]["avg"]
             return Measured([*gap_numbers(right, "last", base), *named], time.perf_counter() - start)
 
         return self.rows(imagenet_settings.composition(self.parameters, method, trained), measure, range(FOLDS))
 
-    def _base(self, fold: int, trained: str) -> Right:
-        """Where heads trained on photographs alone are right, all together: every method is compared with them."""
-        if (fold, trained) not in self._bases:
-            self._bases[fold, trained] = self._split("original", fold, trained)[0]["avg"]
-        return self._bases[fold, trained]
-
     def _split(self, method: str, fold: int, trained: str) -> tuple[dict[str, Right], list[Number]]:
         """Heads trained on the photographs of all other splits: where they are right on those of this one."""
+        key = method, fold, trained
+        if key not in self._splits:
+            self._splits[key] = self._trained(*key)
+        return self._splits[key]
+
+    def _trained(self, method: str, fold: int, trained: str) -> tuple[dict[str, Right], list[Number]]:
         labels, train, test = self.photographs.labels, self.folds != fold, self.folds == fold
         tests = self.tests(trained)
         composed = composed_labels = None
@@ -256,10 +259,9 @@ class PhotographStudy(Study):
                 raise ValueError(f"only {len(usable)} composed images without a photograph of split {fold}")
             composed, composed_labels = features[usable], labels[triples[usable]]
         real = tests["original"][train]
-        block, recipe = (self.network(LITE0).last_block(), WITH_BLOCK) if trained == BLOCK else (None, RECIPE)
-        heads = train_heads(real, labels[train], composed, composed_labels, len(NINE), fold, recipe, block)
-        with torch.no_grad():
-            logits = {name: heads(found[test.repeat(len(found) // len(test))]) for name, found in tests.items()}
+        block = self.network(LITE0).trainable_block() if trained == WITH_BLOCK else None
+        heads = train_heads(real, labels[train], composed, composed_labels, len(NINE), seed=fold, block=block)
+        logits = {name: heads(found[test.repeat(len(found) // len(test))]) for name, found in tests.items()}
         own = {name: labels[test].repeat(len(found.avg) // int(test.sum())) for name, found in logits.items()}
         right: dict[str, Right] = {
             output: {
@@ -283,7 +285,7 @@ def main(arguments: list[str] | None = None) -> int:
     parts: dict[str, Callable[[PhotographStudy], list[Rows]]] = {"masks": lambda study: [study.mask_rows()]}
     for name in NORMALISATIONS:
         parts[name] = lambda study, of=name: [study.background_rows(of), study.suppression_rows(of)]
-    for name, trained in {"composition": HEADS, "composition-block": BLOCK}.items():
+    for name, trained in {"composition": HEADS_ALONE, "composition-block": WITH_BLOCK}.items():
         parts[name] = lambda study, of=trained: [study.composition_rows(method, of) for method in COMPOSITIONS]
     gap = {"metric": "bg-gap"}, "{method} {output} {seed}: {value:.1f} points [{low:.1f}, {high:.1f}] (n = {n:,})"
     about = main.__doc__ or ""

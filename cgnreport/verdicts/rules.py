@@ -71,6 +71,9 @@ class ImageNetRules:
     )
     teacher_fid_most: float = _of(2.0, "our choice")
     random_margin: float = _of(3.0, "our choice: a gap must not narrow by accuracy getting worse")
+    noisy_most: float = _of(
+        95.0, "our choice, before any row: it leaves room for three times the marginal loss, and more"
+    )
     failure_margin: float = _of(5.0, "our choice, beyond images that cannot fail")
     realism_most: float = _of(1.5, "our choice")
     baseline_margin: float = _of(5.0, "our choice, about the range of networks without counterfactuals")

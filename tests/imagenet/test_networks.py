@@ -53,7 +53,7 @@ def test_what_its_last_layer_reads_gives_a_network_s_logits() -> None:
     images = torch.randint(256, (2, 3, 224, 224), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     features, logits = network.describe(images), network(images)
     assert np.allclose(network.network._fc(features).numpy(), logits.numpy(), atol=1e-4)
-    block = network.last_block()
+    block = network.trainable_block()
     again = block(network.before_last_block(images))
     assert np.allclose(
         again.detach().numpy(), features.numpy(), atol=1e-5 if fast_precision("cpu") == "float32" else 0.05
@@ -61,6 +61,10 @@ def test_what_its_last_layer_reads_gives_a_network_s_logits() -> None:
     again.sum().backward()
     assert all(each.grad is not None for each in block.parameters()), "the whole block can be trained"
     assert not any(each.requires_grad for each in network.network.parameters()), "and is a copy"
+    bare = Pretrained("squeezenet1.1", nn.Identity(), 227, SQUEEZENET)
+    for part in (bare.trainable_block, lambda: bare.before_last_block(images)):
+        with pytest.raises(ValueError, match="squeezenet1.1 has no blocks; EfficientNet-Lite has"):
+            part()
     with pytest.raises(ValueError, match="did you mean 'efficientnet-lite2'"):
         pretrained("efficientnet-lite3")
     assert list(NORMALISATIONS) == sorted(NORMALISATIONS)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cgnlib.imagenet.frozen import HeadsRecipe, train_heads
+from cgnlib.imagenet.frozen import train_heads
 from cgnlib.imagenet.invariant import Logits
 from cgnlib.imagenet.photographs import (
     Photographs,
@@ -20,6 +20,7 @@ from cgnlib.imagenet.photographs import (
     shuffled,
     tiled_background,
 )
+from cgnlib.imagenet.recipes import HeadsRecipe
 from cgnlib.randomness import generator
 
 SIZE = 32

@@ -21,7 +21,7 @@ from cgnreport.protocol.summary import summarise
 
 PAPER = Parameters.load("paper")
 SETTINGS = MnistSettings(PAPER, full_data=True)
-# Rows of both are incomplete; of the first there are none on counterfactuals.
+# Rows are incomplete: of heat maps on counterfactuals, of the control of the order, of methods without a CGN.
 AWAITED = ("mnist-gradcam", "mnist-order", "mnist-without-cgn")
 
 

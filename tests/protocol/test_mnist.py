@@ -135,10 +135,11 @@ def test_accuracy_rows(make: Make) -> None:
 
 
 def test_original_data_after_counterfactuals(make: Make, no_training, monkeypatch) -> None:
-    train, starts = module.train_classifier, []
+    train, starts, sizes = module.train_classifier, [], []
 
     def noted(training: LabelledImages, *others, start=None, **more):
         found = train(training, *others, start=start, **more)
+        sizes.append(len(training))
         starts.append((training.name, start and fingerprint(start), fingerprint(found[0])))
         return found
 
@@ -152,7 +153,7 @@ def test_original_data_after_counterfactuals(make: Make, no_training, monkeypatc
     starts.clear()
     control = needed(order_rows(make(), "wildlife", "robust", "original+cgn"))
     assert [name for name, *_ in starts] == ["wildlife/original+cgn"] * 2 and starts[1][1] == starts[0][2]
-    assert set(control["start"]) == {"original+cgn"}
+    assert set(control["start"]) == {"original+cgn"} and sizes[2:] == sizes[:2], "as many steps"
     no_training()
     assert len(needed(order_rows(make(reuse_rows=True), "wildlife", "robust"))) == len(rows)
 

@@ -1,5 +1,6 @@
 """Rows of photographs, from made photographs and a network that reads their class off a colour."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ import torch
 from torch import Tensor
 
 from cgnlib.errors import Blocked, needed
-from cgnlib.imagenet.frozen import HeadsRecipe
 from cgnlib.imagenet.names import NINE
 from cgnlib.imagenet.photographs import Photographs
+from cgnlib.imagenet.recipes import HeadsRecipe
 from cgnlib.statistics import Unit
 from cgnreport.protocol import photographs as module
 from cgnreport.protocol.imagenet_settings import TRAINED
@@ -36,7 +37,7 @@ class Reader:
     def before_last_block(self, images: Tensor) -> Tensor:
         return self.describe(images)[:, :, None, None]
 
-    def last_block(self) -> torch.nn.Module:
+    def trainable_block(self) -> torch.nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(26, 26))
@@ -52,8 +53,7 @@ def study(build: Path, monkeypatch: pytest.MonkeyPatch) -> PhotographStudy:
     monkeypatch.setattr(module, "COMPOSED", 30)
     monkeypatch.setattr(module, "POOL", 120)
     short = HeadsRecipe(steps=20, learning_rate=0.05)
-    monkeypatch.setattr(module, "RECIPE", short)
-    monkeypatch.setattr(module, "WITH_BLOCK", short)
+    monkeypatch.setattr(module, "train_heads", functools.partial(module.train_heads, recipe=short))
     made = PhotographStudy(Parameters.load("smoke"))
     labels = torch.arange(N) % 9
     images = (20 * labels).to(torch.uint8)[:, None, None, None].repeat(1, 3, SIZE, SIZE)

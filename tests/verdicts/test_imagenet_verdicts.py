@@ -194,27 +194,40 @@ def test_a_marginal_drop_lies_wholly_within_the_margin(ours: float, n: int, stat
     assert [(f.variant, f.status) for f in verdict.findings] == [("toy", status), ("imagenet-mini", "not tested")]
 
 
+READ = ("original", "original+cgn", "original+oracle")
+
+
+def noisy(severity: int, *values: float, seed: int = 0) -> list[Line]:
+    by_method = {(method, "avg"): each for method, each in zip(READ, values, strict=True)}
+    return by_head("imagenet-indomain", f"accuracy/noise-{severity}", by_method, n=5000, seed=seed)
+
+
 def test_where_all_read_everything_noisy_images_decide() -> None:
-    easy = accuracies(100.0, 100.0, 100.0)
-    verdict = claim3(frame(*easy), MISSING)
-    assert (verdict.findings[0].status, str(verdict.findings[0].untested)) == (
-        "not tested",
-        "no headroom: 100.0 % for everything",
-    )
-
-    def noise(severity: int, *values: float) -> list[Line]:
-        methods = ("original", "original+cgn", "original+oracle")
-        by_method = {(method, "avg"): each for method, each in zip(methods, values, strict=True)}
-        return by_head("imagenet-indomain", f"accuracy/noise-{severity}", by_method, n=5000)
-
-    mild, strong, stronger = noise(1, 99.9, 98.0, 99.0), noise(2, 97.0, 90.0, 95.0), noise(3, 60.0, 60.0, 60.0)
-    verdict = claim3(frame(*easy, *stronger, *strong, *mild), MISSING)
-    assert (verdict.findings[0].status, verdict.number) == ("does not hold", pytest.approx(-7.0))
+    easy, mild, strong = accuracies(100.0, 100.0, 100.0), noisy(1, 95.1, 90.0, 99.0), noisy(2, 94.0, 90.0, 95.0)
+    verdict = claim3(frame(*easy, *noisy(3, 60.0, 60.0, 60.0), *strong, *mild), MISSING)
+    assert (verdict.findings[0].status, verdict.number) == ("does not hold", pytest.approx(-4.0))
     assert verdict.sentence.endswith(", on images with noise of 12 % of the range of grey values.")
-    blind = claim3(frame(*easy, *mild, *noise(2, 97.0, 97.0, 70.0)), MISSING).findings[0]
+    blind = claim3(frame(*easy, *mild, *noisy(2, 94.0, 94.0, 70.0)), MISSING).findings[0]
     assert str(blind.untested).startswith("'original+oracle' reaches 70.0")
     hard = claim3(frame(*accuracies(97.0, 97.0, 99.0), *strong), MISSING)
     assert hard.number == pytest.approx(0.0) and "noise" not in hard.sentence
+
+
+def test_noisy_images_decide_nothing_when_read_by_few_or_by_everything() -> None:
+    def untested(*lines: Line) -> str:
+        finding = claim3(frame(*lines), MISSING).findings[0]
+        assert finding.status == "not tested" and finding.interval and finding.interval.value == 0
+        return str(finding.untested)
+
+    easy = accuracies(100.0, 100.0, 100.0)
+    none = "all read every clean image, and too few were read on noisy ones (0 of 'original', 0 of 'original+cgn', 0"
+    assert untested(*easy).startswith(none)
+    two = [*noisy(1, 90.0, 90.0, 90.0), *noisy(1, 90.0, 90.0, 90.0, seed=1)[1:2]]
+    assert "2 of 'original+cgn'" in untested(*easy, *two)
+    more = [line for seed in (1, 2) for line in accuracies(100.0, 100.0, 100.0, seed=seed)]
+    assert "1 of 'original'" in untested(*easy, *more, *noisy(1, 90.0, 90.0, 90.0))
+    everything = [line for severity in range(1, 6) for line in noisy(severity, 96.0, 96.0, 96.0)]
+    assert untested(*easy, *everything) == "no headroom: 'original' reads noisy images, too"
 
 
 def test_two_worlds_are_worlds() -> None:
