@@ -11,8 +11,8 @@ from cgnlib.paths import project_root
 ROOT = project_root()
 LONGEST = 450  # lines of a module
 # What is reached, so that it grows only where somebody decides so; lower these with every cut. The last rise was for
-# what stops control over the shape in the toy world, and a book of two thirds the size.
-LIMITS = {"cgnlib": 10_910, "cgnreport": 10_595, "tests": 16_520, "benchmarks": 1_345}
+# noisy images, where the frame prior ends, the last block on photographs, and the control of a training's length.
+LIMITS = {"cgnlib": 11_030, "cgnreport": 10_720, "tests": 16_700, "benchmarks": 1_345}
 TORCH_FREE = ("verdicts", "pages", "build", "protocol/rows.py", "protocol/store.py", "protocol/parameters.py")
 # Imports the modules named in its arguments; prints those that try to import torch, or that need it.
 PROBE = """
