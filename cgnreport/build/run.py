@@ -112,7 +112,7 @@ class _Engine(NBClientEngine):
             "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MALLOC),
         }
         with key:
-            return client.execute(env=os.environ | environment)
+            return client.execute(env=os.environ | environment, cleanup_kc=True)  # a kernel of a manager of ours stays
 
 
 papermill_engines.register("cgnreport", _Engine)

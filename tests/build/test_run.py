@@ -1,5 +1,6 @@
 """Running a notebook: parameters, progress, failures, interruption."""
 
+import contextlib
 import json
 import os
 import re
@@ -40,6 +41,16 @@ def test_a_notebook_runs_with_its_parameters_and_leaves_no_noise(report, build: 
     assert sys.executable not in path.read_text()
     durations = json.loads((build / "durations" / "smoke" / "00-overview.json").read_text())
     assert len(durations) == len(notebook.cells)
+
+
+@pytest.mark.parametrize("last", ["seed", "1 / 0"])
+def test_no_kernel_is_left_behind(report, build: Path, last: str) -> None:
+    pid = build / "pid"
+    report.write(f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))", last)
+    with contextlib.nullcontext() if last == "seed" else pytest.raises(ReportError):
+        run.run_notebook("00-overview", "smoke", {})
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def test_a_run_that_does_not_start_names_no_notebook_of_an_earlier_run(report, build: Path, monkeypatch) -> None:
