@@ -21,6 +21,7 @@ from cgnlib.mnist.recipes import AdversarialRecipe, GANConfig, recipe_for
 from cgnlib.mnist.training import train_cgn
 from cgnlib.mnist.variants import make_variant
 from cgnlib.training.artefact import Artefact
+from cgnlib.training.precision import fast_precision
 from cgnreport.protocol.experiments import Study
 from cgnreport.protocol.mnist_settings import METHOD_PARTS, CGNSetting, MnistSettings, shipped_cgn
 from cgnreport.protocol.parameters import Parameters
@@ -78,7 +79,8 @@ class MnistStudy(Study):
 
     def __init__(self, parameters: Parameters, device: str | None = None) -> None:
         super().__init__(parameters, device)
-        self.settings, self.mnist, self.seed = MnistSettings(parameters), parameters.mnist, parameters.seed
+        self.settings = MnistSettings(parameters, precision=fast_precision(self.device))
+        self.mnist, self.seed = parameters.mnist, parameters.seed
         self._images: dict[tuple[str, str], LabelledImages] = {}
         self._cgns: dict[tuple[str, str], TrainedCGN] = {}
         self._readers: dict[str, tuple[dict[str, Classifier], dict[str, float]]] = {}

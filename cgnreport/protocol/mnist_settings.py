@@ -81,10 +81,12 @@ class MnistSettings:
     """Settings of every MNIST experiment at one set of parameters.
 
     full_data: the settings of results made with all of MNIST and DTD's textures, whatever is at hand here.
+    precision: that of the trainings, which accuracies do not depend on, and heat maps do.
     """
 
-    def __init__(self, parameters: Parameters, *, full_data: bool = False) -> None:
+    def __init__(self, parameters: Parameters, *, full_data: bool = False, precision: str = "float32") -> None:
         self.parameters, self.mnist, self.full_data = parameters, parameters.mnist, full_data
+        self.precision = precision
         mnist, seed = parameters.mnist, parameters.seed
         self.classifier = ClassifierConfig(mnist.classifier_epochs, mnist.classifier_batch)
         self.classifier_seeds = range(seed, seed + mnist.classifier_seeds)  # random seeds of a method's classifiers
@@ -176,6 +178,7 @@ class MnistSettings:
         params = self._method_params(method)
         if experiment == "mnist-gradcam":
             params["gradcam"] = GRADCAM_VERSION
+            params |= {"precision": self.precision} if self.precision != "float32" else {}
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         return self._setting(experiment, variant, method, cgn, params)
 

@@ -37,6 +37,7 @@ class Chosen:
         parameters = parameters.with_changes(shapes=None)
         self.parameters, self.own = parameters, own
         self._mnist, self._toy = MnistSettings(parameters, full_data=not own), ToySettings(parameters)
+        self._in_bfloat16 = MnistSettings(parameters, full_data=not own, precision="bfloat16")
         self._stored: dict[str, pd.DataFrame] = {}
         self._chosen: dict[tuple[str, str | None], pd.DataFrame] = {}
 
@@ -59,6 +60,8 @@ class Chosen:
     def _plan(self, experiment: str, recipe: str | None) -> Iterator[Setting]:
         if experiment.startswith("mnist-"):
             yield from self._mnist.plan(experiment, recipe)
+            if experiment == "mnist-gradcam":  # of classifiers trained in either precision
+                yield from self._in_bfloat16.plan(experiment, recipe)
             return
         yield from self._toy.plan(experiment)
         if experiment == "imagenet-is":

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cgnlib.data.shapes import is_own
+from cgnlib.errors import needed
 from cgnlib.mnist.names import SIZE, VARIANTS
 from cgnlib.paths import project_root
 from cgnreport.protocol.mnist import MnistStudy
@@ -54,7 +55,7 @@ def test_the_pictures_that_pages_show_are_there() -> None:
 
 
 def test_the_ledger_says_what_the_rows_of_heat_maps_say() -> None:
-    maps = select(load("paper", "mnist-gradcam", own=False), method="original")
+    maps = select(load("paper", "mnist-gradcam", own=False), method="original", precision=None)
     empty = select(maps, metric="package/maps/empty")["value"]
     assert (len(empty), max(select(maps, metric="maps/empty")["value"])) == (6, 0), "of six, none by the definition"
     words = (project_root() / "book" / "ledger.md").read_text(encoding="utf-8")
@@ -78,3 +79,12 @@ def test_published_values_are_what_they_were() -> None:
 
 VALUES = (10991, "7a8f25c76911463d")
 INTERVALS = (5749, "9037619ffab5745c")
+
+
+def test_heat_maps_of_another_precision_are_another_setting() -> None:
+    rough = MnistSettings(PAPER, full_data=True, precision="bfloat16")
+    ours, theirs = (needed(each.accuracy("mnist-gradcam", "double-colored", "original")) for each in (SETTINGS, rough))
+    assert dict(theirs.params) == {**ours.params, "precision": "bfloat16"}
+    assert rough.accuracy("mnist-ood", "double-colored", "original") == SETTINGS.accuracy(
+        "mnist-ood", "double-colored", "original"
+    )

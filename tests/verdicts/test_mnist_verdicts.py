@@ -9,7 +9,7 @@ from cgnlib.errors import Blocked
 from cgnlib.mnist.names import VARIANTS
 from cgnlib.mnist.recipes import recipe_for
 from cgnlib.statistics import Unit
-from cgnreport.protocol.rows import ResultsError, joined
+from cgnreport.protocol.rows import ResultsError, joined, select
 from cgnreport.verdicts.control import control_checks, success_rates
 from cgnreport.verdicts.mnist import claim1, claim2, claim3, gradcam
 from tests.verdicts.conftest import accuracies, classifiers, control, frame
@@ -259,3 +259,13 @@ def test_three_cgns_decide_over_their_classifiers() -> None:
     finding = claim2(frame(*rows, *classifiers("oracle", [98.0])), variants=["wildlife"]).findings[0]
     assert finding.interval is not None and finding.interval.unit is Unit.CGNS and finding.n == 3
     assert finding.interval.high == pytest.approx(72 + 4.3027 * 5 / 3**0.5, abs=1e-3)  # the spread of 'original'
+
+
+def test_heat_maps_of_one_precision_are_compared() -> None:
+    """Six classifiers on original images in float32; ten of both kinds in bfloat16, whose maps are others."""
+    rough = heat_maps([6.0] * 10, [0.3] * 10).assign(precision="bfloat16")
+    fine = select(heat_maps([2.0] * 6, [9.0]), method="original")
+    verdict = gradcam(joined([fine, rough]))
+    assert (verdict.status, verdict.number) == ("holds", pytest.approx(-5.7))
+    alone = gradcam(joined([fine, select(rough, method="cgn")]))
+    assert "no rows" in alone.sentence, "of neither precision there are both kinds"
