@@ -190,7 +190,8 @@ def claim3(rows: pd.DataFrame, missing: Blocked | None = None) -> Verdict:
                 return replace(finding, untested=noisy)
             noise, read = noisy
             finding = marginal("claim3-imagenet", world, read, "original+cgn", theirs, oracle)
-            finding = replace(finding, facts={**finding.facts, "noise": noise})
+            because = f"on images with {noise:.0f} % noise; clean ones are all read"
+            finding = replace(finding, facts={**finding.facts, "noise": noise, "because": because})
         return finding
 
     return Verdict.of("claim3-imagenet", rows, ("toy", "imagenet-mini"), judge, "toy", missing)

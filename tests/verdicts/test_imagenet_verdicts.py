@@ -207,6 +207,7 @@ def test_where_all_read_everything_noisy_images_decide() -> None:
     verdict = claim3(frame(*easy, *noisy(3, 60.0, 60.0, 60.0), *strong, *mild), MISSING)
     assert (verdict.findings[0].status, verdict.number) == ("does not hold", pytest.approx(-4.0))
     assert verdict.sentence.endswith(", on images with noise of 12 % of the range of grey values.")
+    assert verdict.findings[0].facts["because"] == "on images with 12 % noise; clean ones are all read"
     blind = claim3(frame(*easy, *mild, *noisy(2, 94.0, 94.0, 70.0)), MISSING).findings[0]
     assert str(blind.untested).startswith("'original+oracle' reaches 70.0")
     hard = claim3(frame(*accuracies(97.0, 97.0, 99.0), *strong), MISSING)
