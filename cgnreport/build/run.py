@@ -111,8 +111,8 @@ class _Engine(NBClientEngine):
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no debugger warnings
             "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MALLOC),
         }
-        with key:
-            return client.execute(env=os.environ | environment, cleanup_kc=True)  # a kernel of a manager of ours stays
+        with key:  # cleanup_kc: nbclient keeps the kernel of a manager that it was given
+            return client.execute(env=os.environ | environment, cleanup_kc=True)
 
 
 papermill_engines.register("cgnreport", _Engine)

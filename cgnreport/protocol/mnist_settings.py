@@ -81,7 +81,7 @@ class MnistSettings:
     """Settings of every MNIST experiment at one set of parameters.
 
     full_data: the settings of results made with all of MNIST and DTD's textures, whatever is at hand here.
-    precision: that of the trainings, which accuracies do not depend on, and heat maps do.
+    precision: of the trainings. Accuracies agree within the spread of seeds, heat maps do not.
     """
 
     def __init__(self, parameters: Parameters, *, full_data: bool = False, precision: str = "float32") -> None:
