@@ -9,7 +9,13 @@ import torch
 
 from cgnlib.data import catalogue
 from cgnlib.errors import AssetError
-from cgnlib.features import STYLE_GRADIENT_NORM, PerceptualFeatures, perceptual_features, random_vgg16_features
+from cgnlib.features import (
+    STYLE_GRADIENT_NORM,
+    PerceptualFeatures,
+    efficientnet_lite,
+    perceptual_features,
+    random_vgg16_features,
+)
 from cgnlib.paths import file_sha256
 from tests.training.test_weights import Evil
 
@@ -29,6 +35,22 @@ def pair() -> tuple[torch.Tensor, torch.Tensor]:
 def test_efficientnet_blocks(lite: PerceptualFeatures, pair) -> None:
     assert [tuple(m.shape[1:]) for m in lite(pair[0])] == [(16, 16, 16), (24, 8, 8), (40, 4, 4), (80, 2, 2)]
     assert len(lite(pair[0], 2)) == 2
+
+
+def test_efficientnet_is_that_of_its_package(lite: PerceptualFeatures, pair) -> None:
+    """Folded batch norms change neither maps nor gradients by more than roundings."""
+    network, plain = efficientnet_lite(0), pair[0].clone().requires_grad_()
+    maps = network._swish(network._bn0(network._conv_stem(plain)))
+    for block in network._blocks[:8]:
+        maps = block(maps)
+    leaf = pair[0].clone().requires_grad_()
+    folded = lite(leaf)[3]
+    torch.testing.assert_close(folded, maps, rtol=1e-4, atol=1e-4)
+    for found in (folded, maps):
+        found.square().sum().backward()
+    assert leaf.grad is not None and plain.grad is not None and plain.grad.abs().sum() > 0
+    torch.testing.assert_close(leaf.grad, plain.grad, rtol=1e-3, atol=1e-3 * plain.grad.abs().max().item())
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in lite.modules())
 
 
 def test_vgg_blocks(pair) -> None:

@@ -176,9 +176,10 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
     ) -> None:
         cgn, self.discriminator = build_networks(recipe, seed)
         super().__init__(images, recipe, seed, device, cgn, self.discriminator)
-        # Of features and textures. The depthwise convolutions of EfficientNet-Lite0 are slower in bfloat16.
-        self.precision = fast_precision(device) if features.name == "vgg16" else "float32"
-        self.features = features.to(device, getattr(torch, self.precision)).to(memory_format=torch.channels_last)
+        self.precision = fast_precision(device)  # of the textures
+        # The depthwise convolutions of EfficientNet-Lite0 are slower in bfloat16.
+        features_precision = self.precision if features.name == "vgg16" else "float32"
+        self.features = features.to(device, getattr(torch, features_precision)).to(memory_format=torch.channels_last)
         # Rescale the style terms on 256 pairs of real images (nothing to do for VGG16).
         pair = torch.randint(0, len(images), (2, 256), generator=generator(seed, "cgn", "calibration")).to(device)
         features.calibrate(self._real(pair[0]), self._real(pair[1]))
@@ -196,7 +197,8 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         self.about = {
             "style_scale": features.scale,
             "precision": "float32",
-            "features_and_textures_precision": self.precision,
+            "features_precision": features_precision,
+            "textures_precision": self.precision,
         }
 
     def _update(self) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from cgnlib.errors import TrainingStopped
-from cgnlib.features import random_vgg16_features
+from cgnlib.features import perceptual_features, random_vgg16_features
 from cgnlib.mnist import classifier as classifiers
 from cgnlib.mnist import training
 from cgnlib.mnist.cgn import CGN
@@ -89,12 +89,13 @@ def test_a_step_trains_all_networks(variant: str, recipes: dict, terms: set[str]
 
 
 @pytest.mark.parametrize("variant", ["double-colored", "wildlife"])
-def test_the_published_recipe_with_vgg16_in_bfloat16_keeps_its_masks_exact(variant: str, monkeypatch) -> None:
+@pytest.mark.parametrize("network", [random_vgg16_features, lambda: perceptual_features("efficientnet-lite0")])
+def test_the_published_recipe_in_bfloat16_keeps_its_masks_exact(network, variant: str, monkeypatch) -> None:
     """The same draws as in float32; textures and losses differ by roundings."""
     drawn, losses_of_a_step = [], []
     for precision in ("float32", "bfloat16"):
         monkeypatch.setattr(training, "fast_precision", lambda device, precision=precision: precision)
-        trainer = trainer_for(IMAGES, PAPER[variant], 0, features=random_vgg16_features())
+        trainer = trainer_for(IMAGES, PAPER[variant], 0, features=network())
         assert isinstance(trainer, AdversarialTrainer) and trainer.precision == precision
         drawn.append(trainer._draw(torch.arange(10)))
         losses_of_a_step.append(trainer.step(0))
