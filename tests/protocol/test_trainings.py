@@ -1,0 +1,34 @@
+"""CGNs trained one at a time, with their rows."""
+
+from collections.abc import Callable
+
+import pytest
+
+from cgnlib.errors import needed
+from cgnreport.protocol import trainings
+from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
+
+Make = Callable[..., MnistStudy]
+
+
+def test_one_cgn_of_the_published_recipe_and_its_classifiers(make: Make) -> None:
+    control, *accuracies = (needed(rows) for rows in trainings.full_rows(make(), "double-colored"))
+    assert set(control["recipe"]) == {"paper"} and "success/rate" not in set(control["metric"])
+    assert control.set_index("metric")["value"]["training/stopped"] == 0
+    assert [set(rows["method"]) for rows in accuracies] == [{"cgn"}, {"original+cgn"}]
+    assert {"accuracy/test", "accuracy/train"} <= set(accuracies[0]["metric"])
+
+
+def test_a_training_that_stopped_has_a_row_and_no_classifiers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrainedCGN, "stopped", "masks collapsed at step 3")
+    (rows,) = trainings.full_rows(make(), "double-colored")
+    assert needed(rows).set_index("metric")["value"].to_dict() == {"training/stopped": 100}
+
+
+def test_the_command_trains_one_cgn_of_a_changed_recipe(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trainings, "MnistStudy", lambda parameters: make())
+    assert trainings.main(["--part", "double-colored:no-masks"]) == 0
+    said = capsys.readouterr().out
+    assert "mnist-training double-colored cgn no-masks 0 accuracy/dev:" in said
