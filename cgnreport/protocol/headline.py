@@ -17,7 +17,7 @@ from cgnlib.mnist.names import VARIANTS
 from cgnreport.protocol.experiments import Rows, measure_command
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.mnist_experiments import accuracy_rows, heat_map_rows, order_rows
-from cgnreport.protocol.mnist_settings import FIRST, LOOKED_AT, ORDERED
+from cgnreport.protocol.mnist_settings import LOOKED_AT, ORDERED, STARTS
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.shipped_classifiers import keep, test_sets
 from cgnreport.protocol.without_cgn import without_cgn_rows
@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     for variant in ORDERED:
         parts[f"{variant}:order"] = lambda study, variant=variant: [
-            order_rows(study, variant, "authors", first) for first in FIRST for _ in study.one_by_one()
+            order_rows(study, variant, "authors", start) for start in STARTS for _ in study.one_by_one()
         ]
     accuracy = {"metric": "accuracy/test", "epoch": "last"}
     line = "{experiment} {dataset} {method} {recipe} {seed}: {value:.2f} % (n = {n:,})"

@@ -68,11 +68,11 @@ def _on_counterfactuals(
     return [Number("accuracy/counterfactuals", accuracy, n, epoch="last")]
 
 
-def order_rows(study: MnistStudy, variant: str, recipe: str | None = None, first: str = "cgn") -> Rows:
+def order_rows(study: MnistStudy, variant: str, recipe: str | None = None, start: str = "cgn") -> Rows:
     """A classifier trained on counterfactuals alone and then, from its weights, on original data and counterfactuals
     (experiment mnist-order): does it matter that the original data came later?
 
-    first: what it is trained on before, "cgn" or, for the length alone, as many images drawn from "original+cgn".
+    start: what it is trained on before, "cgn" or, for the length alone, as many images drawn from "original+cgn".
 
     Metrics: "accuracy/test" and "accuracy/indomain" at the last and the best epoch, and `part_numbers` of the former.
     Seconds are those of both trainings.
@@ -80,21 +80,21 @@ def order_rows(study: MnistStudy, variant: str, recipe: str | None = None, first
 
     @functools.cache
     def training() -> tuple[LabelledImages, LabelledImages]:
-        early, both = (study.training_set(variant, each, recipe) for each in (first, "original+cgn"))
-        drawn = torch.randperm(len(early), generator=generator(study.seed, "order", "first"))
-        return early.subset(drawn[: study.mnist.counterfactuals]) if first != "cgn" else early, both
+        before, both = (study.training_set(variant, each, recipe) for each in (start, "original+cgn"))
+        drawn = torch.randperm(len(before), generator=generator(study.seed, "order", "first"))
+        return before.subset(drawn[: study.mnist.counterfactuals]) if start != "cgn" else before, both
 
     def measure(seed: int) -> Measured:
-        early, then = training()
-        start, _, before = study.classifier(variant, early, seed)
-        classifier, history, seconds = study.classifier(variant, then, seed, start=start)
+        before, both = training()
+        begun, _, earlier = study.classifier(variant, before, seed)
+        classifier, history, seconds = study.classifier(variant, both, seed, start=begun)
         tested = study.images(variant, "test")
         parts = part_numbers(predict(classifier, tested), tested, variant, "test")
         return Measured(
-            accuracy_numbers(history, "test") + accuracy_numbers(history, "indomain") + parts, before + seconds
+            accuracy_numbers(history, "test") + accuracy_numbers(history, "indomain") + parts, earlier + seconds
         )
 
-    return study.rows(study.settings.order(variant, recipe, first), measure, study.settings.classifier_seeds)
+    return study.rows(study.settings.order(variant, recipe, start), measure, study.settings.classifier_seeds)
 
 
 def own_colour_rows(study: MnistStudy, method: str, recipe: str | None = None) -> Rows:

@@ -44,7 +44,7 @@ DIGITS = {
     "mnist-5000": dict.fromkeys(VARIANTS, 4_000),
     "mnist-full": dict.fromkeys(VARIANTS, 50_000) | {"colored": 60_000},
 }
-FIRST = ("cgn", "original+cgn")  # of mnist-order: what a classifier is trained on first; the latter for length alone
+STARTS = ("cgn", "original+cgn")  # of mnist-order: what a classifier is trained on first; the latter for length alone
 ORDERED = ("wildlife",)  # variants of mnist-order: where original data cost counterfactuals, the authors', most
 SAMPLE_SEED = 0  # draws the counterfactuals of every CGN of mnist-training, whichever seeds a run asks for
 EXPERIMENTS = (
@@ -182,9 +182,9 @@ class MnistSettings:
         cgn = self.cgn(variant, recipe) if method in CGN_METHODS else None
         return self._setting(experiment, variant, method, cgn, params)
 
-    def order(self, variant: str, recipe: str | None = None, first: str = "cgn") -> Setting | Blocked:
-        """Original data and counterfactuals for a classifier that was trained before, on the data of `first`."""
-        params = self._method_params("original+cgn") | {"start": known("first", first, FIRST)}
+    def order(self, variant: str, recipe: str | None = None, start: str = "cgn") -> Setting | Blocked:
+        """Original data and counterfactuals for a classifier that was trained before, on the data of `start`."""
+        params = self._method_params("original+cgn") | {"start": known("start", start, STARTS)}
         return self._setting("mnist-order", variant, "original+cgn", self.cgn(variant, recipe), params)
 
     def own_colours(self, method: str, recipe: str | None = None) -> Setting | Blocked:
@@ -251,7 +251,7 @@ class MnistSettings:
             found = [self.accuracy(experiment, "double-colored", m, recipe) for m in LOOKED_AT]
         elif experiment == "mnist-order":
             ordered = (v for v in mnist.variants if v in ORDERED and recipe == "authors")
-            found = [self.order(variant, recipe, first) for variant, first in product(ordered, FIRST)]
+            found = [self.order(variant, recipe, start) for variant, start in product(ordered, STARTS)]
         elif experiment == "mnist-own-colours":
             found = [self.own_colours("original+cgn", recipe)]
         elif experiment == "mnist-cf-ratio":
