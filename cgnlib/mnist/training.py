@@ -36,6 +36,7 @@ from cgnlib.training.steps import Batches, follow, update
 from cgnlib.training.weights import save_tensors
 
 SNAPSHOT_SHARES = (0.02, 0.1, 0.25, 0.5, 1.0)  # of the training length
+SNAPSHOT_PARTS = ("mask", "foreground", "background", "image")  # what a snapshot holds
 FIRST_VARIATION = 0.3  # textures begin nearly flat: share of the usual variation over an image
 BLENDED = 0.1  # pixels in which a mask is farther than this from 0 and 1 show both textures and judge neither
 MASK_PENALTY = 1.0  # weight of the squared gradient of the discriminator of found masks beside the published recipe
@@ -164,7 +165,7 @@ class CGNTrainer(Generic[OneRecipe]):
         """Write mask, foreground, background and image of each class, with noise fixed over training, to `folder`."""
         parts = sample_classes(self.kept.eval(), self.device)
         self.kept.train()
-        tensors = {name: getattr(parts, name) for name in ("mask", "foreground", "background", "image")}
+        tensors = {name: getattr(parts, name) for name in SNAPSHOT_PARTS}
         save_tensors(tensors, folder / f"snapshot-{self.state.step:06d}.safetensors")
 
 

@@ -14,7 +14,7 @@ from cgnlib.mnist.gradcam import heat_maps, theme_grid
 from cgnlib.mnist.names import N_CLASSES, SIZE
 from cgnlib.mnist.published_colored import class_colours, find_published_colored
 from cgnlib.mnist.recipes import RECIPES
-from cgnlib.mnist.training import sample_classes
+from cgnlib.mnist.training import SNAPSHOT_PARTS, sample_classes
 from cgnlib.mnist.variants import DIGIT_SHIFT, make_variant
 from cgnlib.randomness import generator
 from cgnreport.protocol.experiments import Measured, Rows
@@ -164,7 +164,8 @@ def control_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> 
     """Control of a CGN over the factors (experiment mnist-control).
 
     "training/stopped" is 100 where the training of a CGN diverged or its masks collapsed, which leaves nothing else
-    to measure and no CGN; it is 0 for a CGN that was trained here. Of own shapes samples are kept: `shape_samples`.
+    to measure and no CGN; it is 0 for a CGN that was trained here. Of own shapes samples are kept: `shape_samples`; of
+    the published recipe, whose training fails in more than one way, how they came about: `course_samples`.
     """
     setting = study.settings.control(variant, recipe)
 
@@ -182,6 +183,10 @@ def control_rows(study: MnistStudy, variant: str, recipe: str | None = None) -> 
             keep_tiles(tiles, needed(setting), "mnist-misread", study.seed)
         if study.mnist.shapes:
             keep_tiles(_class_tiles(cgn, study.device), needed(setting), "mnist-shapes", study.seed)
+        if recipe == "paper" and cgn.artefact:
+            course = cgn.artefact.snapshots(SNAPSHOT_PARTS).values()
+            tiles = torch.cat([_tiles(each["mask"], each["image"]) for each in course])
+            keep_tiles(to_uint8(tiles).numpy(), needed(setting), "mnist-course", study.seed)
         numbers = control_numbers(control, accuracies)
         return Measured(numbers + [Number("training/stopped", 0, 1)] * bool(cgn.artefact), cgn.seconds)
 
@@ -272,7 +277,17 @@ def _training_rows(study: MnistStudy, variant: str, training: str, seed: int) ->
 def _class_tiles(cgn: TrainedCGN, device: str) -> np.ndarray:
     """Masks and images of the ten classes, labels tied: uint8 (2, 10, 3, 32, 32)."""
     parts = sample_classes(cgn.cgn, device)
-    return to_uint8(torch.stack([2 * parts.mask.expand(-1, 3, -1, -1) - 1, parts.image])).cpu().numpy()
+    return to_uint8(_tiles(parts.mask, parts.image)).cpu().numpy()
+
+
+def _tiles(mask: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    return torch.stack([2 * mask.expand(-1, 3, -1, -1) - 1, image])
+
+
+def course_samples(settings: MnistSettings, variant: str, seed: int) -> np.ndarray | None:
+    """Masks and images of the ten classes, labels tied, after each of `SNAPSHOT_SHARES` of a training of the published
+    recipe: uint8 (2 x shares, 10, 3, 32, 32), as kept beside its rows of control; None without."""
+    return kept_tiles(settings.control(variant, "paper"), "mnist-course", seed, SIZE)
 
 
 def shape_samples(settings: MnistSettings, variant: str, seed: int) -> np.ndarray | None:

@@ -7,6 +7,7 @@ import pytest
 from cgnlib.errors import needed
 from cgnreport.protocol import trainings
 from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
+from cgnreport.protocol.mnist_experiments import course_samples
 
 Make = Callable[..., MnistStudy]
 
@@ -32,3 +33,12 @@ def test_the_command_trains_one_cgn_of_a_changed_recipe(
     assert trainings.main(["--part", "double-colored:no-masks"]) == 0
     said = capsys.readouterr().out
     assert "mnist-training double-colored cgn no-masks 0 accuracy/dev:" in said
+
+
+def test_the_course_of_a_training_of_the_published_recipe_is_kept(make: Make) -> None:
+    study = make()
+    assert course_samples(study.settings, "double-colored", 7) is None  # no CGN has this random seed
+    trainings.full_rows(study, "double-colored")
+    tiles = course_samples(study.settings, "double-colored", 0)
+    assert tiles is not None and tiles.shape[1:] == (10, 3, 32, 32)
+    assert len(tiles) >= 2 and (tiles[0::2] == tiles[0::2, :, :1]).all()  # masks are grey
