@@ -1,7 +1,9 @@
 """Every threshold by which the report judges, each with its source. `claims.yaml` puts them into words.
 
 Shares, accuracies and biases are percent, differences of these are points; mask areas and overlaps are fractions.
-Intervals are 95 % intervals (`cgnlib.statistics`); a threshold is met by the bound that speaks least for the claim.
+Intervals are 95 % intervals (`cgnlib.statistics`); a threshold is met by the bound that speaks least for the claim. One
+asks for agreement with a published accuracy (claim 2): it is met unless the whole interval lies below, so a wide one
+agrees with more.
 """
 
 from dataclasses import dataclass, field, fields

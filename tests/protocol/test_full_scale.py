@@ -62,6 +62,16 @@ def test_the_ledger_says_what_the_rows_of_heat_maps_say() -> None:
     assert f"{min(empty):.0f} to {max(empty):.0f} % of the maps are empty as the package scales them" in words
 
 
+def test_the_ledger_says_what_the_rows_of_the_authors_weights_say() -> None:
+    rows = select(load("paper", "mnist-ood", own=False), metric="accuracy/test", epoch="last", recipe="authors")
+    means = rows.groupby(["method", "dataset"])["value"].mean()
+    words = " ".join((project_root() / "book" / "ledger.md").read_text(encoding="utf-8").split())
+    for method, before in {"cgn": "counterfactuals alone give ", "original+cgn": "original data added "}.items():
+        first, second, third = (f"{means[method][variant]:.1f}" for variant in VARIANTS)
+        assert f"{before}{first}, {second} and {third} %" in words
+    assert f"one run of three, whose mean is {means['original+cgn']['colored']:.1f} %" in words
+
+
 def digest(rows: pd.DataFrame, columns: list[str], form: str) -> tuple[int, str]:
     """How many lines there are, and 16 hex digits of what they say."""
     lines = sorted(form.format(*line) for line in rows[columns].itertuples(index=False, name=None))

@@ -5,9 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from cgnlib.errors import needed
+from cgnlib.mnist.names import VARIANTS
 from cgnreport.protocol import trainings
 from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
 from cgnreport.protocol.mnist_experiments import course_samples
+from cgnreport.protocol.mnist_settings import MnistSettings
+from cgnreport.protocol.parameters import Parameters
 
 Make = Callable[..., MnistStudy]
 
@@ -18,6 +21,12 @@ def test_one_cgn_of_the_published_recipe_and_its_classifiers(make: Make) -> None
     assert control.set_index("metric")["value"]["training/stopped"] == 0
     assert [set(rows["method"]) for rows in accuracies] == [{"cgn"}, {"original+cgn"}]
     assert {"accuracy/test", "accuracy/train"} <= set(accuracies[0]["metric"])
+
+
+def test_at_scale_paper_the_published_recipe_has_its_length() -> None:
+    for variant in VARIANTS:
+        setting = needed(MnistSettings(Parameters.load("paper"), full_data=True).control(variant, "paper"))
+        assert setting.params["cgn_images"] == 750_000
 
 
 def test_a_training_that_stopped_has_a_row_and_no_classifiers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,4 +50,5 @@ def test_the_course_of_a_training_of_the_published_recipe_is_kept(make: Make) ->
     trainings.full_rows(study, "double-colored")
     tiles = course_samples(study.settings, "double-colored", 0)
     assert tiles is not None and tiles.shape[1:] == (10, 3, 32, 32)
-    assert len(tiles) >= 2 and (tiles[0::2] == tiles[0::2, :, :1]).all()  # masks are grey
+    assert len(tiles) == 2 * 4  # masks and images; of eight updates the first two shares are one
+    assert (tiles[0::2] == tiles[0::2, :, :1]).all()  # masks are grey
