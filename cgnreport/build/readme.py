@@ -38,8 +38,8 @@ Accuracy on MNIST test digits whose colours and textures are drawn at random, la
 all others are in the book. *RS22*: the reproducibility study that this report checks; *SG21*: the original paper. CGN
 `robust`: our recipe, beside what was published for the paper's; `authors`: the published weights. `oracle`: trained on
 digits whose factors are as free as in the test set. In brackets 95 % intervals, over seeds where there are three or
-more, else over test images. `CGNs`: how many are behind a row; where it is one, seeds are those of classifiers, and claims
-2 and 3 speak of that CGN."""
+more, else over test images. `CGNs`: how many are behind a row; where it is one, seeds are those of classifiers, and
+claims 2 and 3 speak of that CGN."""
 DECIDING = ["original", "original+cgn", "oracle"]
 
 
