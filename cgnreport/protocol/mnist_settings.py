@@ -81,7 +81,7 @@ class MnistSettings:
     """Settings of every MNIST experiment at one set of parameters.
 
     full_data: the settings of results made with all of MNIST and DTD's textures, whatever is at hand here.
-    precision: of the trainings. Accuracies agree within the spread of seeds, heat maps do not.
+    precision: of the trainings. Accuracies differ by tenths of a point, heat maps in kind.
     """
 
     def __init__(self, parameters: Parameters, *, full_data: bool = False, precision: str = "float32") -> None:

@@ -21,8 +21,9 @@ claim1-mnist          colored             holds           93.6200  93.1240  94.0
 claim1-mnist          double-colored      holds           95.9000  95.4934  96.2713  images
 claim1-mnist          wildlife            holds           92.7000  92.1736  93.1936  images
 claim2-mnist          colored             holds           62.3917  59.2612  65.5221  CGNs
-claim2-mnist          double-colored      holds           78.5833  77.9621  79.2045  classifiers
+claim2-mnist          double-colored      holds           78.8733  78.0411  79.7056  classifiers
 claim2-mnist          wildlife            holds           79.2833  77.7041  80.8625  classifiers
+gradcam-mnist         double-colored      holds           -5.3140  -6.8748  -3.7533  classifiers
 claim3-mnist          colored             holds           -0.1597  -0.2225  -0.0968  CGNs
 claim3-mnist          double-colored      holds           -0.2767  -0.3392  -0.2142  classifiers
 claim3-mnist          wildlife            holds           -0.7633  -0.8150  -0.7116  classifiers
@@ -37,15 +38,15 @@ shape-bias-baseline   efficientnet-lite0  holds           24.0537  16.3438  33.0
 """
 AUTHORS = """
 claim2-mnist          colored             holds           55.0300  52.2053  57.8547  classifiers
-claim2-mnist          double-colored      holds           76.6017  76.0332  77.1702  classifiers
+claim2-mnist          double-colored      holds           76.8077  76.2254  77.3900  classifiers
 claim2-mnist          wildlife            partly          63.0533  60.8712  65.2355  classifiers
 """
 # Rows at full scale of each experiment: stored, and chosen for our CGNs and for the authors'.
 CHOSEN = {
-    "mnist-ood": (631, 381, 313),  # 140 are of animals; one method was trained for 30 epochs, too
-    "mnist-indomain": (446, 283, 211),  # 80 of animals
+    "mnist-ood": (715, 465, 313),  # 140 are of animals; one method was trained for 30 epochs, too
+    "mnist-indomain": (476, 313, 211),  # 80 of animals
     "mnist-control": (851, 660, 66),  # 125 of animals
-    "mnist-gradcam": (91, 91, 91),
+    "mnist-gradcam": (217, 217, 147),
     "mnist-cf-ratio": (88, 44, 44),
     "mnist-own-colours": (22, 0, 22),
     "mnist-training": (1728, 1728, 1728),
@@ -78,9 +79,7 @@ def test_verdicts_of_full_scale() -> None:
     verdicts = claim_verdicts(full_scale(), own=False)
     assert list(verdicts) == list(CLAIMS)
     assert lines(list(verdicts.values())) == table(OURS)
-    of_mnist = {verdict.status for claim, verdict in verdicts.items() if "mnist" in claim and claim != "gradcam-mnist"}
-    assert of_mnist == {"holds"}
-    assert verdicts["gradcam-mnist"].status == "not tested"
+    assert {verdict.status for claim, verdict in verdicts.items() if "mnist" in claim} == {"holds"}
 
 
 def test_published_verdicts_stand_beside_those_of_another_scale() -> None:
