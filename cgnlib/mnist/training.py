@@ -178,8 +178,7 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         cgn, self.discriminator = build_networks(recipe, seed)
         super().__init__(images, recipe, seed, device, cgn, self.discriminator)
         self.precision = fast_precision(device)  # of the textures
-        # The depthwise convolutions of EfficientNet-Lite0 are slower in bfloat16.
-        features_precision = self.precision if features.name == "vgg16" else "float32"
+        features_precision = self.precision if features.name == "vgg16" else "float32"  # depthwise: slower in bfloat16
         self.features = features.to(device, getattr(torch, features_precision)).to(memory_format=torch.channels_last)
         # Rescale the style terms on 256 pairs of real images (nothing to do for VGG16).
         pair = torch.randint(0, len(images), (2, 256), generator=generator(seed, "cgn", "calibration")).to(device)

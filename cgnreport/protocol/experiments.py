@@ -121,7 +121,7 @@ def measure_command(
     study: Callable[[Parameters], S],
     parts: Mapping[str, Callable[[S], Iterable[Rows]]],
     *,
-    says: tuple[Mapping[str, str], str],
+    says: tuple[Mapping[str, Any], str],
     arguments: Sequence[str] | None = None,
     options: argparse.ArgumentParser | None = None,
     changes: Mapping[str, Any] | Callable[[argparse.Namespace], Mapping[str, Any]],

@@ -22,7 +22,7 @@ def full_rows(study: MnistStudy, variant: str) -> list[Rows]:
     """Rows of one CGN of the published recipe: mnist-control and, where its training came to its end, mnist-ood and
     mnist-indomain of its classifiers."""
     control = needed(control_rows(study, variant, "paper"))
-    if select(control, metric="training/stopped")["value"].any():
+    if max(select(control, metric="training/stopped")["value"], default=0):
         return [control]
     return [control] + [
         accuracy_rows(study, "mnist-ood", variant, method, "paper") for method in ("cgn", "original+cgn")

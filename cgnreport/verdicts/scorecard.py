@@ -130,7 +130,7 @@ def judged(claim: str, item: Item, chosen: Chosen) -> Verdict:
     recipe = parameters.mnist.recipe if item.recipe == "ours" else item.recipe
     if claim == "claim1-mnist" and recipe in TRAININGS:
         short = chosen.rows("mnist-training")  # than the recipe asks, and said so: of variants that have no others
-        rows = joined([rows, short[~short["dataset"].isin(select(rows, recipe=recipe)["dataset"])]])
+        rows = joined([rows, short.loc[~short["dataset"].isin(select(rows, recipe=recipe)["dataset"])]])
     if claim in ON_MNIST:
         return ON_MNIST[claim](rows, recipe, parameters.mnist.variants)
     if claim in ON_IMAGENET:
