@@ -114,11 +114,12 @@ def success_table(rows: pd.DataFrame) -> pd.DataFrame:
         study = select(published("mnist-success"), dataset=rate.variant, recipe=rate.recipe, source=seen)
         lines.append(
             named({"dataset": rate.variant, "recipe": rate.recipe})
-            | {"images seen": f"{max(images):,}" if len(images) else "–"}
-            | {"succeed": f"{rate.succeeded} of {rate.trained}", "% [95 %]": rate.interval.text(0)}
             | {
-                BY_EYE: CLAIMS["claim1-mnist"].published_as.get(mean_of(study), "–"),
+                "succeed": f"{rate.succeeded} of {rate.trained}",
                 "failed": ", ".join(rate.failed).replace("control over ", "") or "–",
+                "% [95 %]": rate.interval.text(0),
+                BY_EYE: CLAIMS["claim1-mnist"].published_as.get(mean_of(study), "–"),
+                "images seen": f"{max(images):,}" if len(images) else "–",
             }
         )
     return pd.DataFrame(lines)
