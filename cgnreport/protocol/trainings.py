@@ -7,7 +7,7 @@ length, and its classifiers; `--part colored:no-masks` one CGN of that way of tr
 from collections.abc import Callable
 from itertools import product
 
-from cgnlib.errors import needed
+from cgnlib.errors import Blocked
 from cgnlib.mnist.names import VARIANTS
 from cgnreport.protocol.experiments import Rows, measure_command
 from cgnreport.protocol.mnist import MnistStudy
@@ -21,12 +21,11 @@ FULL = "full"  # the published recipe at the length that it asks for
 def full_rows(study: MnistStudy, variant: str) -> list[Rows]:
     """Rows of one CGN of the published recipe: mnist-control and, where its training came to its end, mnist-ood and
     mnist-indomain of its classifiers."""
-    control = needed(control_rows(study, variant, "paper"))
-    if max(select(control, metric="training/stopped")["value"], default=0):
+    control = control_rows(study, variant, "paper")
+    if isinstance(control, Blocked) or max(select(control, metric="training/stopped")["value"], default=0):
         return [control]
-    return [control] + [
-        accuracy_rows(study, "mnist-ood", variant, method, "paper") for method in ("cgn", "original+cgn")
-    ]
+    methods = ("cgn", "original+cgn")
+    return [control, *(accuracy_rows(study, "mnist-ood", variant, method, "paper") for method in methods)]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -129,7 +129,7 @@ def judged(claim: str, item: Item, chosen: Chosen) -> Verdict:
     rows, parameters = item_rows(item, chosen), chosen.parameters
     recipe = parameters.mnist.recipe if item.recipe == "ours" else item.recipe
     if claim == "claim1-mnist" and recipe in TRAININGS:
-        short = chosen.rows("mnist-training")  # than the recipe asks, and said so: of variants that have no others
+        short = chosen.rows("mnist-training")  # shorter than the recipe asks: for variants without other rows
         rows = joined([rows, short.loc[~short["dataset"].isin(select(rows, recipe=recipe)["dataset"])]])
     if claim in ON_MNIST:
         return ON_MNIST[claim](rows, recipe, parameters.mnist.variants)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cgnlib.errors import needed
+from cgnlib.errors import Blocked, needed
 from cgnlib.mnist.names import VARIANTS
 from cgnreport.protocol import trainings
 from cgnreport.protocol.mnist import MnistStudy, TrainedCGN
@@ -34,6 +34,16 @@ def test_a_training_that_stopped_has_a_row_and_no_classifiers(make: Make, monkey
     monkeypatch.setattr(TrainedCGN, "stopped", "masks collapsed at step 3")
     (rows,) = trainings.full_rows(make(), "double-colored")
     assert needed(rows)[["metric", "value"]].values.tolist() == [["training/stopped", 100]]
+
+
+def test_a_cgn_that_cannot_be_trained_is_one_line(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trainings, "MnistStudy", lambda parameters: make())
+    monkeypatch.setattr(trainings, "control_rows", lambda *_: Blocked("missing textures", "get them"))
+    with pytest.raises(SystemExit, match="1"):
+        trainings.main(["--part", "wildlife:full"])
+    assert capsys.readouterr().err == "not tested: missing textures: get them\n"
 
 
 def test_the_command_trains_one_cgn_of_a_changed_recipe(
