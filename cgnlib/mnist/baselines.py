@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from cgnlib.data.digits import Digits
 from cgnlib.data.textures import Textures
 from cgnlib.errors import Blocked, Unavailable, known
-from cgnlib.images import LabelledImages, to_float
-from cgnlib.mnist.classifier import Classifier, correct, predict, train_classifier
+from cgnlib.images import LabelledImages
+from cgnlib.mnist.classifier import Classifier, as_input, correct, predict, train_classifier
 from cgnlib.mnist.names import N_CLASSES
 from cgnlib.mnist.recipes import BASELINES_VERSION, ClassifierConfig
 from cgnlib.mnist.variants import make_variant
 from cgnlib.randomness import generator, seeded
 from cgnlib.training.artefact import Artefact
 from cgnlib.training.loop import TrainingState, run
+from cgnlib.training.precision import fast_autocast, fast_precision
 from cgnlib.training.steps import Batches, update
 
 TOLD = {  # beside images and their classes
@@ -169,7 +170,7 @@ class IRM(nn.Module):
 
     def loss(self, step: int, classifier: Classifier, images: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         """Scaled down by the weight of the penalty, where that is large."""
-        scores, environments = classifier(images), self.environments[index]
+        scores, environments = _run(classifier, images), self.environments[index]
         parts = [(scores[environments == e], labels[environments == e]) for e in (0, 1)]
         parts = [part for part in parts if len(part[1]) > 1]
         fit = torch.stack([F.nll_loss(*part) for part in parts]).mean()
@@ -185,23 +186,22 @@ class GroupDRO(nn.Module):
 
     def __init__(self, data: Correlated, config: BaselineConfig, seed: int) -> None:
         super().__init__()
-        present, self.groups = data.groups.unique(return_inverse=True)
-        self.members = [(self.groups == group).nonzero()[:, 0] for group in range(len(present))]
+        present, self.groups, self.sizes = data.groups.unique(return_inverse=True, return_counts=True)
+        self.members = self.groups.argsort(stable=True)  # those of the first group, then of the second, ...
+        self.starts = self.sizes.cumsum(0) - self.sizes
         self.config, self.seed, self.size = config, seed, config.classifier.batch_size
         self.register_buffer("weights", torch.full((len(present),), 1 / len(present)))
 
     def batch(self, step: int) -> Tensor:
         """Indices of the images of a step: random ones of random groups."""
         draw = torch.rand(2, self.size, generator=generator(self.seed, "group-dro", step))
-        groups = (draw[0] * len(self.members)).long()
-        return torch.stack(
-            [self.members[g][int(u * len(self.members[g]))] for g, u in zip(groups, draw[1], strict=True)]
-        )
+        groups = (draw[0] * len(self.sizes)).long()
+        return self.members[self.starts[groups] + (draw[1] * self.sizes[groups]).long()]
 
     def loss(self, step: int, classifier: Classifier, images: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         """With the weights after the step's own losses."""
-        each = F.nll_loss(classifier(images), labels, reduction="none")
-        losses = group_losses(each, self.groups[index].to(each.device), len(self.members))
+        each = F.nll_loss(_run(classifier, images), labels, reduction="none")
+        losses = group_losses(each, self.groups[index].to(each.device), len(self.sizes))
         self.weights.copy_(dro_weights(self.weights, losses, self.config.dro_rate))
         return (self.weights * losses).sum()
 
@@ -223,7 +223,7 @@ class LNTL(nn.Module):
     def loss(self, step: int, classifier: Classifier, images: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         """Cross-entropy of the class; of the colour, reversed for the features; and the colour's negative entropy."""
         *reading, last, probabilities = classifier
-        features = nn.Sequential(*reading)(images)
+        features = _run(nn.Sequential(*reading), images)
         colours = self.colours[index].flatten().to(images.device)
         reversed_features = Reversed.apply(features, self.config.lntl_reversal)
         adversary = F.nll_loss(_colours(reversed_features, self.head.weight, self.head.bias), colours)
@@ -231,6 +231,12 @@ class LNTL(nn.Module):
         seen = _colours(features, self.head.weight.detach(), self.head.bias.detach())
         certainty = (seen.exp() * seen).sum(1).mean()
         return F.nll_loss(probabilities(last(features)), labels) + adversary + self.config.lntl_entropy * certainty
+
+
+def _run(network: nn.Module, images: Tensor) -> Tensor:
+    """What a network gives, in the precision in which ERM trains; losses have single precision."""
+    with fast_autocast(images.device.type):
+        return network(images).float()
 
 
 def _colours(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -287,7 +293,8 @@ def train_baseline(
     with artefact.lock():
         if artefact.load(classifier) is None:
             _train(method, classifier, artefact, data, evaluations, config, seed, device)
-    return classifier.to(device).eval(), artefact.log(), artefact
+    classifier.to(device).to(memory_format=torch.channels_last)  # trained or loaded: the same layout, the same bits
+    return classifier.eval(), artefact.log(), artefact
 
 
 def _train(
@@ -306,7 +313,7 @@ def _train(
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.reset_parameters()
     objective = OBJECTIVES[method](data, config, seed)
-    classifier.to(device).train()
+    classifier.to(device).to(memory_format=torch.channels_last).train()
     objective.to(device)
     parameters = [*classifier.parameters(), *objective.parameters()]
     optimizer = torch.optim.Adadelta(parameters, lr=settings.learning_rate, foreach=True)
@@ -317,7 +324,7 @@ def _train(
     def step(index: int) -> dict[str, Tensor]:
         optimizer.param_groups[0]["lr"] = settings.learning_rate * settings.gamma ** (index // per_epoch)
         chosen = objective.batch(index)
-        seen, labels = to_float(images.images[chosen].to(device)), images.shape[chosen].to(device)
+        seen, labels = as_input(images.images[chosen].to(device)), images.shape[chosen].to(device)
         loss = objective.loss(index, classifier, seen, labels, chosen)
         update(optimizer, loss)
         return {"loss": loss.detach()}
@@ -331,4 +338,4 @@ def _train(
 
     epochs = {(epoch + 1) * per_epoch: evaluate for epoch in range(settings.epochs)}
     run(state, max(epochs), step, artefact.checkpoint, title=f"{method} {images.name} seed {seed}", snapshots=epochs)
-    artefact.finish(classifier, state.cost(device), pd.DataFrame(state.history))
+    artefact.finish(classifier, state.cost(device) | {"precision": fast_precision(device)}, pd.DataFrame(state.history))

@@ -149,7 +149,7 @@ def _train(
     @functools.partial(CapturedStep, device=device)
     def on_batch() -> dict[str, Tensor]:
         with fast_autocast(device):
-            scores = classifier(_as_input(pixels[chosen]))
+            scores = classifier(as_input(pixels[chosen]))
         loss = F.nll_loss(scores.float(), targets[chosen])
         update(optimizer, loss)
         return {"loss": loss.detach()}
@@ -175,7 +175,8 @@ def _train(
     artefact.finish(classifier, state.cost(device) | {"precision": fast_precision(device)}, pd.DataFrame(state.history))
 
 
-def _as_input(pixels: Tensor) -> Tensor:
+def as_input(pixels: Tensor) -> Tensor:
+    """Images (B, 3, 32, 32) uint8 as the classifier reads them: in [-1, 1], channels last."""
     return to_float(pixels).contiguous(memory_format=torch.channels_last)
 
 
@@ -185,7 +186,7 @@ def predict(classifier: nn.Module, images: LabelledImages) -> Tensor:
     classifier.eval()
     device = next(classifier.parameters()).device
     chunks = images.images.split(EVALUATION_BATCH)
-    return torch.cat([decided(classifier(_as_input(chunk.to(device)))).cpu() for chunk in chunks])
+    return torch.cat([decided(classifier(as_input(chunk.to(device)))).cpu() for chunk in chunks])
 
 
 def correct(classifier: nn.Module, images: LabelledImages, target: str = "shape") -> Tensor:

@@ -13,7 +13,7 @@ from cgnlib.errors import known
 from cgnlib.mnist.names import FACTORS
 
 # Raised when a change of the method changes what the same recipe gives: part of what tells results apart.
-CGN_VERSION, CLASSIFIER_VERSION, GAN_VERSION, WITHOUT_CGN_VERSION, BASELINES_VERSION = 4, 2, 1, 1, 1
+CGN_VERSION, CLASSIFIER_VERSION, GAN_VERSION, WITHOUT_CGN_VERSION, BASELINES_VERSION = 4, 2, 1, 1, 2
 GROUP = 4  # consecutive images of a batch that are of one class, which masks are compared in
 
 

@@ -1,16 +1,24 @@
-"""The field's baselines and counterfactuals where colour or texture agrees with the class less and less often."""
+"""The field's baselines and counterfactuals where colour or texture agrees with the class less and less often.
+
+`python -m cgnreport.protocol.sweep --part double-colored:irm --seed 1` measures a method's points and keeps their rows.
+"""
+
+from collections.abc import Callable
+from itertools import product
 
 from cgnlib.images import LabelledImages
 from cgnlib.mnist.baselines import TOLD, BaselineConfig, Correlated, correlated, train_baseline, worst_group
 from cgnlib.mnist.classifier import correct, train_classifier
 from cgnlib.mnist.counterfactuals import CounterfactualStream
+from cgnlib.mnist.names import VARIANTS
 from cgnlib.mnist.recipes import MechanismRecipe
 from cgnlib.mnist.training import train_cgn
 from cgnlib.mnist.without_cgn import PREPROCESSING, preprocessed
-from cgnreport.protocol.experiments import Measured, Rows
+from cgnreport.protocol.experiments import Measured, Rows, measure_command
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.mnist_experiments import accuracy_numbers
 from cgnreport.protocol.mnist_settings import CGNSetting
+from cgnreport.protocol.parameters import SWEEP
 from cgnreport.protocol.rows import Number
 
 
@@ -51,3 +59,28 @@ def _training_set(study: MnistStudy, data: Correlated, method: str, cgn: CGNSett
     trained, _ = train_cgn(data.images, cgn.training, study.seed, features=features, device=study.device)
     n, ratio = study.mnist.counterfactuals, study.mnist.cf_ratio
     return CounterfactualStream(trained, n, study.seed, ratio=ratio, source=data.images.name).collect()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train a classifier at each agreement for the variants and methods that are named, and keep its rows."""
+    parts: dict[str, Callable[[MnistStudy], list[Rows]]] = {
+        f"{variant}:{method}": lambda study, of=(variant, method): [
+            sweep_rows(study, *of, agreement) for agreement in study.mnist.sweep_agreements
+        ]
+        for variant, method in product(VARIANTS, SWEEP)
+    }
+    worst = {"metric": ["accuracy/test", "accuracy/worst-group"], "epoch": "last"}
+    line = "{dataset} {method} agreement {agreement:g} {seed} {metric}: {value:.2f} % (n = {n:,})"
+    return measure_command(
+        "sweep",
+        main.__doc__ or "",
+        MnistStudy,
+        parts,
+        says=(worst, line),
+        arguments=arguments,
+        changes={"sweep_seeds": 1},
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -187,6 +187,7 @@ def irm_run(digits: Digits, seed: int) -> tuple[float, float]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_irm_has_its_published_accuracy_on_its_colored_mnist() -> None:
     """Table 1 of the IRM paper: 70.8 (0.9) in training, 66.9 (2.5) in the test environment; ERM 87.4 and 17.1."""
     digits = find_digits()

@@ -6,6 +6,7 @@ import pytest
 
 from cgnlib.errors import Blocked, needed
 from cgnlib.mnist.baselines import TOLD
+from cgnreport.protocol import sweep
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.parameters import SWEEP
 from cgnreport.protocol.rows import select
@@ -31,6 +32,19 @@ def test_rows_of_a_point(make: Make, method: str) -> None:
 def test_a_method_with_nothing_to_go_by_has_no_rows_but_its_reason(make: Make) -> None:
     why = sweep_rows(make(), "double-colored", "irm", 1.0)
     assert isinstance(why, Blocked) and "colour agrees with the class in all images" in str(why)
+
+
+def test_the_command_measures_every_agreement_and_says_where_a_method_is_refused(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make(sweep_agreements=[1.0, 0.9])
+    monkeypatch.setattr(sweep, "MnistStudy", lambda parameters: study)
+    with pytest.raises(SystemExit, match="1"):
+        sweep.main(["--part", "double-colored:irm"])
+    told = capsys.readouterr()
+    assert "not tested: IRM compares environments" in told.err
+    lines = [line.partition(":")[0] for line in told.out.splitlines()]
+    assert lines == [f"double-colored irm agreement 0.9 0 accuracy/{name}" for name in ("test", "worst-group")]
 
 
 def test_the_plan_holds_every_point(make: Make) -> None:
