@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from cgnreport.build.cells import PARAMETERS, bound_names, code_cells, hidden_cells
+from cgnreport.build.cells import PARAMETERS, SET_UP, bound_names, code_cells, hidden_cells
 from cgnreport.build.places import notebook_names, notebooks
 
 CELL_LINES = 30  # longer code belongs in a package
@@ -29,12 +29,15 @@ def notebook_troubles(path: Path) -> list[str]:
     parameters = [number for number, _, tags in code if PARAMETERS in tags]
     if len(parameters) != 1:
         troubles.append("needs exactly one cell with the tag 'parameters'")
+    kept = dict.fromkeys(parameters[:1], "is a parameter")
+    kept |= {number: "the set-up cell binds" for number, _, tags in code if SET_UP in tags}
     for number, cell, _ in code:
         lines = len(cell.source.splitlines())
         if lines > CELL_LINES:
             troubles.append(f"cell {number} has {lines} lines (at most {CELL_LINES}); move its substance to a package")
-        for name in sorted(bound[number] & bound[parameters[0]] if parameters and number != parameters[0] else []):
-            troubles.append(f"cell {number} assigns {name}, which is a parameter: choose another name")
+        for first, what in kept.items():
+            for name in sorted(bound[number] & bound[first] if number != first else []):
+                troubles.append(f"cell {number} assigns {name}, which {what}: choose another name")
     hidden = hidden_cells(code)
     if hidden > MOST_HIDDEN * len(code) and path.stem not in SUMMARIES:
         troubles.append(f"hides {hidden} of {len(code)} code cells (at most a third); open those with the method")

@@ -36,6 +36,13 @@ def test_no_cell_assigns_a_parameter(report) -> None:
     assert checks.report_troubles() == [trouble]
 
 
+def test_no_cell_assigns_what_the_set_up_cell_binds(report) -> None:
+    with report.changed(report.write("import os\nstudy = 1", "print(study)", "study = os = 2")) as notebook:
+        notebook.cells[2].metadata["tags"] = ["set-up"]
+    told = [f"00-overview.ipynb: cell 5 assigns {name}, which the set-up cell binds" for name in ("os", "study")]
+    assert checks.report_troubles() == [f"{each}: choose another name" for each in told]
+
+
 def test_every_way_to_bind_a_name_counts() -> None:
     source = """
 a = b[0] = 1

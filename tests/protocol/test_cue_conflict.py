@@ -72,7 +72,7 @@ def test_published_rows_are_taken_before_stimuli_are_looked_for(build, monkeypat
     assert select(needed(network_rows(paper)), metric="decisions/shape")["n"].tolist() == [1200]
     assert [network_rows(paper.with_changes(reuse_rows=False))] == [why]
     with pytest.raises(SystemExit) as error:
-        module.main([])
+        module.main(["--part", "networks"])
     assert error.value.code == 1
     assert "not tested: missing cue-conflict: fetch it" in capsys.readouterr().err
 
