@@ -289,6 +289,41 @@ def ratio_plot(rows: pd.DataFrame) -> Figures:
     return trellis(draw, len(shown), xlabel="CF ratio: counterfactuals per mask", legend=legend, smoke=_smoke(rows))
 
 
+@from_rows
+def sweep_plot(rows: pd.DataFrame) -> Figures:
+    """Accuracy against how often colour agrees with the class, a line per method; two panels per variant.
+
+    rows: of experiment mnist-sweep at the last epoch. Bars are 95 % intervals, over test images where a point has fewer
+    than three classifiers.
+    """
+    rows = style.in_order(rows, ["dataset", "method"])
+    metrics = {"accuracy/test": "all test images", "accuracy/worst-group": "worst group"}
+    panels = list(product(dict.fromkeys(rows["dataset"]), metrics))
+    shown, places = list(dict.fromkeys(rows["method"])), sorted(set(rows["agreement"]), reverse=True)
+    palette = dict(zip(shown, sns.color_palette("colorblind", len(shown)), strict=True))
+    palette |= {"erm": NEUTRAL, "cgn": ACCENT}
+    markers = dict(zip(shown, "osD^vPX", strict=False))
+
+    def draw(ax: Axes, index: int) -> None:
+        variant, metric = panels[index]
+        for number, method in enumerate(shown):
+            own = select(rows, dataset=variant, metric=metric, method=method)
+            found = [(places.index(each), interval_of(part)) for (each,), part in style.groups(own, ["agreement"])]
+            found = sorted((place + 0.05 * (number - len(shown) / 2), between) for place, between in found)
+            at, values = [place for place, _ in found], [between.value for _, between in found]
+            ax.plot(at, values, color=palette[method], marker=markers[method], ms=5, lw=1.2)
+            for place, between in found:
+                ax.vlines(place, between.low, between.high, color=palette[method], lw=1.2)
+        ax.set(title=f"{style.dataset_label(variant)}, {metrics[metric]}", xlabel="", ylim=(-3, 103))
+        ax.set_ylabel("accuracy (%)" if index % 2 == 0 else "")
+        ax.set_xticks(range(len(places)), [f"{100 * each:g}" for each in places])
+        ax.grid(axis="y")
+
+    legend = [_handle(palette[each], markers[each], METHOD_LABELS[each], lw=1.6) for each in shown]
+    label = "colour agrees with the class in so many training images (%)"
+    return trellis(draw, len(panels), columns=2, xlabel=label, legend=legend, smoke=_smoke(rows))
+
+
 def loss_curves(log: pd.DataFrame, *, smoke: bool = False) -> Figures:
     """Every column of a training log against its column "step", three panels in a row."""
     terms, mark = [name for name in log.columns if name != "step"], "o" if len(log) < 20 else None
