@@ -33,7 +33,7 @@ class Reader(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
     @torch.inference_mode()
-    def read(self, images: Tensor, batch: int = 500) -> tuple[Mapping[str, Tensor], Tensor]:
+    def read(self, images: Tensor, batch: int = 100) -> tuple[Mapping[str, Tensor], Tensor]:
         """Logits by head and features of many images, float in [-1, 1] or uint8, in eval mode.
 
         Raises ValueError for features that are not finite.
