@@ -320,7 +320,7 @@ def sweep_plot(rows: pd.DataFrame) -> Figures:
         ax.grid(axis="y")
 
     legend = [_handle(palette[each], markers[each], METHOD_LABELS[each], lw=1.6) for each in shown]
-    label = "colour agrees with the class in so many training images (%)"
+    label = "training images whose colour agrees (%)"
     return trellis(draw, len(panels), columns=2, xlabel=label, legend=legend, smoke=_smoke(rows))
 
 
