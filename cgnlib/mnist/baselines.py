@@ -170,7 +170,7 @@ class IRM(nn.Module):
 
     def loss(self, step: int, classifier: Classifier, images: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         """Scaled down by the weight of the penalty, where that is large."""
-        scores, environments = _run(classifier, images), self.environments[index]
+        scores, environments = _forward(classifier, images), self.environments[index]
         parts = [(scores[environments == e], labels[environments == e]) for e in (0, 1)]
         parts = [part for part in parts if len(part[1]) > 1]
         fit = torch.stack([F.nll_loss(*part) for part in parts]).mean()
@@ -200,7 +200,7 @@ class GroupDRO(nn.Module):
 
     def loss(self, step: int, classifier: Classifier, images: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         """With the weights after the step's own losses."""
-        each = F.nll_loss(_run(classifier, images), labels, reduction="none")
+        each = F.nll_loss(_forward(classifier, images), labels, reduction="none")
         losses = group_losses(each, self.groups[index].to(each.device), len(self.sizes))
         self.weights.copy_(dro_weights(self.weights, losses, self.config.dro_rate))
         return (self.weights * losses).sum()
@@ -223,7 +223,7 @@ class LNTL(nn.Module):
     def loss(self, step: int, classifier: Classifier, images: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         """Cross-entropy of the class; of the colour, reversed for the features; and the colour's negative entropy."""
         *reading, last, probabilities = classifier
-        features = _run(nn.Sequential(*reading), images)
+        features = _forward(nn.Sequential(*reading), images)
         colours = self.colours[index].flatten().to(images.device)
         reversed_features = Reversed.apply(features, self.config.lntl_reversal)
         adversary = F.nll_loss(_colours(reversed_features, self.head.weight, self.head.bias), colours)
@@ -233,7 +233,7 @@ class LNTL(nn.Module):
         return F.nll_loss(probabilities(last(features)), labels) + adversary + self.config.lntl_entropy * certainty
 
 
-def _run(network: nn.Module, images: Tensor) -> Tensor:
+def _forward(network: nn.Module, images: Tensor) -> Tensor:
     """What a network gives, in the precision in which ERM trains; losses have single precision."""
     with fast_autocast(images.device.type):
         return network(images).float()
