@@ -89,13 +89,19 @@ def teacher_images(cgn: ImageNetCGN, measured: Measured, truncation: float, batc
 # --- What the toy world knows ---------------------------------------------------------------------------------------
 
 
-def true_scenes(u: Tensor, labels: Tensor, batch: int = 200) -> Scenes:
+def true_scenes(u: Tensor, labels: Tensor, batch: int = 50) -> Scenes:
     """What the toy world's teacher was taught to draw from noise u (N, 24) and class labels (N,), on the CPU."""
     rendered = list(_rendered(scenes_of(u.cpu(), labels.cpu()), batch))
     return Scenes(*(torch.cat(parts) for parts in zip(*rendered, strict=True)))
 
 
-def rendered_parts(factors: Factors, batch: int = 200) -> tuple[Tensor, Tensor]:
+def true_masks(u: Tensor, labels: Tensor, batch: int = 50) -> Tensor:
+    """Masks of the objects in `true_scenes`, (N, 1, 64, 64) bool, without keeping the scenes: 50 kB an image."""
+    scenes = _rendered(scenes_of(u.cpu(), labels.cpu()), batch)
+    return torch.cat([each.mask > MASK_LEVEL for each in scenes])
+
+
+def rendered_parts(factors: Factors, batch: int = 50) -> tuple[Tensor, Tensor]:
     """Textures that fill the image, and scenes without an object, of some factors: (N, 3, 64, 64) uint8 each."""
     parts = [(to_uint8(each.foreground), to_uint8(each.background)) for each in _rendered(factors, batch)]
     foregrounds, backgrounds = zip(*parts, strict=True)

@@ -193,7 +193,7 @@ class ToyStudy(Study):
         images, masks = self.teacher
         read, features = self.parts.reader.read(images)
         values = {
-            "iou/true": control.overlap(masks, true_masks(self.tied)),
+            "iou/true": control.overlap(masks, control.true_masks(self.tied.u, self.tied.labels[:, 0])),
             **self._distances(features, "tied"),
         }
         return Measured(self._numbers(values | reader_values(read, self.tied.labels)))
@@ -218,8 +218,8 @@ class ToyStudy(Study):
         values = {f"control/{a}/{b}": value for a, line in matrix.items() for b, value in line.items()}
         return values | {
             "iou/teacher": control.overlap(tied.mask, self.teacher[1][: len(tied)]),
-            "iou/true": control.overlap(tied.mask, true_masks(tied)),
-            "iou/true/free": control.overlap(free.mask, true_masks(free)),
+            "iou/true": control.overlap(tied.mask, control.true_masks(tied.u, tied.labels[:, 0])),
+            "iou/true/free": control.overlap(free.mask, control.true_masks(free.u, free.labels[:, 0])),
             "residue/mean": free.residue.mean().item(),
             "legible/background": percent(control.legible(free.background, free.labels[:, 2], oracle)),
             "entangled/foreground": percent(control.entangled(tied.foreground, tied.labels[:, 1], oracle)),
@@ -275,11 +275,6 @@ def reader_values(read: Mapping[str, Tensor], labels: Tensor) -> dict[str, float
     """Percent of images in which the factor reader finds each factor's label."""
     matrix = control.control_matrix(read, labels)
     return {f"reader/{factor}": matrix[factor][factor] for factor in FACTOR_OF_METRIC}
-
-
-def true_masks(images: control.Measured) -> Tensor:
-    """Masks of the objects that the teacher was taught to draw from the images' noise and shape labels."""
-    return control.true_scenes(images.u, images.labels[:, 0]).mask
 
 
 def percent(hits: Tensor) -> float:

@@ -61,6 +61,7 @@ def test_true_scenes_follow_noise_and_class_whatever_the_batch() -> None:
     labels = torch.tensor([0, 1, 2, 3, 4, 5])
     whole, split = control.true_scenes(u, labels), control.true_scenes(u, labels, batch=4)
     assert torch.equal(whole.image, split.image)
+    assert torch.equal(whole.mask > 0.5, control.true_masks(u, labels, batch=4))
     other = control.true_scenes(u, (labels + 1) % 10)
     assert intersection_over_union(whole.mask, other.mask).max() < 0.99
 
