@@ -13,6 +13,7 @@ import pandas as pd
 
 from cgnlib.errors import AssetError, Blocked, TrainingStopped, Unavailable
 from cgnreport.protocol.parameters import PROFILES, ParameterError, Parameters
+from cgnreport.protocol.provenance import code_version
 from cgnreport.protocol.rows import Number, ResultsError, Setting, joined, select
 from cgnreport.protocol.store import keep, load
 
@@ -42,6 +43,7 @@ class Study:
         from cgnlib.training.precision import default_device  # here: it imports torch
 
         self.parameters, self.device = parameters, device or default_device()
+        code_version()  # of the code that will compute, asked before it may change on disk
 
     def rows(
         self,
@@ -81,7 +83,8 @@ class Study:
             by_experiment = {setting.experiment: found} if isinstance(found, Measured) else found
             for each in (setting, *(other for other in beside if isinstance(other, Setting))):
                 numbers, seconds = by_experiment[each.experiment].numbers, by_experiment[each.experiment].seconds
-                frame = keep(each.row(number, seed, device=self.device, seconds=seconds) for number in numbers)
+                lines = (each.row(number, seed, device=self.device, seconds=seconds) for number in numbers)
+                frame = keep(lines, whole=True)
                 if each is setting:
                     parts.append(frame)
         if blocked and not parts:

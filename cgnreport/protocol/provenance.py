@@ -23,18 +23,26 @@ INSTRUCTION_SETS = (
 
 
 PROSE = ("results", "README.md", "book")  # changes there change no number
+CODE = ("cgnlib/", "cgnreport/")  # where a file that git does not know yet may change one
 
 
+@functools.cache
 def code_version() -> str:
-    """The git commit ("050a6ce", "-dirty" where code or parameters differ), or "cgnlib 0.1.0" outside a checkout."""
+    """The git commit ("050a6ce"), or "cgnlib 0.1.0" outside a checkout; "-dirty" where code or parameters differ.
+
+    That of the first call in a process, which a study makes: what is imported then computes the numbers, whatever is
+    committed before they are there.
+    """
     root = project_root()
     if (root / ".git").exists():
         git = ["git", "-C", str(root)]
-        changed = ["status", "--porcelain", "--untracked-files=no", "--", ".", *(f":(exclude){name}" for name in PROSE)]
+        status = ["status", "--porcelain", "--", ".", *(f":(exclude){name}" for name in PROSE)]
         try:
             run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=20, check=True)
             commit = run([*git, "describe", "--always", "--exclude", "*"]).stdout.strip()
-            return f"{commit}-dirty" if run([*git, *changed]).stdout.strip() else commit
+            changed = run([*git, *status]).stdout.splitlines()
+            dirty = any(not line.startswith("??") or line[3:].startswith(CODE) for line in changed)
+            return f"{commit}-dirty" if dirty else commit
         except (OSError, subprocess.SubprocessError):
             pass
     return f"cgnlib {__version__}"

@@ -39,24 +39,24 @@ def published_folder(profile: str) -> Path:
     return project_root() / "results" / profile
 
 
-def keep(rows: Iterable[Row]) -> pd.DataFrame:
+def keep(rows: Iterable[Row], *, whole: bool = False) -> pd.DataFrame:
     """Add rows to their experiments' files and return them as a frame; a row with the same key replaces the older one.
 
-    Safe against concurrent writers and interruption: under a lock, the whole file is written beside the old one and
-    put in its place at once. Raises ResultsError, or LockHeld; both leave the rows kept before as they were.
+    whole: they are all the numbers of their measurements, each of one setting and random seed, so that all older ones
+    go: a training that stopped now leaves no accuracy of before.
+
+    Safe against concurrent writers and interruption: under a lock, the whole file is written beside the old one and put
+    in its place at once. Raises ResultsError, or LockHeld; both leave the rows kept before as they were.
     """
     version = code_version()
     new = [row.cells() for row in (row if row.code else replace(row, code=version) for row in rows)]
     for profile, experiment in dict.fromkeys((cells["profile"], cells["experiment"]) for cells in new):
         file = own_folder(profile) / f"{experiment}.csv"
-        own = {
-            key_of(cells): cells for cells in new if (cells["profile"], cells["experiment"]) == (profile, experiment)
-        }
+        own = [cells for cells in new if (cells["profile"], cells["experiment"]) == (profile, experiment)]
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with locked(file.with_name(f".{file.name}.lock")):
-                merged = {key_of(cells): cells for cells in read_cells(file)} | own
-                _replace(file, as_csv(merged[key] for key in sorted(merged)))
+                _replace(file, as_csv(_merged(read_cells(file), own, whole=whole)))
             record = file.with_name("provenance.json")
             with locked(record.with_name(f".{record.name}.lock")):
                 earlier = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
@@ -72,7 +72,7 @@ def keep(rows: Iterable[Row]) -> pd.DataFrame:
 def load(profile: str, experiment: str | None = None, *, published: bool = True, own: bool = True) -> pd.DataFrame:
     """Rows of one experiment (or of all); empty when there are none.
 
-    published: take in the rows of published runs whose keys this machine has not computed. own: take in the rows of
+    published: take in the measurements of published runs that this machine has not made. own: take in the rows of
     this machine. Raises ResultsError for an unknown profile or a damaged file.
     """
     return frame_of(stored_cells(profile, experiment, published=published, own=own))
@@ -84,12 +84,11 @@ def stored_cells(profile: str, experiment: str | None, *, published: bool, own: 
         known("profile", profile, PROFILES)
     except ValueError as error:
         raise ResultsError(str(error)) from None
-    found: dict[tuple[str, ...], Cells] = {}
+    found = list[Cells]()
     for folder in [published_folder(profile)] * published + [own_folder(profile)] * own:
         files = sorted(folder.glob("*.csv")) if experiment is None else [folder / f"{experiment}.csv"]
-        for file in files:
-            found |= {key_of(line): line for line in read_cells(file)}
-    return [found[key] for key in sorted(found)]
+        found = _merged(found, [line for file in files for line in read_cells(file)], whole=True)
+    return found
 
 
 def taken_from_published(rows: pd.DataFrame) -> int:
@@ -136,6 +135,18 @@ def _published(file: Path) -> pd.DataFrame:
 def key_of(cells: Mapping[str, str]) -> tuple[str, ...]:
     """What tells a row from others; see `rows.KEY`."""
     return tuple(cells[column] for column in KEY)
+
+
+def _merged(older: Sequence[Cells], newer: Sequence[Cells], *, whole: bool) -> list[Cells]:
+    """Lines sorted by key: the newer ones, and older ones with other keys or, where `whole`, of other measurements."""
+
+    def measurement(cells: Cells) -> tuple[str, ...]:
+        return tuple(cells[column] for column in KEY if column not in ("metric", "output", "epoch"))
+
+    again = {measurement(cells) for cells in newer} if whole else set()
+    kept = [cells for cells in older if measurement(cells) not in again]
+    by_key = {key_of(cells): cells for cells in (*kept, *newer)}
+    return [by_key[key] for key in sorted(by_key)]
 
 
 def as_csv(cells: Iterable[Mapping[str, str]]) -> str:

@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,23 @@ def test_the_same_number_is_replaced_and_others_stay(row) -> None:
     assert kept["value"].tolist() == [90.0]
     assert sorted(load("quick", "mnist-ood")["value"]) == [84.0, 84.0, 84.0, 90.0]
     assert len(load("quick")) == 5
+
+
+def test_a_whole_measurement_leaves_no_number_of_the_one_before(row) -> None:
+    keep([row(metric="accuracy/test"), row(metric="training/stopped", value=0.0), row(seed=1)], whole=True)
+    keep([row(metric="training/stopped", value=100.0)], whole=True)
+    left = load("quick", "mnist-ood")
+    found = left[["seed", "metric", "value"]].to_numpy().tolist()
+    assert found == [[1, "accuracy/test", 84.0], [0, "training/stopped", 100.0]]
+
+
+def test_no_published_number_stands_beside_those_of_a_measurement_made_here(row, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(store, "project_root", lambda: tmp_path)
+    there = keep([row(metric="accuracy/test"), row(metric="accuracy/train"), row(seed=1)])
+    shutil.copytree(store.own_folder("quick"), store.published_folder("quick"))
+    assert len(load("quick", "mnist-ood")) == len(there) == 3
+    keep([row(metric="training/stopped", value=100.0)], whole=True)
+    assert load("quick", "mnist-ood")["metric"].tolist() == ["accuracy/test", "training/stopped"]
 
 
 def test_no_rows_are_kept_as_no_rows(build: Path) -> None:
