@@ -29,6 +29,7 @@ BADGES = {
     "does not hold": ("#B3261E", "✗"),
     "not tested": ("#5F6368", "–"),
     "failure found": ("#8A5A00", "!"),
+    "undecided": ("#8A5A00", "◐"),
     "failure not found": ("#1F5A96", "○"),
 }
 _SOURCE_WORDS = {

@@ -123,7 +123,7 @@ def teaser(lines: Sequence[Line], link: str = "{}.html") -> Html:
 def tally(lines: Sequence[Line], profile: str) -> Html:
     """How many items have which verdict, and which notebooks would make rows that are missing."""
     badges = [line.badge for line in lines]
-    shown = [words for words in BADGES if words in badges or not words.startswith("failure")]
+    shown = [words for words in BADGES if words in badges or words in set(Status)]
     text = ", ".join(f"{words}: {badges.count(words)}" for words in shown) + f" (of {len(lines)})."
     if missing := sorted({line.item.notebook for line in lines if not line.seeds and not line.item.without}):
         text += f" No rows at scale {profile} for some items; these notebooks make them: {', '.join(missing)}."

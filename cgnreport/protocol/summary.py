@@ -99,7 +99,8 @@ def difference_over_runs(ours: pd.DataFrame, base: pd.DataFrame) -> Interval | N
     groups = by_run(ours), by_run(base)
     if min(map(len, groups)) >= SEEDS_FOR_INTERVAL:
         a, b = ([fmean(group) for group in each] for each in groups)
-        return mean_difference_interval(a, b, unit=_unit_of_runs(ours))
+        over_cgns = Unit.CGNS in map(_unit_of_runs, (ours, base))
+        return mean_difference_interval(a, b, unit=Unit.CGNS if over_cgns else Unit.CLASSIFIERS)
     first, second = ({seed: mean_of(group) for seed, group in rows.groupby("seed")} for rows in (ours, base))
     pairs = [first[seed] - second[seed] for seed in first if seed in second]
     if len(pairs) < SEEDS_FOR_INTERVAL:

@@ -139,10 +139,10 @@ def success_rates(rows: pd.DataFrame) -> list[SuccessRate]:
 def blind_reader(rows: pd.DataFrame, factors: Sequence[str]) -> Blocked | None:
     """How the worst factor reader fails on real images; None where all can read."""
     readers = select(rows, metric=[f"reader/{factor}" for factor in factors])
-    metric, value = min(values(readers).items(), key=lambda pair: pair[1], default=("", 100.0))
+    value = min(readers["value"], default=100.0)
     if value >= RULES.reader_least:
         return None
-    factor = factor_name(metric.removeprefix("reader/"))
+    factor = factor_name(readers.loc[readers["value"].idxmin(), "metric"].removeprefix("reader/"))
     return Blocked(
         f"the reader of {factor} is right on {value:.1f} % of real images, {RULES.reader_least:g} are needed"
     )

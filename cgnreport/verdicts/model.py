@@ -65,7 +65,7 @@ def replicated(findings: Iterable[Replication]) -> Replication:
 
 def badge_words(claim: str, status: Status) -> str:
     """What a badge says of a claim with this status: the status or, of a failure, whether it was found."""
-    found = {Status.HOLDS: "failure found", Status.FAILS: "failure not found"}
+    found = {Status.HOLDS: "failure found", Status.PARTLY: "undecided", Status.FAILS: "failure not found"}
     return found.get(status, status.value) if CLAIMS[claim].failure else status.value
 
 
@@ -89,6 +89,13 @@ class Check:
             self.most is None or self.value.high <= self.most
         )
 
+    @property
+    def needed(self) -> str:
+        """The condition on a single number in words, and the number: "upper end at least 87.0; it is 87.2"."""
+        side, limit = ("at least", self.least) if self.most is None else ("at most", self.most)
+        asked, value = (f"{number:.3g}".replace("-", MINUS) for number in (limit or 0.0, self.value.value))
+        return f"{self.words} {side} {asked}; it is {value}"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -96,9 +103,10 @@ class Finding:
 
     interval: the deciding number; needs: what its `bound` was compared with. n: how many CGNs, classifiers or images
     (`interval.unit`) it is over. published: values by source. facts: the numbers of its sentence by name. untested: why
-    it is not tested, whether or not there is a number. as_study: the status by the study's own yardstick, where that
-    is another. facts["because"]: why it does not hold, or partly, where the number does not say so. rows: columns and
-    values that select the rows of its number. whose: its method, one of `worlds.WHOSE`, or "-" for no CGN.
+    it is not tested, whether or not there is a number. as_study: the status by the study's own yardstick, where that is
+    another. also: conditions beside that on the number. facts["because"]: why it does not hold, or partly, where the
+    number does not say so. rows: columns and values that select the rows of its number. whose: its method, one of
+    `worlds.WHOSE`, or "-" for no CGN.
     """
 
     claim: str
@@ -111,6 +119,7 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
     untested: Blocked | None = None
     as_study: Status | None = None
+    also: tuple[Check, ...] = ()
     rows: Mapping[str, Any] = field(default_factory=dict, hash=False)
     whose: str = "-"
 
@@ -155,13 +164,18 @@ class Finding:
 
     @property
     def margin_words(self) -> str:
-        """What the deciding number was held against and where the verdict flips, in words; "" where nothing decided."""
+        """What decides was held against and where the verdict flips, in words; "" where nothing decided."""
         if self.interval is None or self.needs is None:
             return ""
         end = "value" if self.interval.unit is Unit.NONE else "upper end" if self.lower_is_better else "lower end"
-        side, bound = "at most" if self.lower_is_better else "at least", f"{self.bound:.1f}".replace("-", MINUS)
-        needs = f"{self.needs:.1f}".replace("-", MINUS)
-        return f"needed: {end} {side} {needs}; it is {bound}, and at that threshold the verdict would flip"
+        least, most = (None, self.needs) if self.lower_is_better else (self.needs, None)
+        conditions = [Check(end, Interval.point(self.bound), least, most), *self.also]
+        flips = "where one of these passes its threshold, the verdict flips"
+        if not self.also:
+            flips = "at that threshold the verdict flips"
+        elif self.status is not Status.HOLDS and all(each.holds for each in conditions):
+            flips = ""  # what fails is said by facts["because"]
+        return f"needed: {'; '.join(filter(None, (*(each.needed for each in conditions), flips)))}"
 
     @property
     def lower_is_better(self) -> bool:
@@ -364,6 +378,7 @@ def records(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
     """The verdicts as data, one record per claim, method, world and variant, for results/claims.json.
 
     flips_at: the end of the interval that the threshold was held against; a threshold beyond it flips the verdict.
+    also: the other conditions, each with what it is, and the least or the most that it may be.
     """
     found = []
     for verdict in verdicts:
@@ -391,6 +406,9 @@ def records(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
                         "n": each.n,
                         "needs": each.needs,
                         "flips_at": each.bound if number else None,
+                        "also": [
+                            {"what": c.words, "is": c.value.value, "least": c.least, "most": c.most} for c in each.also
+                        ],
                         "because": each.facts.get("because", ""),
                         "classifier": each.facts.get("method", "-"),
                         "published": dict(each.published),

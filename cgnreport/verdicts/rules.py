@@ -49,7 +49,9 @@ class Rules:
     )
     runs_for_rate: int = _of(10, "with fewer trained CGNs a single failure decides whether 90 % succeed")
     published_margin: float = _of(
-        2.0, "of the same CGNs, SG21's table and the study's Table 6 differ by 1.2 to 2.3 points"
+        2.0,
+        "of the same CGNs, SG21's row 'CGN' and the study's Table 6 differ by 1.2 to 2.3 points if that row is 'cgn'; "
+        "if it is 'original+cgn', which is judged, by 1.3 and 1.8 and, on wildlife, 9.5",
     )
     degradation_margin: float = _of(1.5, "SG21's own drop on ImageNet-9 was 1.4 points")
     ceiling: float = _of(99.9, "our choice: where every kind of training data reads so many, no loss can show")
@@ -72,6 +74,9 @@ class ImageNetRules:
         "measurements",
     )
     teacher_fid_most: float = _of(2.0, "our choice")
+    named_least: float = _of(
+        10.0, "guessing among ten classes; among the 16 categories of the stimuli it is 6.25, and this asks for more"
+    )
     random_margin: float = _of(3.0, "our choice: a gap must not narrow by accuracy getting worse")
     noisy_most: float = _of(
         95.0, "our choice, before any row: it leaves room for three times the marginal loss, and more"

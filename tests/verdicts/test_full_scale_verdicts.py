@@ -30,9 +30,9 @@ claim3-mnist          wildlife            holds           -0.7633  -0.8150  -0.7
 claim1-imagenet       toy                 does-not-hold   78.4100  77.5928  79.2054  images
 claim2-imagenet       toy                 holds          -69.9700 -71.3292 -68.6108  CGNs
 claim3-imagenet       toy                 does-not-hold  -22.5100 -36.4272  -8.5928  CGNs
-heads-imagenet        toy                 holds           14.1988  11.3952  17.0024  classifiers
+heads-imagenet        toy                 partly          14.1988  11.3952  17.0024  CGNs
 entanglement-imagenet toy                 holds           20.1900  16.3898  23.9902  CGNs
-residue-imagenet      toy                 does-not-hold    7.0440   1.7579  12.3301  CGNs
+residue-imagenet      toy                 partly           7.0440   1.7579  12.3301  CGNs
 realism-imagenet      toy                 does-not-hold    1.0014   0.9602   1.0426  CGNs
 shape-bias-baseline   efficientnet-lite0  holds           24.0537  16.3438  33.0594  crossed images
 """

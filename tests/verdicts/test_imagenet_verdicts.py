@@ -242,13 +242,15 @@ def test_two_worlds_are_worlds() -> None:
 
 
 def biases(
-    original: float, shape: float, texture: float, oracle: float | None = 90.0, n: int = 800, seed: int = 0
-) -> list[Line]:
-    """oracle: of its shape head; its texture head has 5."""
+    original: float, shape: float, texture: float, oracle: float | None = 90.0, n: int = 800, seed: int = 0,
+    decided: float = 60.0,
+) -> list[Line]:  # fmt: skip
+    """oracle: of its shape head; its texture head has 5. decided: % of images in which the shape head names a cue."""
     values = {("original", "avg"): original, ("original+cgn", "shape"): shape, ("original+cgn", "texture"): texture}
     values[("original+cgn", "avg")] = original
     values |= {} if oracle is None else {("original+oracle", "shape"): oracle, ("original+oracle", "texture"): 5.0}
-    return by_head("imagenet-shape-bias", "shape-bias", values, n=n, seed=seed)
+    lines = by_head("imagenet-shape-bias", "shape-bias", values, n=n, seed=seed)
+    return lines + by_head("imagenet-shape-bias", "decided", {("original+cgn", "shape"): decided}, n=2000, seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +268,17 @@ def test_heads_move_away_from_the_baseline(values: tuple[float, ...], n: int, st
     assert (verdict.status, verdict.number) == (status, pytest.approx(number))
     assert verdict.findings[0].published == {"RS22 Table 4": 29.1, "shape": 49.6, "texture": 18.0, "background": 23.1}
     assert "over decisions for one of the two cues" in verdict.why
+
+
+def test_a_shape_head_that_guesses_does_not_show_control() -> None:
+    def judged(decided: float) -> Verdict:
+        return heads(frame(*biases(30.0, 50.0, 15.0, decided=decided)))
+
+    assert judged(20.0).status == "partly", "it names shape and texture in 10 % each, as a head that knows nothing"
+    assert "names the shape in 10.0 [8.8, 11.4] % of the images" in judged(20.0).sentence
+    assert "the shape head names the shape at least 10; it is 8.76;" in judged(20.0).findings[0].margin_words
+    assert judged(30.0).status == "holds"
+    assert heads(frame(*biases(30.0, 50.0, 15.0)).query("metric != 'decided'")).status == "not tested"
 
 
 @pytest.mark.parametrize(
@@ -315,7 +328,8 @@ def test_a_failure_must_be_more_frequent_than_in_images_that_cannot_fail(claim: 
     found = judged(30.0, 20.0)
     assert (found.badge, found.number, found.findings[0].unit) == ("failure found", pytest.approx(10.0), "points")
     assert found.sentence.startswith("In the toy world (ImageNet: not tested): 30.0 [27.2, 32.9] % of ")
-    assert judged(27.0, 20.0).badge == "failure not found", "7 points, from 3.2"
+    assert judged(27.0, 20.0).badge == "undecided", "7 points, from 3.2"
+    assert judged(21.0, 20.0).badge == "failure not found", "1 point, to 4.8"
     assert judged(30.0, 30.0).badge == "failure not found", "so the reader reads images that cannot fail"
     assert "rendered" in judged(30.0, None).sentence and judged(30.0, None).badge == "not tested"
     assert judged(30.0, 10.0, updates=1).badge == "not tested"
@@ -338,7 +352,8 @@ def test_a_failure_over_cgns_needs_three_of_them() -> None:
         ([(60.0, 40.0)], "failure not found", 1.5),
         ([(61.0, 40.0)], "failure found", 1.525),
         ([(64.0, 40.0), (32.0, 20.0), (16.0, 10.0)], "failure found", 1.6),
-        ([(40.0, 40.0), (32.0, 20.0), (22.0, 10.0)], "failure not found", 1.6),  # 1, 1.6, 2.2: from 0.1
+        ([(40.0, 40.0), (32.0, 20.0), (22.0, 10.0)], "undecided", 1.6),  # 1, 1.6, 2.2: from 0.1 to 3.1
+        ([(40.0, 40.0), (21.0, 20.0), (11.0, 10.0)], "failure not found", 1.05),  # 1 to 1.1
     ],
 )
 def test_realism_is_a_distance_beside_that_of_the_same_cgn_with_tied_labels(

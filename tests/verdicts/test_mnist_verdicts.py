@@ -134,6 +134,14 @@ def test_claim2_on_one_variant(before: float, after: float, status: str) -> None
     assert smoke.why.startswith("Not tested at this scale")
 
 
+@pytest.mark.parametrize(("best", "found"), [(74.3, "replicated"), (73.0, "in part")])
+def test_the_studys_number_is_held_against_the_best_epoch_as_its_code_reports(best: float, found: str) -> None:
+    last = accuracies(wildlife=(10.0, 73.0)).replace({"recipe": {"robust": "authors"}})
+    chosen = select(last, method="original+cgn").assign(epoch="best", value=best)
+    verdict = claim2(joined([last, chosen]), "authors", ["wildlife"])
+    assert (verdict.status, verdict.number, verdict.replication) == ("partly", pytest.approx(63.0), found)
+
+
 def test_claim2_takes_the_classifiers_of_claim3_and_the_weakest_variant() -> None:
     rows = accuracies(colored=(37, 96), double_colored=(10, 88), wildlife=(10, 75))
     rows = joined([rows, frame({"value": 90.0})])

@@ -95,7 +95,7 @@ def test_items_on_imagenet_are_judged_in_the_toy_world_and_say_what_is_missing()
         keep_rows(TOY.classifier("imagenet-indomain", method), {"accuracy/top1": 97.0}, output="avg", epoch="last")
         for output, value in outputs.items():
             setting = TOY.classifier("imagenet-shape-bias", method)
-            keep_rows(setting, {"shape-bias": value}, output=output, epoch="last")
+            keep_rows(setting, {"shape-bias": value, "decided": 60.0}, output=output, epoch="last")
     for method, value in (("cgn", 40.0), ("real", 12.0)):
         keep_rows(TOY.images("imagenet-control", method), {"entangled/foreground": value})
     found = lines()
@@ -262,9 +262,13 @@ def test_the_cost_of_a_classifier_has_that_of_its_cgn_once() -> None:
     assert cost_line(rows).endswith(f"among them: 3 min. Not counted: {short}.")
 
 
-def test_a_training_that_two_experiments_measure_costs_once() -> None:
+def test_a_training_that_several_experiments_measure_costs_once() -> None:
     keep_accuracies(10.0, 85.0)
     keep_accuracies(10.0, 85.0, "mnist-indomain")
+    setting = MNIST.accuracy("mnist-ood", "wildlife", "original")
+    assert isinstance(setting, Setting)
+    params = {**setting.params, "gradcam": 2, "precision": "bfloat16"}
+    keep_rows(replace(setting, experiment="mnist-gradcam", params=params), {"accuracy/themes": 90.0})
     rows = load("quick")
     assert cost(rows) == cost(load("quick", "mnist-ood")) == 180
     assert uncounted(rows) == ["MNIST's CGNs"]
