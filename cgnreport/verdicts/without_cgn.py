@@ -119,18 +119,18 @@ def first_line(judged: Sequence[Discrimination], recipe: str = "robust") -> str:
     if not tested:
         return "not tested."
     ties, held = ([each for each in tested if each.discriminates is it] for it in (False, True))
-    parts = [
-        f"{each.variant} (CGN {each.cgn.text()} %, {each.best} {each.without.text()} %)"
-        for each in ties
-        if each.cgn and each.without
-    ]
     words = []
-    if ties:
-        words.append(f"It does not take a CGN on {len(ties)} of {plural(len(own), 'variant')}: {'; '.join(parts)}.")
-    if held:
-        words.append(
-            f"It takes a CGN on {' and '.join(each.variant for each in held)}, which no other method comes near."
-        )
+    for found, what in (
+        (ties, "It does not take a CGN"),
+        (held, "Counterfactuals read more than the best method without a CGN"),
+    ):
+        parts = [
+            f"{each.variant} (CGN {each.cgn.text()} %, {each.best} {each.without.text()} %)"
+            for each in found
+            if each.cgn and each.without
+        ]
+        if parts:
+            words.append(f"{what} on {len(found)} of {plural(len(own), 'variant')}: {'; '.join(parts)}.")
     if untested := [each.variant for each in own if each.discriminates is None]:
         words.append(f"Not tested: {', '.join(untested)}.")
     return " ".join(words)
