@@ -1,7 +1,7 @@
 """The plots of the report, from result rows: deciding figures, control, losses, quality.
 
 A deciding figure (`forest`) has a line per method: its random seeds as points, mean and 95 % interval, published values
-above in colours of their own, chance and ceiling light, and what the rule needs as a green line with its number.
+above in colours of their own, chance and reference light, and what the rule needs as a green line with its number.
 """
 
 from collections.abc import Mapping, Sequence
@@ -133,9 +133,9 @@ def dot_plot(
     verdicts: Sequence[Verdict] = (),
     *,
     xlabel: str = "accuracy on free-factor test images (%)",
-    ceiling: str = "oracle (ceiling)",
+    ceiling: str = "oracle (reference)",
 ) -> Figures:
-    """Accuracies beside published ones: a panel per variant, a line per method and recipe, the oracle as ceiling.
+    """Accuracies beside published ones: a panel per variant, a line per method and recipe, the oracle as reference.
 
     rows: of one metric at one epoch. verdicts: of claim 2; the accuracy that each asks for is drawn at the method that
     decides. Raises ResultsError where two settings or metrics fit one line.

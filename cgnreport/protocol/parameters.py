@@ -135,7 +135,7 @@ class MnistParameters(_Half):
     training_images: Annotated[int, Field(ge=64)] = _field(50_000, "images each of these CGNs sees")
     training_seeds: Count = _field(1, "CGNs trained in each of those ways")
     without_cgn: Items[WithoutCGN] = _field(
-        ("border-stretched", "paste"), "ways to the task of claim 2 for which nothing is generated, and its ceilings"
+        ("border-stretched", "paste"), "ways to the task of claim 2 for which nothing is generated, and two oracles"
     )
     without_cgn_seeds: Count = _field(1, "classifiers trained in each of those ways")
     sweep: Items[Sweep] | None = _field(

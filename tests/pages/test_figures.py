@@ -49,7 +49,7 @@ def test_a_deciding_figure_has_two_layouts_and_says_what_it_shows() -> None:
     figures = plots.dot_plot(ROWS)
     for phone in (False, True):
         text = svg(figures, phone)
-        for words in ("Wildlife", "authors' weights", "the study (RS22)", "SG21", "one seed", "oracle (ceiling)"):
+        for words in ("Wildlife", "authors' weights", "the study (RS22)", "SG21", "one seed", "oracle (reference)"):
             assert words in text
         assert "system-ui" in text
         assert SMOKE_TEXT not in text
