@@ -54,10 +54,7 @@ class LabelledImages:
     @property
     def sha256(self) -> str:
         """Hash of pixels and labels: two sets with the same hash are the same set."""
-        digest = hashlib.sha256()
-        for part in (self.images, self.shape, self.foreground, self.background):
-            digest.update(part.contiguous().numpy().data)
-        return digest.hexdigest()
+        return tensors_sha256(self.images, self.shape, self.foreground, self.background)
 
     def subset(self, index: Tensor | slice) -> "LabelledImages":
         """The images at `index`, in that order."""
@@ -67,6 +64,14 @@ class LabelledImages:
     def as_float(self, index: Tensor | slice = slice(None)) -> Tensor:
         """Images at `index` as float32 in [-1, 1]."""
         return to_float(self.images[index])
+
+
+def tensors_sha256(*tensors: Tensor) -> str:
+    """SHA-256 of the values of tensors on the CPU, one after the other."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def concatenate(sets: list[LabelledImages], name: str) -> LabelledImages:

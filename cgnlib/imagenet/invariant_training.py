@@ -5,7 +5,6 @@ Device, precision and number of processes are Lightning Fabric's: see `training.
 
 import contextlib
 import copy
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, counterfactual_loss, real_loss
 from cgnlib.imagenet.recipes import CLASSIFIER_VERSION, EnsembleRecipe
-from cgnlib.images import to_float
+from cgnlib.images import tensors_sha256, to_float
 from cgnlib.randomness import generator
 from cgnlib.training.artefact import Artefact
 from cgnlib.training.capture import set_learning_rate
@@ -62,9 +61,7 @@ class ImagesInMemory:
 
     @property
     def sha256(self) -> str:
-        digest = hashlib.sha256(self.images.contiguous().numpy().data)
-        digest.update(self.labels.contiguous().numpy().data)
-        return digest.hexdigest()
+        return tensors_sha256(self.images, self.labels)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -18,7 +18,7 @@ from cgnlib.composition import compose
 from cgnlib.data.photographs import N_CLASSES, Photograph, strips
 from cgnlib.errors import known
 from cgnlib.imagenet.texture_targets import PatchGrid, patch_grid
-from cgnlib.images import to_float, to_uint8
+from cgnlib.images import tensors_sha256, to_float, to_uint8
 from cgnlib.randomness import generator
 
 SETS = ("original", "only-foreground", "only-background", "mixed-same", "mixed-rand", "mixed-next")
@@ -36,6 +36,11 @@ class Photographs(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all four, in their order: two sets with the same hash are the same set."""
+        return tensors_sha256(*self)
 
 
 def opened(chosen: Sequence[Photograph]) -> Photographs:

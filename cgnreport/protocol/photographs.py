@@ -43,6 +43,7 @@ from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
 
 DRAWS = 2  # mixed sets of each kind, whose donors differ
+FEATURES_VERSION = 1  # of how the sets are made whose features are kept
 POOL = 11 * COMPOSED // 5  # composed images in all, of which each split takes those without a photograph of its test
 
 
@@ -181,13 +182,17 @@ class PhotographStudy(Study):
         """
         if trained in self._tests:
             return self._tests[trained]
-        everything = torch.arange(len(self.photographs))
+        n = len(self.photographs)
+        everything = torch.arange(n)
         sets: dict[str, Callable[[], Iterable[Tensor]]] = {"original": lambda: challenge(self.photographs, "original")}
         for name in ("mixed-same", "mixed-rand"):
             pairs = torch.cat([self._donors(name, draw) for draw in range(DRAWS)])
             sets[name] = lambda to=pairs: mixed(self.photographs, everything.repeat(DRAWS), to)
         sets["free"] = lambda: counterfactuals(self.photographs, everything.repeat(DRAWS), *self._free)
-        self._tests[trained] = {name: self._described(name, batches, trained) for name, batches in sets.items()}
+        self._tests[trained] = {
+            name: self._described(name, batches, n if name == "original" else n * DRAWS, trained)
+            for name, batches in sets.items()
+        }
         return self._tests[trained]
 
     @functools.cached_property
@@ -206,22 +211,24 @@ class PhotographStudy(Study):
         triples = self.triples(tied=method == "original+tied")
         shapes, textures, backgrounds = triples.unbind(dim=1)
         made = (self.photographs, shapes, textures, backgrounds)
-        return self._described(method, lambda: counterfactuals(*made), trained), triples
+        return self._described(method, lambda: counterfactuals(*made), POOL, trained), triples
 
-    def _described(self, name: str, batches: Callable[[], Iterable[Tensor]], trained: str) -> Tensor:
-        """Features (N, D) of images or, for the last block, the maps (N, C, h, w) that it reads. Computed once: they
-        are kept in the build folder.
+    def _described(self, name: str, batches: Callable[[], Iterable[Tensor]], n: int, trained: str) -> Tensor:
+        """Features (n, D) of n images or, for the last block, the maps (n, C, h, w) that it reads.
+
+        Computed once: they are kept in the build folder, by network, photographs and name of the set.
         """
         network = self.network(LITE0)
         describe, dtype = network.describe, torch.float32
         if trained == WITH_BLOCK:
             describe, dtype, name = network.before_last_block, torch.float16, f"{name}-maps"
-        digest = derive_seed(0, fingerprint(network.network), str(self.photographs.images.sum().item()), POOL, name)
-        file = build_folder() / "artefacts" / "photographs" / f"{name}-{len(self.photographs)}-{digest:x}.safetensors"
+        of = FEATURES_VERSION, fingerprint(network.network), self.photographs.sha256
+        digest = derive_seed(0, *of, n, name)
+        file = build_folder() / "artefacts" / "photographs" / f"{name}-{n}-{digest:x}.safetensors"
         if not file.exists():
             parts = [describe(images).to(dtype) for images in tqdm(batches(), desc=f"features: {name}")]
             save_tensors({"features": torch.cat(parts)}, file)
-        return load_tensors(file, f"features: {name}", ["features"])["features"].float()
+        return load_tensors(file, f"features: {name}", ["features"], n)["features"].float()
 
     def composition_rows(self, method: str, trained: str = HEADS_ALONE) -> Rows:
         """Rows of heads on a frozen network (photographs-composition): a split by photograph is a random seed.

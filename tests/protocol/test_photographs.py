@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from cgnlib.errors import Blocked, needed
+from cgnlib.errors import AssetError, Blocked, needed
 from cgnlib.imagenet.names import NINE
 from cgnlib.imagenet.photographs import Photographs
 from cgnlib.imagenet.recipes import HeadsRecipe
 from cgnlib.statistics import Unit
+from cgnlib.training.weights import save_tensors
 from cgnreport.protocol import photographs as module
 from cgnreport.protocol.imagenet_settings import TRAINED
 from cgnreport.protocol.parameters import Parameters
@@ -98,6 +99,21 @@ def test_composition_is_split_by_photograph_and_tells_what_each_head_names(
         for f in ("texture", "background")
     }
     assert named["background"] > named["texture"], "the background head reads the corner"
+
+
+def test_features_are_kept_by_everything_that_they_are_made_of(study: PhotographStudy) -> None:
+    """Other masks, backgrounds, labels or another order are other photographs, though their pixels have one sum."""
+    given, first = study.photographs._asdict(), study.tests("heads")["original"]
+    study._tests.clear()
+    study.photographs = Photographs(**given | {"images": given["images"].roll(1, 0)})
+    assert torch.equal(study.tests("heads")["original"], first.roll(1, 0))
+    others = [Photographs(**given | {name: values.roll(1, 0) + 1}) for name, values in given.items()]
+    assert len({each.sha256 for each in (Photographs(**given), *others)}) == 5
+    for file in module.build_folder().rglob("original-*"):
+        save_tensors({"features": first[1:]}, file)
+    study._tests.clear()
+    with pytest.raises(AssetError, match="features has 89 values, expected 90"):
+        study.tests("heads")
 
 
 def test_without_photographs_the_rows_say_what_is_missing(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
