@@ -94,7 +94,7 @@ class Study:
         return rows
 
 
-class PhotographStudy(Study):
+class GuardedStudy(Study):
     """Experiments on photographs and with ImageNet's own networks, whatever befalls them: no memory left, no disk, a
     network that is another. It costs the part in which it happens, and never the toy world's numbers on the same page.
     """

@@ -29,7 +29,7 @@ from cgnlib.progress import tqdm
 from cgnlib.training.artefact import Artefact
 from cgnlib.training.weights import fingerprint, load_tensors, save_tensors
 from cgnreport.protocol import imagenet_settings
-from cgnreport.protocol.experiments import Measured, PhotographStudy, Rows
+from cgnreport.protocol.experiments import GuardedStudy, Measured, Rows
 from cgnreport.protocol.imagenet_settings import INCEPTIONS, TENSORFLOW, TORCHVISION
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
@@ -188,7 +188,7 @@ def table_3_rows(parameters: Parameters, origin: str) -> list[Rows]:
         areas = [Number(metric, value, ours.n, "fraction") for metric, value in shares.items()]
         return Measured([Number("inception-score", ours.value, ours.n, "score"), *areas], seconds)
 
-    study, found = PhotographStudy(parameters, device), list[Rows]()
+    study, found = GuardedStudy(parameters, device), list[Rows]()
     for network, method in product(INCEPTIONS, ("cgn", "biggan")):
         setting = imagenet_settings.table_3(parameters, method, origin, network)
         rows = study.rows(setting, lambda _, of=(network, method): measure(*of))

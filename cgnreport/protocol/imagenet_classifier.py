@@ -36,7 +36,7 @@ from cgnlib.training.processes import Launch, alone, launched
 from cgnlib.training.weights import fingerprint
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.ensembles import EnsembleStudy, Epoch, Right, bias_numbers
-from cgnreport.protocol.experiments import PhotographStudy, Rows
+from cgnreport.protocol.experiments import GuardedStudy, Rows
 from cgnreport.protocol.imagenet_cgn import authors_cgn, study_cgn
 from cgnreport.protocol.imagenet_settings import (
     BACKGROUND,
@@ -81,7 +81,7 @@ class StoredImages(Store):
         return torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(*picture.size, 3), label
 
 
-class PublishedStudy(EnsembleStudy, PhotographStudy):
+class PublishedStudy(EnsembleStudy, GuardedStudy):
     """The published experiment at one set of parameters."""
 
     def __init__(self, parameters: Parameters, device: str | None = None, launch: Launch = alone) -> None:

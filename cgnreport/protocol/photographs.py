@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cgnlib.data.finding import missing
 from cgnlib.data.photographs import FAULTS, balanced, counting, fault, overlap, photographs
-from cgnlib.errors import known, needed
+from cgnlib.errors import Blocked, Unavailable, known, needed
 from cgnlib.imagenet.frozen import train_heads
 from cgnlib.imagenet.imagenet9 import predict
 from cgnlib.imagenet.names import FACTORS, NINE
@@ -154,8 +154,16 @@ class PhotographStudy(Study):
 
     @functools.cached_property
     def folds(self) -> Tensor:
-        """(N,) int64: the split in whose test a photograph is; of each class as many in each, but for one."""
+        """(N,) int64: the split in whose test a photograph is; of each class as many in each, but for one.
+
+        Raises Unavailable where a split would have fewer than two of a class: in mixed-same each is before another.
+        """
         labels, stream = self.photographs.labels, generator(0, "photographs", "folds")
+        least, there = 2 * FOLDS, int(labels.bincount(minlength=len(NINE)).min())
+        if there < least:
+            enough = f"set imagenet_photographs: null, or {least * len(NINE)} at least"
+            remedy = enough if self.parameters.imagenet.photographs else "add photographs whose masks count"
+            raise Unavailable(Blocked(f"composition needs {least} photographs of each class, not {there}", remedy))
         folds = torch.zeros_like(labels)
         for label in labels.unique().tolist():
             own = (labels == label).nonzero()[:, 0]

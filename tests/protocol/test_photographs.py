@@ -116,6 +116,17 @@ def test_features_are_kept_by_everything_that_they_are_made_of(study: Photograph
         study.tests("heads")
 
 
+def test_composition_needs_two_photographs_of_each_class_in_each_split(study: PhotographStudy, monkeypatch) -> None:
+    study.photographs = Photographs(*(part[: N - 1] for part in study.photographs))
+    monkeypatch.setattr(study, "network", lambda name: pytest.fail("something was computed"))
+    rows = study.composition_rows("original")
+    assert str(rows) == (
+        "composition needs 10 photographs of each class, not 9: set imagenet_photographs: null, or 90 at least"
+    )
+    study.parameters = study.parameters.with_changes(imagenet_photographs=None)
+    assert str(study.composition_rows("original")).endswith("not 9: add photographs whose masks count")
+
+
 def test_without_photographs_the_rows_say_what_is_missing(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     why = Blocked("missing photographs with masks", "by hand")
     monkeypatch.setattr(module, "missing", lambda names, folder: why)
