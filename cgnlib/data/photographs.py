@@ -69,7 +69,7 @@ def photographs(folder: str | Path | None = None) -> tuple[Photograph, ...]:
     try:
         with index.open(encoding="utf-8", newline="") as stream:
             found = [_photograph(index.parent, line) for line in csv.DictReader(stream)]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise AssetError(f"index of the photographs, {index}, cannot be used: {error!r}. Get it again.") from error
     if lost := [each.file for each in found if not (each.file.is_file() and each.mask_file.is_file())]:
         raise AssetError(f"{index} names {len(lost)} photographs without a file or mask, first {lost[0]}. Add them.")

@@ -150,7 +150,7 @@ def read_record(file: Path) -> Trials:
         if not names or len(set(names)) < len(names):
             raise ValueError(f"{len(names)} trials of {len(set(names))} stimuli")
         return trials_of(torch.tensor(answers), names)
-    except (OSError, AttributeError, KeyError, ValueError) as error:
+    except (OSError, AttributeError, KeyError, ValueError, csv.Error) as error:
         wanted = f"lines with {' and '.join(COLUMNS)}, each of a stimulus of its own"
         raise AssetError(f"record {file} cannot be used: {error}; {wanted} are expected. Get it again.") from error
 

@@ -5,19 +5,19 @@ images, crossed.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from cgnlib.data.finding import find, missing, require
+from cgnlib.data.finding import missing, require
 from cgnlib.errors import needed
 from cgnlib.imagenet.cue_conflict import evaluate, read_record
 from cgnlib.imagenet.names import CATEGORIES
 from cgnlib.imagenet.networks import NEEDED, NORMALISATIONS, pretrained
 from cgnlib.imagenet.normalisation import IMAGENET, LITE, Normalisation
 from cgnlib.imagenet.shape_bias import Trials
-from cgnreport.protocol.experiments import Measured, Rows, Study, collected, measure_command
+from cgnreport.protocol.experiments import Measured, Rows, Study, measure_command
 from cgnreport.protocol.imagenet_settings import LITE0, record, stimuli
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
@@ -60,32 +60,29 @@ def network_rows(
     return Study(parameters, "cpu").rows(setting, measure, [0])  # nothing is trained
 
 
-def records(folder: str | Path | None = None) -> Iterator[tuple[str, str, Path]]:
-    """Source, name and file of each record of decisions, "subject-01" or "resnet50"; none where there are none.
+def record_rows(parameters: Parameters) -> list[Rows]:
+    """Rows of people and networks from records of their decisions (imagenet-shape-records), a part for each record.
 
-    Where a source has the same decisions under two names, the first is taken. Raises AssetError as `read_record`.
+    A record is named "subject-01" or "resnet50", and its source after its folder. A damaged one costs its own part. Of
+    records read here with the same decisions the first is taken, others have no rows. Without any, what is missing.
     """
-    place, seen = find("cue-conflict-trials", folder), set()
-    for file in sorted(place.parent.glob("*/*.csv")) if place else ():
+    if lacking := missing(["cue-conflict-trials"], parameters.data_folder):
+        return [lacking]
+    study, seen = Study(parameters, "cpu"), set()
+
+    def measure(file: Path) -> Measured:
         trials = read_record(file)
-        key = tuple(sorted(zip(trials.shape_images, trials.texture_images, trials.decided.tolist(), strict=True)))
-        if key not in seen:
-            seen.add(key)
-            yield file.parent.name, file.stem.split("session")[0].strip("_").rpartition("_")[2], file
+        decided = frozenset(zip(trials.shape_images, trials.texture_images, trials.decided.tolist(), strict=True))
+        again = decided in seen
+        seen.add(decided)
+        return Measured([] if again else bias_numbers(trials))
 
-
-def record_rows(parameters: Parameters) -> Rows:
-    """Rows of people and networks from records of their decisions (imagenet-shape-records); nothing is computed again.
-
-    Without the records those that were published, or what is missing.
-    """
-    blocked, parts = missing(["cue-conflict-trials"], parameters.data_folder), list[Rows]()
-    for source, name, file in records(parameters.data_folder):
-        setting = record(parameters, source, name)
-        parts.append(
-            Study(parameters, "cpu").rows(setting, lambda _, of=file: Measured(bias_numbers(read_record(of))), [0])
-        )
-    return blocked or collected(parts)[0]
+    files = sorted(require("cue-conflict-trials", parameters.data_folder).parent.glob("*/*.csv"))
+    names = [file.stem.split("session")[0].strip("_").rpartition("_")[2] for file in files]
+    return [
+        study.rows(record(parameters, file.parent.name, name), lambda _, of=file: measure(of), [0])
+        for file, name in zip(files, names, strict=True)
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -94,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     ways += [(name, how, False) for name, how in NORMALISATIONS.items() if name != LITE0]
     parts: dict[str, Callable[[Parameters], list[Rows]]] = {
         "networks": lambda given: [network_rows(given, name, how, enlarge=enlarge) for name, how, enlarge in ways],
-        "records": lambda given: [record_rows(given)],
+        "records": record_rows,
     }
     bias = {"metric": "shape-bias"}, "{method} {setting}: {value:.1f} % [{low:.1f}, {high:.1f}] (n = {n:,})"
     changes = {"imagenet_stimuli": None, "reuse_rows": False}

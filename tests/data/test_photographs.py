@@ -87,3 +87,6 @@ def test_a_damaged_index_or_file_is_named(tmp_path: Path) -> None:
     (root / "photographs/index.csv").write_text("file,in9\nx,0\n")
     with pytest.raises(AssetError, match="index of the photographs.*mask_true"):
         photographs(root)
+    (root / "photographs/index.csv").write_text("file\n" + "x" * 200_000)
+    with pytest.raises(AssetError, match="index of the photographs.*field larger"):
+        photographs(root)

@@ -209,6 +209,7 @@ def test_a_record_of_decisions_is_read_whatever_else_stands_in_it(tmp_path: Path
         ("object_response,imagename\ncat,cat1-dog2.png\ncat,cat1-dog2.png\n", "2 trials of 1 stimuli"),
         ("answer,imagename\ncat,cat1-dog2.png\n", "object_response"),
         ("object_response,imagename\n", "0 trials"),
+        ("object_response,imagename\n" + "x" * 200_000, "field larger than field limit"),
     ],
 )
 def test_a_file_that_is_no_record_is_named(content: str, reason: str, tmp_path: Path) -> None:

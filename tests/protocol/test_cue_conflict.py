@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from cgnlib.errors import Blocked, needed
+from cgnlib.imagenet.cue_conflict import read_record
 from cgnlib.imagenet.names import CATEGORIES
 from cgnlib.imagenet.networks import NORMALISATIONS, Pretrained
 from cgnlib.imagenet.normalisation import IMAGENET, LITE
@@ -14,6 +15,7 @@ from cgnlib.imagenet.shape_bias import Trials
 from cgnlib.statistics import Unit
 from cgnreport.protocol import cue_conflict as module
 from cgnreport.protocol.cue_conflict import bias_numbers, network_rows, record_rows
+from cgnreport.protocol.experiments import collected
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import load
@@ -33,10 +35,9 @@ def counted(*_: object, **__: object) -> Trials:
 
 
 @pytest.fixture
-def there(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def there(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "missing", lambda names, folder: None)
-    monkeypatch.setattr(module, "require", lambda name, folder: Path())
-    monkeypatch.setattr(module, "find", lambda name, folder: None)
+    monkeypatch.setattr(module, "require", lambda name, folder: tmp_path / "data" / name)
     monkeypatch.setattr(module, "pretrained", lambda name, folder: Pretrained(name, nn.Identity(), 224, LITE))
     monkeypatch.setattr(module, "evaluate", counted)
 
@@ -88,12 +89,17 @@ def test_command_keeps_rows_of_both_sizes(there, capsys: pytest.CaptureFixture[s
 
 def test_records_are_read_once_each_and_named_by_source(build, tmp_path, monkeypatch) -> None:
     lines = "object_response,imagename\ncat,cat1-dog2.png\ndog,cat2-dog2.png\n"
-    for name, text in {"subject-01": lines, "subject-10": lines, "resnet50": lines.replace("dog,", "cat,")}.items():
+    texts = {"subject-01": lines, "subject-10": lines, "resnet50": lines.replace("dog,", "cat,")}
+    for name, text in (texts | {"mine": "x" * 200_000, "yours": "answer\n"}).items():
         file = tmp_path / "cue-conflict-trials" / "model-vs-human" / f"cue-conflict_{name}_session_1.csv"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    rows = needed(record_rows(Parameters(data_folder=str(tmp_path))))
+    read = []
+    monkeypatch.setattr(module, "read_record", lambda file: read.append(file) or read_record(file))
+    rows, lacking = collected(record_rows(Parameters(data_folder=str(tmp_path))))
+    assert len(read) == len(set(read)) == 5
+    assert [("mine_" in str(why), "yours_" in str(why)) for why in lacking] == [(True, False), (False, True)]
     bias = select(rows, metric="shape-bias", source="model-vs-human")
     assert dict(zip(bias["method"], bias["value"], strict=True)) == {"subject-01": 50.0, "resnet50": 100.0}
     monkeypatch.setattr(module, "missing", lambda names, folder: Blocked("missing records"))
-    assert str(record_rows(Parameters(data_folder=str(tmp_path)))) == "missing records"
+    assert record_rows(Parameters(data_folder=str(tmp_path))) == [Blocked("missing records")]
