@@ -78,7 +78,8 @@ class Study:
                 blocked.append(Blocked(f"{setting.dataset}, {setting.method}, recipe {setting.recipe}: {stop}"))
                 continue
             except self.costs as error:  # this part alone: the others are measured
-                blocked.append(failed(setting, error))
+                about = f"{setting.dataset}, {setting.method}, {setting.experiment}"
+                blocked.append(failed(about, error))
                 continue
             by_experiment = {setting.experiment: found} if isinstance(found, Measured) else found
             for each in (setting, *(other for other in beside if isinstance(other, Setting))):
@@ -102,12 +103,12 @@ class GuardedStudy(Study):
     costs = (Exception,)
 
 
-def failed(setting: Setting, error: Exception) -> Blocked:
-    """What an error says, on one line; with its kind and the setting, where it is none that users are meant to meet."""
+def failed(what: str, error: Exception) -> Blocked:
+    """What an error says, on one line; with what failed and its kind, where it is none that users are meant to meet."""
     words = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, AssetError):
         return Blocked(words)
-    return Blocked(f"{setting.dataset}, {setting.method}, {setting.experiment}: {type(error).__name__}: {words[:300]}")
+    return Blocked(f"{what}: {type(error).__name__}: {words[:300]}")
 
 
 def collected(parts: Iterable[Rows]) -> tuple[pd.DataFrame, list[Blocked]]:

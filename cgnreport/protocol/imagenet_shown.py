@@ -3,13 +3,14 @@
 Nothing is trained for a figure.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from cgnlib.errors import Blocked
+from cgnlib.data.finding import missing
+from cgnlib.errors import Blocked, Unavailable, needed
 from cgnlib.imagenet import control
 from cgnlib.imagenet.cgn import ImageNetCGN, Parts
 from cgnlib.imagenet.evaluation import likeness
@@ -17,6 +18,7 @@ from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.imagenet.training import artefact_of
 from cgnlib.training.artefact import Artefact
 from cgnreport.protocol import imagenet_settings
+from cgnreport.protocol.experiments import failed
 from cgnreport.protocol.imagenet_cgn import (
     TRIPLES,
     authors_cgn,
@@ -25,9 +27,10 @@ from cgnreport.protocol.imagenet_cgn import (
     study_cgn,
     untrained_cgn,
 )
-from cgnreport.protocol.imagenet_settings import TORCHVISION
+from cgnreport.protocol.imagenet_settings import INCEPTIONS, TORCHVISION
 from cgnreport.protocol.parameters import Parameters
 
+T = TypeVar("T")
 GALLERY, WORST = 200, 10  # images that failures are sought in, and that are shown of each
 
 
@@ -36,35 +39,39 @@ def shown_cgn(parameters: Parameters, origin: str = "authors") -> ImageNetCGN | 
 
     Blocked where it is not asked for, missing, damaged, another network, or does not fit into memory.
     """
-    try:
-        if origin == "authors":
-            return imagenet_settings.blocked("samples", parameters) or authors_cgn(parameters)
-        found = _trained(parameters)
-        return found if isinstance(found, Blocked) else found[0]
-    except Exception as error:  # of a figure on photographs: it costs the toy world's page nothing else
-        return Blocked(" ".join(str(error).split()).rstrip("."))
+    if origin == "paper":
+        return _tried("the study's CGN", lambda: _trained(parameters)[0])
+    lacking = imagenet_settings.blocked("samples", parameters)
+    return lacking or _tried("the authors' CGN", lambda: authors_cgn(parameters))
 
 
-def snapshots(parameters: Parameters) -> dict[int, dict[str, Tensor]]:
+def snapshots(parameters: Parameters) -> dict[int, dict[str, Tensor]] | Blocked:
     """Parts of one tied sample of each of CLASSES through the training of the study's CGN, by update, as
-    `sample_classes` gives them; empty where it was not trained here.
+    `sample_classes` gives them; Blocked as `shown_cgn`.
     """
-    try:
-        found = _trained(parameters)
-        return {} if isinstance(found, Blocked) else found[1].snapshots((*Parts._fields, "x_gt"))
-    except Exception:  # shown_cgn says what it is
-        return {}
+    names = (*Parts._fields, "x_gt")
+    found = _tried("the training of the study's CGN", lambda: _trained(parameters)[1].snapshots(names))
+    return found or Blocked("the training of the study's CGN kept no images of its course")
 
 
-def _trained(parameters: Parameters) -> tuple[ImageNetCGN, Artefact] | Blocked:
-    """The study's CGN and its training, if that was finished on this machine."""
-    if reason := imagenet_settings.blocked("training", parameters, imagenet_settings.TRAINING):
-        return reason
+def _trained(parameters: Parameters) -> tuple[ImageNetCGN, Artefact]:
+    """The study's CGN and its training. Raises Unavailable where that was not finished on this machine."""
+    needed(imagenet_settings.blocked("training", parameters, imagenet_settings.TRAINING))
     recipe = imagenet_settings.cgn_recipe(parameters)
     artefact = artefact_of(untrained_cgn(parameters), recipe, "vgg16", parameters.seed, "imagenet")
     if not artefact.record.exists():
-        return Blocked("the study's CGN was not trained on this machine")
+        raise Unavailable(Blocked("the study's CGN was not trained on this machine"))
     return study_cgn(parameters, imagenet_settings.device(parameters) or "cpu")
+
+
+def _tried(what: str, make: Callable[[], T]) -> T | Blocked:
+    """What is made, or why it cannot be: a figure on photographs costs the toy world's page nothing else."""
+    try:
+        return make()
+    except Unavailable as error:
+        return error.blocked
+    except Exception as error:
+        return failed(what, error)
 
 
 class Gallery(NamedTuple):
@@ -75,26 +82,29 @@ class Gallery(NamedTuple):
 
 
 def failures(
-    cgn: ImageNetCGN, network: nn.Module | None = None, n: int = GALLERY, shown: int = WORST
-) -> dict[str, Gallery]:
+    cgn: ImageNetCGN, network: nn.Module | Blocked, n: int = GALLERY, shown: int = WORST
+) -> dict[str, Gallery | Blocked]:
     """Figures 10 to 12 by rule, of `n` images with tied and as many with free labels; the worst of each failure.
 
     "entanglement": foregrounds that are most like the teacher's image where the object is not, though they should be
     all object; "residue": backgrounds that are most like it where the object is, though they should be without; both as
     `likeness`, of tied images. "realism": counterfactuals whose three labels `network` (images in [-1, 1] -> logits of
-    ImageNet's classes) finds least likely, in mean log-probability; left out without a network. Masks above 0.5 are
+    ImageNet's classes) finds least likely, in mean log-probability; Blocked as the network. Masks above 0.5 are
     object; images with less than a hundredth of object, or of anything else, are not looked at, and where there are no
-    others the first two are left out.
+    others the first two are Blocked.
     """
-    found, tied = dict[str, Gallery](), _drawn(cgn, "tied", n)
+    found, tied = dict[str, Gallery | Blocked](), _drawn(cgn, "tied", n)
     inside = tied.parts["mask"] > 0.5
     area = inside.float().mean(dim=(1, 2, 3))
     fit = (area >= 0.01) & (area <= 0.99)
     for name, part, where in (("entanglement", "foreground", ~inside), ("residue", "background", inside)):
         values = likeness(tied.parts[part], tied.parts["x_gt"], where)
+        found[name] = Blocked("all masks are full or empty")
         if fit.any():
             found[name] = _worst({key: value[fit] for key, value in tied.parts.items()}, values[fit], shown)
-    if network is not None:
+    if isinstance(network, Blocked):
+        found["realism"] = network
+    else:
         free = _drawn(cgn, "random", n)
         with torch.inference_mode():
             device = next(cgn.parameters()).device
@@ -105,7 +115,7 @@ def failures(
     return found
 
 
-def galleries(parameters: Parameters, cgn: ImageNetCGN | Blocked) -> dict[str, Gallery] | Blocked:
+def galleries(parameters: Parameters, cgn: ImageNetCGN | Blocked) -> dict[str, Gallery | Blocked] | Blocked:
     """`failures` of a CGN on the parameters' device, on which no other cell needs it; Blocked without one."""
     device = imagenet_settings.device(parameters)
     if isinstance(cgn, Blocked):
@@ -113,19 +123,15 @@ def galleries(parameters: Parameters, cgn: ImageNetCGN | Blocked) -> dict[str, G
     if device is None:
         return Blocked("missing a CUDA device", "run on a machine that has one, or set imagenet_device (cpu: an hour)")
     try:
-        return failures(cgn.to(device), judge(parameters, device))
-    except Exception as error:
-        return Blocked(" ".join(str(error).split()).rstrip("."))
+        return _tried("failures of the CGN", lambda: failures(cgn.to(device), judge(parameters, device)))
     finally:
         cgn.cpu()
 
 
-def judge(parameters: Parameters, device: str = "cpu") -> nn.Module | None:
-    """The network of `failures`: torchvision's Inception, whose classes are in ImageNet's order; None without it."""
-    try:
-        return inception_networks(parameters, device).get(TORCHVISION)
-    except Exception:  # Table 3 says what it is
-        return None
+def judge(parameters: Parameters, device: str = "cpu") -> nn.Module | Blocked:
+    """The network of `failures`: torchvision's Inception, whose classes are in ImageNet's order; Blocked without it."""
+    lacking = missing([INCEPTIONS[TORCHVISION]], parameters.data_folder)
+    return lacking or _tried(TORCHVISION, lambda: inception_networks(parameters, device)[TORCHVISION])
 
 
 class _Drawn(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cgnlib.errors import Blocked
+from cgnlib.errors import Blocked, needed
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.evaluation import likeness
@@ -38,16 +38,17 @@ def test_failures_are_the_worst_of_their_measure(cgn: ImageNetCGN, monkeypatch: 
     monkeypatch.setattr(cgn, "saliency", lambda images: (images[:, :1] > images[:, :1].mean()).float())
     found = module.failures(cgn, lambda images: images.mean(dim=(2, 3)) @ torch.ones(3, 5), n=24, shown=3)  # pyright: ignore
     assert set(found) == {"entanglement", "residue", "realism"}
-    for name, gallery in found.items():
+    for name in found:
+        gallery = needed(found[name])
         values = gallery.values.tolist()
         assert values == sorted(values, reverse=name != "realism"), "the worst first"
         assert len(gallery.parts["image"]) == len(values) == 3
-    residue = found["residue"]
+    residue = needed(found["residue"])
     again = likeness(residue.parts["background"], residue.parts["x_gt"], residue.parts["mask"] > 0.5)
     torch.testing.assert_close(again, residue.values)
-    assert "realism" not in module.failures(cgn, None, n=8, shown=2)
     monkeypatch.setattr(cgn, "saliency", lambda images: torch.ones_like(images[:, :1]))
-    assert module.failures(cgn, None, n=8, shown=2) == {}, "no mask leaves anything to repeat"
+    full, judged = Blocked("all masks are full or empty"), Blocked("missing Inception")
+    assert module.failures(cgn, judged, n=8, shown=2) == {"entanglement": full, "residue": full, "realism": judged}
 
 
 def test_failures_are_sought_on_the_device_that_was_asked_for(cgn: ImageNetCGN, monkeypatch) -> None:
@@ -72,13 +73,13 @@ def test_no_figure_starts_a_training(build: Path, monkeypatch: pytest.MonkeyPatc
     )
     reason = module.shown_cgn(Parameters(), "paper")
     assert reason == Blocked("the study's CGN was not trained on this machine")
-    assert module.snapshots(Parameters()) == {}
+    assert module.snapshots(Parameters()) == reason
 
     shown = torch.tensor([3, 1])
     trained = train_imagenet_cgn(small_cgn(), SHORT, features, 0, world="imagenet", shown=shown)
     monkeypatch.setattr(module, "study_cgn", lambda *_: trained)
     assert module.shown_cgn(Parameters(), "paper") is trained[0]
-    course = module.snapshots(Parameters())
+    course = needed(module.snapshots(Parameters()))
     assert list(course) == [0, 1, 2]
     torch.testing.assert_close(course[2]["image"], sample_classes(trained[0], shown)[0].image)
 
@@ -89,3 +90,24 @@ def test_a_damaged_file_of_the_authors_costs_a_page_only_its_samples(monkeypatch
     monkeypatch.setattr("cgnreport.protocol.imagenet_cgn.require", lambda name, folder: tmp_path / "cgn.pth")
     found = module.shown_cgn(Parameters())
     assert isinstance(found, Blocked) and "weights of the ImageNet CGN" in str(found) and "cgn.pth" in str(found)
+
+
+def test_what_fails_unforeseen_is_told_with_its_kind_and_what_it_costs(cgn: ImageNetCGN, monkeypatch) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(imagenet_settings, "blocked", lambda *_: None)
+    monkeypatch.setattr(module, "missing", lambda names, folder: None)
+    for name in ("authors_cgn", "untrained_cgn", "inception_networks", "failures"):
+        monkeypatch.setattr(module, name, fails)
+    given = Parameters().with_changes(imagenet_device="cpu")
+    found = {
+        "the authors' CGN": module.shown_cgn(given),
+        "the study's CGN": module.shown_cgn(given, "paper"),
+        "the training of the study's CGN": module.snapshots(given),
+        "torchvision's Inception-v3": module.judge(given),
+        "failures of the CGN": module.galleries(given, cgn),
+    }
+    assert found == {what: Blocked(f"{what}: KeyError: 'x'") for what in found}
+    monkeypatch.setattr(module, "missing", lambda names, folder: Blocked(f"missing {names}"))
+    assert module.judge(given) == Blocked("missing ['inception-v3']")
