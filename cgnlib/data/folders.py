@@ -124,9 +124,8 @@ class FolderSet:
         for part in torch.arange(len(self)).split(size):
             yield self._decoded(part, self.view, torch.zeros(len(part), DRAWS)), self.labels[part]
 
-    def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-        """For training: random crops (B, 3, 224, 224) in [-1, 1] and labels (B,). Raises AssetError as `batches`."""
-        draws = torch.rand(len(index), DRAWS, generator=stream)
+    def draw(self, index: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+        """Random crops (B, 3, 224, 224) in [-1, 1] by draws (B, DRAWS) in [0, 1), labels (B,). Raises as `batches`."""
         return to_float(self._decoded(index, random_crop, draws)), self.labels[index]
 
     def _decoded(self, index: Tensor, view: View, draws: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from cgnlib.data.folders import DRAWS
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, counterfactual_loss, real_loss
 from cgnlib.imagenet.recipes import CLASSIFIER_VERSION, EnsembleRecipe
 from cgnlib.images import tensors_sha256, to_float
@@ -44,8 +45,8 @@ class LabelledBatches(Protocol):
 
     def __len__(self) -> int: ...
 
-    def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, R, R) float in [-1, 1], augmented with the numbers of `stream`, and their labels.
+    def draw(self, index: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, R, R) float in [-1, 1], each augmented by its row of `draws` (B, DRAWS), and their labels.
 
         Labels: (B,) class of real images, (B, 3) shape, texture, background of counterfactual ones.
         """
@@ -66,7 +67,7 @@ class ImagesInMemory:
     def __len__(self) -> int:
         return len(self.images)
 
-    def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, index: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
         return to_float(self.images[index]), self.labels[index]
 
 
@@ -130,11 +131,12 @@ class EnsembleTrainer:
         return drawn.result()
 
     def _draw(self, step: int) -> list[tuple[Tensor, Tensor]]:
-        """This process's share of each batch of a step."""
+        """This process's share of each batch of a step, augmented as one process alone augments it."""
         found = []
         for name, (source, order) in self.sources.items():
-            stream = generator(self.seed, "ensemble", "augmentation", name, step, self.fabric.global_rank)
-            found.append(source.draw(order[step][share(self.fabric, order.batch_size)], stream))
+            stream = generator(self.seed, "ensemble", "augmentation", name, step)
+            draws, own = torch.rand(order.batch_size, DRAWS, generator=stream), share(self.fabric, order.batch_size)
+            found.append(source.draw(order[step][own], draws[own]))
         return found
 
     def _logits(self, batch: tuple[Tensor, Tensor]) -> tuple[Logits, Tensor]:

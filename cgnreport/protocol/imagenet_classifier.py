@@ -18,7 +18,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from cgnlib.data.finding import find
-from cgnlib.data.folders import DRAWS, WORKERS, FolderSet, imagenet_9, imagenet_mini, random_crop
+from cgnlib.data.folders import WORKERS, FolderSet, imagenet_9, imagenet_mini, random_crop
 from cgnlib.errors import AssetError, Blocked, TrainingStopped
 from cgnlib.imagenet import imagenet9
 from cgnlib.imagenet.cgn import ImageNetCGN
@@ -66,9 +66,8 @@ class StoredImages(Store):
         """SHA-256 of the store's index, which has the checksum of every file."""
         return file_sha256(self.index)
 
-    def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-        """(B, 3, 224, 224) in [-1, 1] and labels (B, 3)."""
-        draws = torch.rand(len(index), DRAWS, generator=stream)
+    def draw(self, index: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+        """Random crops (B, 3, 224, 224) in [-1, 1], by draws (B, DRAWS) in [0, 1), and labels (B, 3)."""
         with ThreadPoolExecutor(WORKERS) as pool:
             images, labels = zip(*pool.map(self._one, index.tolist(), draws), strict=True)
         return to_float(torch.stack(images).permute(0, 3, 1, 2)), torch.stack(labels)

@@ -113,19 +113,19 @@ def test_files_damaged_further_in_are_found_on_reading(tree: Path) -> None:
     path = tree / CLASSES[1] / f"{CLASSES[1]}_0.JPEG"
     path.write_bytes(path.read_bytes()[:1000])
     found = opened(tree)
-    for read in (lambda: list(found.batches()), lambda: found.draw(torch.tensor([3]), generator(0, "test"))):
+    for read in (lambda: list(found.batches()), lambda: found.draw(torch.tensor([3]), NOTHING[None])):
         with pytest.raises(AssetError, match=f"{path.name} cannot be read"):
             read()
 
 
 def test_training_draws_are_seeded_crops_in_range(tree: Path) -> None:
     found = opened(tree)
-    index = torch.tensor([5, 0, 0])
-    images, labels = found.draw(index, generator(1, "test"))
+    index, draws = torch.tensor([5, 0, 0]), torch.rand(3, DRAWS, generator=generator(1, "test"))
+    images, labels = found.draw(index, draws)
     assert images.shape == (3, 3, 224, 224) and images.dtype == torch.float32
     assert images.min() >= -1 and images.max() <= 1
     assert labels.tolist() == [2, 0, 0]
-    assert torch.equal(images, found.draw(index, generator(1, "test"))[0])
+    assert torch.equal(images, found.draw(index, draws)[0])
     assert not torch.equal(images[1], images[2])  # another crop of one photograph
 
 

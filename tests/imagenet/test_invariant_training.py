@@ -6,6 +6,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from cgnlib.imagenet.invariant_training import EnsembleTrainer, ImagesInMemory, TrainedEnsemble, train_ensemble
 from cgnlib.imagenet.recipes import AUTHORS_CLASSIFIER, STUDY_CLASSIFIER, TOY_CLASSIFIER, EnsembleRecipe
+from cgnlib.images import to_float
 from cgnlib.paths import project_root
 from cgnlib.training import loop as training
 from cgnlib.training.processes import Launch, alone
@@ -61,7 +63,7 @@ def test_a_step_is_sgd_on_both_losses() -> None:
         drawn = []
         for name in ("real", "counterfactual"):
             source, order = trainer.sources[name]
-            drawn.append(source.draw(order[step], torch.Generator()))
+            drawn.append(source.draw(order[step], torch.zeros(0)))
         losses = [real_loss(plain(drawn[0][0]), drawn[0][1]), counterfactual_loss(plain(drawn[1][0]), drawn[1][1])]
         torch.testing.assert_close(torch.stack(list(terms.values())), torch.stack(losses).detach())
         gradients = torch.autograd.grad(losses[0] + losses[1], list(plain.parameters()))
@@ -127,9 +129,9 @@ def test_the_next_batch_is_drawn_while_a_step_is_computed() -> None:
     drawn, here = [], threading.get_ident()
 
     class Watched(ImagesInMemory):
-        def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+        def draw(self, index: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
             drawn.append((tuple(index.tolist()), threading.get_ident() == here))
-            return super().draw(index, stream)
+            return super().draw(index, draws)
 
     trainer = EnsembleTrainer(small(), replace(TINY, cf_ratio=0.0), Watched(REAL.images, REAL.labels), None, 0)
     order = [tuple(trainer.sources["real"][1][step].tolist()) for step in range(9)]
@@ -154,6 +156,25 @@ def test_bfloat16_is_for_the_networks_alone() -> None:
 
 
 # --- Several processes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_shares_of_a_batch_are_augmented_as_the_whole_batch(size: int) -> None:
+    class Shaken(ImagesInMemory):
+        def draw(self, index: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+            return to_float(self.images[index]) * draws[:, :1, None, None], self.labels[index]
+
+    def drawn(rank: int, size: int) -> list[tuple[Tensor, Tensor]]:
+        real, other = (Shaken(each.images, each.labels) for each in (REAL, COUNTERFACTUAL))
+        trainer = EnsembleTrainer(small(), TINY, real, other, 0)
+        trainer.fabric = SimpleNamespace(global_rank=rank, world_size=size)  # pyright: ignore
+        return trainer._draw(3)
+
+    shares = [drawn(rank, size) for rank in range(size)]
+    for i, (images, labels) in enumerate(drawn(0, 1)):
+        assert torch.equal(torch.cat([share[i][0] for share in shares]), images)
+        assert torch.equal(torch.cat([share[i][1] for share in shares]), labels)
+
 
 THREE = replace(TINY, batch_size=6)  # which three processes can share
 

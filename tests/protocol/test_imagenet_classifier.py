@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cgnlib.data.folders import DRAWS
 from cgnlib.errors import AssetError, Blocked, needed
 from cgnlib.imagenet.cue_conflict import Batch, Stimulus
 from cgnlib.imagenet.invariant import InvariantEnsemble
@@ -46,7 +47,7 @@ class Photographs:
     def batches(self, size: int = 4) -> Iterator[tuple[Tensor, Tensor]]:
         yield from zip(self.pixels.split(size), self.labels.split(size), strict=True)
 
-    def draw(self, index: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, index: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
         return to_float(self.pixels[index]), self.labels[index]
 
 
@@ -87,14 +88,15 @@ def test_stored_images_are_those_of_the_store(stored: StoredImages, folder: Path
     monkeypatch.setattr(module, "random_crop", lambda picture, draws: picture)
     whole = [torch.cat(each) for each in zip(*((s.images, s.labels) for s in Store(folder)), strict=True)]
     index = torch.tensor([6, 0, 2, 3, 5])
-    images, labels = stored.draw(index, torch.Generator())
+    images, labels = stored.draw(index, torch.zeros(5, DRAWS))
     assert len(stored) == 7
     torch.testing.assert_close(images, to_float(whole[0][index]))
     assert torch.equal(labels, whole[1][index])
 
 
-def test_stored_images_are_cropped_by_the_numbers_of_the_stream(stored: StoredImages) -> None:
-    first, again, other = (stored.draw(torch.tensor([1, 1]), torch.Generator().manual_seed(s))[0] for s in (0, 0, 1))
+def test_stored_images_are_cropped_by_their_draws(stored: StoredImages) -> None:
+    draws = [torch.rand(2, DRAWS, generator=torch.Generator().manual_seed(s)) for s in (0, 0, 1)]
+    first, again, other = (stored.draw(torch.tensor([1, 1]), each)[0] for each in draws)
     assert first.shape == (2, 3, 224, 224)
     assert torch.equal(first, again)
     assert not torch.equal(first, other) and not torch.equal(first[0], first[1])
