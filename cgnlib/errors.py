@@ -1,22 +1,28 @@
-"""The errors that users meet: each names the thing that is wrong and the remedy."""
+"""The errors that users meet: each names the thing that is wrong and the remedy. A command tells them in one way."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class AssetError(RuntimeError):
+class Told(Exception):
+    """An error whose message is written for users: it names what is wrong and the remedy."""
+
+
+class AssetError(Told, RuntimeError):
     """Data or weights are missing or damaged. The message names the thing, where it was looked for, and the remedy."""
 
 
-class TrainingStopped(RuntimeError):
+class TrainingStopped(Told, RuntimeError):
     """Training cannot go on: a loss is not finite or the masks collapsed. The message says where and what to change."""
 
 
-class LockHeld(RuntimeError):
+class LockHeld(Told, RuntimeError):
     """Somebody else has the lock, or left it behind. The message names the file and what to do."""
 
 
@@ -32,12 +38,28 @@ class Blocked:
         return f"{self.reason}: {self.remedy}" if self.remedy else self.reason
 
 
-class Unavailable(RuntimeError):
+class Unavailable(Told, RuntimeError):
     """Carries a `Blocked` out of code that cannot go on."""
 
     def __init__(self, blocked: Blocked) -> None:
         super().__init__(str(blocked))
         self.blocked = blocked
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Around a command: `Told` and OSError end it with one line on stderr and status 1, Ctrl-C with status 130.
+
+    Any other error is a fault of the program, and passes.
+    """
+    try:
+        yield
+    except (Told, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on: what is finished is kept", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def needed(thing: "T | Blocked") -> "T":

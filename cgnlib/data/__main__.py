@@ -5,9 +5,10 @@ import argparse
 from cgnlib.data import catalogue
 from cgnlib.data.fetching import fetch
 from cgnlib.data.finding import find, remedy, search_folders
-from cgnlib.errors import AssetError
+from cgnlib.errors import AssetError, told
 
 
+@told()
 def main(arguments: list[str] | None = None) -> int:
     """Show what is there and how to get the rest; with --fetch, download first, where one error does not stop the rest.
 
@@ -21,10 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = f"{', '.join(choices)} (all but what a person must fetch)"
     parser.add_argument("--fetch", nargs="+", choices=choices, default=[], metavar="NAME", help=words)
     options = parser.parse_args(arguments)
-    try:
-        search_folders(options.folder)  # a folder that does not exist is one error, not one for each asset
-    except AssetError as error:
-        parser.exit(1, f"{error}\n")
+    search_folders(options.folder)  # a folder that does not exist is one error, not one for each asset
     table, notes, errors, damaged = [("asset", "size", "licence", "found in")], [], "", False
     for asset in catalogue.CATALOGUE:
         try:

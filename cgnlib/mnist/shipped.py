@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cgnlib.data.digits import Digits, embedded_digits, find_digits, pixel_hashes
 from cgnlib.data.textures import Textures, find_textures
-from cgnlib.errors import AssetError, TrainingStopped
+from cgnlib.errors import AssetError, told
 from cgnlib.images import LabelledImages
 from cgnlib.mnist.names import VARIANTS
 from cgnlib.mnist.recipes import recipe_for
@@ -62,6 +62,7 @@ def ship(variant: str, artefact: Artefact, seen: int, folder: Path) -> None:
         partial.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
+@told()
 def main(arguments: list[str] | None = None) -> None:
     """Train, resume or load the CGNs of the variants named, one after the other, and ship each."""
     parser = argparse.ArgumentParser(prog="python -m cgnlib.mnist.shipped", description=__doc__)
@@ -69,21 +70,14 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if unknown := set(given.variants) - set(VARIANTS):
         parser.error(f"unknown variant {', '.join(sorted(unknown))}: choose from {', '.join(VARIANTS)}")
-    try:
-        digits, textures = find_digits(), find_textures()
-        if (digits.source, textures.source) != ("mnist-full", "dtd"):
-            raise AssetError(
-                "shipped CGNs are trained on full MNIST and DTD's textures: make assets says how to get them"
-            )
-        for variant in given.variants or VARIANTS:
-            images = training_images(variant, digits, textures)
-            _, artefact = train_cgn(images, recipe_for(RECIPE, variant), SEED)
-            ship(variant, artefact, len(images), shipped_folder())
-            print(f"{variant}: trained on {len(images):,} digits in {artefact.seconds:.0f} s")
-    except (TrainingStopped, AssetError) as error:
-        parser.exit(1, f"{error}\n")
-    except KeyboardInterrupt:
-        parser.exit(1, "stopped; what was trained is kept: run again to go on\n")
+    digits, textures = find_digits(), find_textures()
+    if (digits.source, textures.source) != ("mnist-full", "dtd"):
+        raise AssetError("shipped CGNs are trained on full MNIST and DTD's textures: make assets says how to get them")
+    for variant in given.variants or VARIANTS:
+        images = training_images(variant, digits, textures)
+        _, artefact = train_cgn(images, recipe_for(RECIPE, variant), SEED)
+        ship(variant, artefact, len(images), shipped_folder())
+        print(f"{variant}: trained on {len(images):,} digits in {artefact.seconds:.0f} s")
 
 
 if __name__ == "__main__":

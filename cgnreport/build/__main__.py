@@ -6,14 +6,11 @@ import os
 import signal
 import sys
 
-from cgnlib.errors import AssetError, LockHeld
+from cgnlib.errors import told
 from cgnlib.paths import build_folder
-from cgnreport.build import ReportError, __doc__
-from cgnreport.protocol.parameters import PROFILES, ParameterError
-from cgnreport.protocol.rows import ResultsError
+from cgnreport.build import __doc__
+from cgnreport.protocol.parameters import PROFILES
 
-# Errors whose message names what is wrong and the remedy.
-TOLD = (ReportError, ResultsError, AssetError, ParameterError, LockHeld, OSError)
 # Of each command the module whose `main` runs it, imported once it is asked for: the checks need no papermill.
 COMMANDS = {
     "run": ("run", "run one notebook"),
@@ -28,8 +25,9 @@ COMMANDS = {
 }
 
 
+@told()
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 if all is well, 1 with one message if not, 130 after Ctrl-C."""
+    """Run one command; 0 if all is well, else 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a workflow engine's stop also ends the kernel
     parser = argparse.ArgumentParser(
         prog="python -m cgnreport.build", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -47,14 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if not os.access(os.path.expanduser("~"), os.W_OK):  # Jupyter wants one
         os.environ["HOME"] = str(build_folder() / "home")
-    try:
-        return importlib.import_module(f"cgnreport.build.{COMMANDS[given.command][0]}").main(given)
-    except KeyboardInterrupt:
-        print("stopped; run the same command again to go on from the last checkpoint", file=sys.stderr)
-        return 130
-    except TOLD as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return importlib.import_module(f"cgnreport.build.{COMMANDS[given.command][0]}").main(given)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from cgnlib.errors import AssetError, Blocked, TrainingStopped, Unavailable
-from cgnreport.protocol.parameters import PROFILES, ParameterError, Parameters
+from cgnlib.errors import AssetError, Blocked, TrainingStopped, Unavailable, told
+from cgnreport.protocol.parameters import PROFILES, Parameters
 from cgnreport.protocol.provenance import code_version
-from cgnreport.protocol.rows import Number, ResultsError, Setting, joined, select
+from cgnreport.protocol.rows import Number, Setting, joined, select
 from cgnreport.protocol.store import keep, load
 
 
@@ -119,6 +119,7 @@ def collected(parts: Iterable[Rows]) -> tuple[pd.DataFrame, list[Blocked]]:
     return rows, list(dict.fromkeys(each for reasons in why for each in reasons))
 
 
+@told()
 def measure_command(
     name: str,
     about: str,
@@ -143,17 +144,14 @@ def measure_command(
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     parser.add_argument("--part", action="append", choices=list(parts), help="what to measure (default: everything)")
     given = parser.parse_args(arguments)
-    try:
-        parameters = Parameters.load(
-            given.profile,
-            {"data_folder": given.folder, "seed": given.seed, **(changes(given) if callable(changes) else changes)},
-        )
-        whole, found = study(parameters), list[Rows]()
-        for part in given.part or parts:
-            found += parts[part](whole)
-        rows, lacking = collected(found)
-    except (AssetError, ParameterError, ResultsError) as error:
-        parser.exit(1, f"{error}\n")
+    parameters = Parameters.load(
+        given.profile,
+        {"data_folder": given.folder, "seed": given.seed, **(changes(given) if callable(changes) else changes)},
+    )
+    whole, found = study(parameters), list[Rows]()
+    for part in given.part or parts:
+        found += parts[part](whole)
+    rows, lacking = collected(found)
     for row in select(rows, **says[0]).to_dict("records"):
         print(says[1].format(**row))
     if lacking:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from cgnlib.data.finding import find
 from cgnlib.data.folders import WORKERS, FolderSet, imagenet_9, imagenet_mini, random_crop
-from cgnlib.errors import AssetError, Blocked, TrainingStopped
+from cgnlib.errors import Blocked, told
 from cgnlib.imagenet import imagenet9
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.cue_conflict import Stimulus, batches, conflicting, stimuli, trials_of
@@ -47,7 +47,7 @@ from cgnreport.protocol.imagenet_settings import (
     for_classifier,
     recipe_for,
 )
-from cgnreport.protocol.parameters import Device, ParameterError, Parameters
+from cgnreport.protocol.parameters import Device, Parameters
 from cgnreport.protocol.rows import Number
 
 GAP_SETS = ("original", "mixed-same", "mixed-rand")
@@ -203,6 +203,7 @@ def joined(parts: list[Logits]) -> Logits:
     return logits
 
 
+@told()
 def main(arguments: list[str] | None = None) -> int:
     """Train the classifiers of scale `paper` and keep them."""
     parser = argparse.ArgumentParser(prog="python -m cgnreport.protocol.imagenet_classifier", description=__doc__)
@@ -210,21 +211,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-folder", help="your own copies of the data and weights")
     parser.add_argument("--device", choices=get_args(Device), default="auto")
     given = parser.parse_args(arguments)
-    try:
-        asked = {"data_folder": given.data_folder, "imagenet_device": given.device, "imagenet_real": "all"}
-        study = PublishedStudy(Parameters.load("paper", asked), launch=launched)
-        reasons = {method: study.blocked(BACKGROUND, method) for method in given.method or METHODS}
-        for reason in dict.fromkeys(filter(None, reasons.values())):
-            print(f"not tested: {reason}", file=sys.stderr)
-        if all(reasons.values()):
-            return 1
-        for line in announcement(study.parameters):
-            print(f"computed for the whole report: {line}")
-        study.train([method for method, reason in reasons.items() if not reason], STUDY_CLASSIFIER.precision)
-    except (AssetError, ParameterError, TrainingStopped) as error:
-        parser.exit(1, f"{error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "stopped; run the same command again to go on from the last checkpoint\n")
+    asked = {"data_folder": given.data_folder, "imagenet_device": given.device, "imagenet_real": "all"}
+    study = PublishedStudy(Parameters.load("paper", asked), launch=launched)
+    reasons = {method: study.blocked(BACKGROUND, method) for method in given.method or METHODS}
+    for reason in dict.fromkeys(filter(None, reasons.values())):
+        print(f"not tested: {reason}", file=sys.stderr)
+    if all(reasons.values()):
+        return 1
+    for line in announcement(study.parameters):
+        print(f"computed for the whole report: {line}")
+    study.train([method for method, reason in reasons.items() if not reason], STUDY_CLASSIFIER.precision)
     return 0
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from cgnlib.errors import known
+from cgnlib.errors import Told, known
 from cgnlib.paths import project_root
 
 Profile = Literal["smoke", "quick", "paper"]
@@ -63,7 +63,7 @@ SWEEP: tuple[str, ...] = get_args(Sweep)
 IMAGENET_METHODS: tuple[str, ...] = get_args(ImageNetMethod)
 
 
-class ParameterError(ValueError):
+class ParameterError(Told, ValueError):
     """A parameter that is unknown, of the wrong type, or out of range."""
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cgnlib.errors import known
+from cgnlib.errors import Told, known
 from cgnreport.protocol.parameters import METHODS, PROFILES, SWEEP, WITHOUT_CGN
 
 LIMITS = {"percent": (0.0, 100.0), "fraction": (0.0, 1.0)}
@@ -23,7 +23,7 @@ ANY = "any"  # for a param that cannot be known here: rows with any value of it 
 NUMBERS, WHOLE = ("value", "low", "high", "seconds"), ("n", "seed")  # columns that hold numbers
 
 
-class ResultsError(RuntimeError):
+class ResultsError(Told, RuntimeError):
     """A row that is no result, or a results file that cannot be read or written."""
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cgnlib.data.digits import embedded_digits, find_digits
 from cgnlib.data.textures import find_textures, stand_in_textures
-from cgnlib.errors import AssetError
+from cgnlib.errors import AssetError, told
 from cgnlib.images import LabelledImages
 from cgnlib.mnist.classifier import Classifier, correct
 from cgnlib.mnist.names import VARIANTS
@@ -233,16 +233,17 @@ def compared_answers(what: str, recorded: list[int] | None, found: list[int]) ->
     return Check(what, f"{100 * recorded[0] / recorded[1]:.2f} %", text, trouble * far)
 
 
+@told()
 def main() -> None:
     """Take the classifiers of scale `paper` on full data that are kept in the build folder, in place of those of the
     same name, and write the checksums of the test sets.
     """
     if (find_digits().source, find_textures().source) != ("mnist-full", "dtd"):
-        raise SystemExit("what ships is checked on full MNIST and DTD's textures: see 'make assets'")
+        raise AssetError("what ships is checked on full MNIST and DTD's textures: see 'make assets'")
     found = {path: _read(path)["row"] for path in sorted(kept_folder().glob("*.json"))}
     taken = [path for path, row in found.items() if row["profile"] == "paper" and row["data"].startswith("mnist-full")]
     if not taken:
-        raise SystemExit(f"no such classifiers in {kept_folder()}: python -m cgnreport.protocol.headline trains them")
+        raise AssetError(f"no such classifiers in {kept_folder()}: python -m cgnreport.protocol.headline trains them")
     for record in taken:
         for file in (record.with_suffix(".safetensors"), record):
             shutil.copyfile(file, folder() / file.name)

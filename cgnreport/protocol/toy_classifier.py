@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cgnlib.errors import AssetError, TrainingStopped, known
+from cgnlib.errors import known, told
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.gradcam import head_maps
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, real_loss
@@ -31,7 +31,7 @@ from cgnlib.training.processes import Launch, alone, launched
 from cgnlib.training.weights import fingerprint
 from cgnreport.protocol.ensembles import EnsembleStudy, Right
 from cgnreport.protocol.experiments import Measured, Rows
-from cgnreport.protocol.parameters import IMAGENET_METHODS, PROFILES, ParameterError, Parameters
+from cgnreport.protocol.parameters import IMAGENET_METHODS, PROFILES, Parameters
 from cgnreport.protocol.pictures import keep_tiles, kept_tiles
 from cgnreport.protocol.rows import Number
 from cgnreport.protocol.toy_cgn import toy_cgn
@@ -196,19 +196,15 @@ class ClassifierStudy(EnsembleStudy):
         return {} if tiles is None else dict(zip(OUTPUTS, tiles[:, :, 0].astype(np.float32) / 255, strict=True))
 
 
+@told()
 def main(arguments: list[str] | None = None) -> int:
     """Train the classifiers of the parameters and keep them; under torchrun or srun, all processes train each one."""
     parser = argparse.ArgumentParser(prog="python -m cgnreport.protocol.toy_classifier", description=__doc__)
     parser.add_argument("--profile", default="quick", choices=PROFILES, help="scale: a file of params/ (quick)")
     parser.add_argument("--method", action="append", choices=IMAGENET_METHODS, help="default: the scale's")
     given = parser.parse_args(arguments)
-    try:
-        study = ClassifierStudy(Parameters.load(given.profile), launch=launched)
-        study.train(given.method or study.imagenet.methods, TOY_CLASSIFIER.precision)
-    except (ParameterError, AssetError, TrainingStopped) as error:
-        parser.exit(1, f"{error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "stopped; run the same command again to go on from the last checkpoint\n")
+    study = ClassifierStudy(Parameters.load(given.profile), launch=launched)
+    study.train(given.method or study.imagenet.methods, TOY_CLASSIFIER.precision)
     return 0
 
 

@@ -1,11 +1,11 @@
-"""`python -m cgnlib.imagenet.toy`: one clear line for whatever stops it, and nothing shipped in part."""
+"""`python -m cgnlib.imagenet.toy`: nothing shipped in part."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from cgnlib.errors import AssetError, TrainingStopped
+from cgnlib.errors import AssetError
 from cgnlib.imagenet.toy import __main__ as command
 from cgnlib.imagenet.toy import shipped
 from cgnlib.imagenet.toy.parts import toy_parts
@@ -25,25 +25,6 @@ def test_wrong_arguments_are_named_before_any_training(monkeypatch, capsys, argu
         command.main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (TrainingStopped("loss is nan at step 3."), "loss is nan at step 3.\n"),
-        (AssetError("no weights."), "no weights.\n"),
-        (KeyboardInterrupt(), "stopped; what was trained is kept: run again to go on\n"),
-    ],
-)
-def test_what_stops_a_training_is_one_line(monkeypatch, capsys, error, message) -> None:
-    def stopped():
-        raise error
-
-    monkeypatch.setitem(command.TRAININGS, "u2net", stopped)
-    with pytest.raises(SystemExit) as caught:
-        command.main(["u2net"])
-    assert caught.value.code == 1
-    assert capsys.readouterr().err == message
 
 
 def test_fingerprints_of_files_are_those_of_the_networks() -> None:

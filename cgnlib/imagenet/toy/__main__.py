@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from cgnlib.errors import AssetError, TrainingStopped
+from cgnlib.errors import told
 from cgnlib.imagenet.toy import quality
 from cgnlib.imagenet.toy.parts import ToyParts
 from cgnlib.imagenet.toy.pretraining import (
@@ -37,6 +37,7 @@ TRAININGS: dict[str, Callable[[], tuple[Any, Artefact]]] = {  # by PARTS
 }
 
 
+@told()
 def main(arguments: list[str] | None = None) -> None:
     """Train, resume or load networks; if they are all, say how good they are, and ship them if asked for."""
     parser = argparse.ArgumentParser(prog="python -m cgnlib.imagenet.toy", description=__doc__)
@@ -48,21 +49,16 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     if given.ship and set(names) != set(PARTS):
         parser.error("--ship takes all parts: name none")
-    try:
-        networks: dict[str, nn.Module] = {}
-        artefacts: dict[str, Artefact] = {}
-        for name in names:
-            networks[name], artefacts[name] = TRAININGS[name]()
-            print(f"{name}: {artefacts[name].weights}")
-        if set(names) == set(PARTS):
-            found = quality.of_all(ToyParts(*(networks[name] for name in PARTS)), SEED)  # type: ignore[arg-type]
-            print(json.dumps(found, indent=1))
-            if given.ship:
-                ship(artefacts, found, shipped_folder())
-    except (TrainingStopped, AssetError) as error:
-        parser.exit(1, f"{error}\n")
-    except KeyboardInterrupt:
-        parser.exit(1, "stopped; what was trained is kept: run again to go on\n")
+    networks: dict[str, nn.Module] = {}
+    artefacts: dict[str, Artefact] = {}
+    for name in names:
+        networks[name], artefacts[name] = TRAININGS[name]()
+        print(f"{name}: {artefacts[name].weights}")
+    if set(names) == set(PARTS):
+        found = quality.of_all(ToyParts(*(networks[name] for name in PARTS)), SEED)  # type: ignore[arg-type]
+        print(json.dumps(found, indent=1))
+        if given.ship:
+            ship(artefacts, found, shipped_folder())
 
 
 def ship(artefacts: Mapping[str, Artefact], found: Mapping[str, Any], folder: Path) -> None:
