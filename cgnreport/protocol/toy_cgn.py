@@ -176,7 +176,7 @@ class ToyStudy(Study):
 
     def _control_of_real(self) -> Measured:
         """Values of rendered images and of rendered parts, which cannot have the failures of Figures 10 and 11."""
-        n, features, oracle = self.n, self._real_features, self.parts.reader
+        n, features, reader = self.n, self._real_features, self.parts.reader
         factors = factors_of(FREE, 2 * n, HELD_OUT)[:n]
         foregrounds, backgrounds = control.rendered_parts(factors)
         values = {
@@ -184,8 +184,8 @@ class ToyStudy(Study):
             "iou/true/free": self._u2net_overlap("free"),
             **self._distances(features["tied"][n:], "tied"),
             **self._distances(features["free"][n:], "free"),
-            "entangled/foreground": percent(control.entangled(foregrounds, factors.texture, oracle)),
-            "legible/background": percent(control.legible(backgrounds, factors.background, oracle)),
+            "entangled/foreground": percent(control.entangled(foregrounds, factors.texture, reader)),
+            "legible/background": percent(control.legible(backgrounds, factors.background, reader)),
         }
         return Measured(self._numbers(values))
 
@@ -212,8 +212,8 @@ class ToyStudy(Study):
         return Measured([*self._numbers(values), *self._numbers(readers, len(free))], self.artefact.seconds)
 
     def _control(self, tied: control.Measured, free: control.Measured) -> dict[str, float]:
-        oracle = self.parts.reader
-        read, features = oracle.read(free.image)
+        reader = self.parts.reader
+        read, features = reader.read(free.image)
         matrix = control.control_matrix(read, free.labels)
         values = {f"control/{a}/{b}": value for a, line in matrix.items() for b, value in line.items()}
         return values | {
@@ -221,9 +221,9 @@ class ToyStudy(Study):
             "iou/true": control.overlap(tied.mask, control.true_masks(tied.u, tied.labels[:, 0])),
             "iou/true/free": control.overlap(free.mask, control.true_masks(free.u, free.labels[:, 0])),
             "residue/mean": free.residue.mean().item(),
-            "legible/background": percent(control.legible(free.background, free.labels[:, 2], oracle)),
-            "entangled/foreground": percent(control.entangled(tied.foreground, tied.labels[:, 1], oracle)),
-            **self._distances(oracle.read(tied.image)[1], "tied"),
+            "legible/background": percent(control.legible(free.background, free.labels[:, 2], reader)),
+            "entangled/foreground": percent(control.entangled(tied.foreground, tied.labels[:, 1], reader)),
+            **self._distances(reader.read(tied.image)[1], "tied"),
             **self._distances(features, "free"),
         }
 

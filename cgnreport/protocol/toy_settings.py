@@ -26,7 +26,7 @@ TOY_FEATURES = "efficientnet-lite0"  # also where VGG16 is at hand: the weights 
 SPLITS, TRUNCATION = 1, 1.0  # of Inception Scores, as published
 ABLATION_SAMPLES = 2_000  # images of each ablation at most: enough for differences that one CGN per ablation can show
 FEWER = ("imagenet-parts", "imagenet-ablation")  # the experiments with that limit
-SHORT = STUDY_CGN.images / AUTHORS_CGN.images  # of the length: the study's CGN saw 500,000 of 1,200,000 images
+LENGTH = STUDY_CGN.images / AUTHORS_CGN.images  # of the length: the study's CGN saw 500,000 of 1,200,000 images
 GRID_RATES = (3e-3, 1e-3, 1e-4)  # published: the last two; trainings here have far fewer steps, so one larger
 GRID_RATIOS = (0.0, 1.0, 2.0)
 # Gaussian noise of ImageNet-C (Hendrycks & Dietterich, 2019): standard deviation by severity, in shares of the range.
@@ -56,7 +56,7 @@ class ToySettings:
         "original+cgn-short": for 42 % of the updates, as in the study.
         """
         recipe = replace(TOY_CGN, updates=self.imagenet.updates or TOY_CGN.updates)
-        return replace(recipe, updates=max(1, round(SHORT * recipe.updates))) if method.endswith("-short") else recipe
+        return replace(recipe, updates=max(1, round(LENGTH * recipe.updates))) if method.endswith("-short") else recipe
 
     def ablated_cgn(self, method: str) -> ImageNetRecipe:
         """Training of a CGN of imagenet-ablation. method: "cgn", or one of ABLATIONS' values."""
