@@ -90,7 +90,7 @@ def perceptual_features(name: str = "auto", folder: str | Path | None = None) ->
 
     Raises AssetError when VGG16 is asked for and cannot be had.
     """
-    if features_name(name) == "vgg16":
+    if features_name(name, folder) == "vgg16":
         return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=True, folder=folder))
     return PerceptualFeatures("efficientnet-lite0", _efficientnet_lite0_blocks())
 

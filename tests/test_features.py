@@ -163,7 +163,9 @@ def test_damaged_vgg_weights_are_named(vgg_file: Path, monkeypatch: pytest.Monke
     assert not Path("evil").exists()
 
 
-def test_vgg_weights_are_read_from_the_cache(vgg_file: Path, monkeypatch: pytest.MonkeyPatch, pair) -> None:
+def test_vgg_weights_are_read_from_the_cache_or_a_folder(
+    vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pair
+) -> None:
     vgg = random_vgg16_features(seed=1)
     names = [f"features.{i}.{kind}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21) for kind in ("weight", "bias")]
     state = dict(zip(names, vgg.state_dict().values(), strict=True))
@@ -175,3 +177,5 @@ def test_vgg_weights_are_read_from_the_cache(vgg_file: Path, monkeypatch: pytest
     found = perceptual_features("auto")
     assert found.name == "vgg16"
     assert torch.equal(found(pair[0])[3], vgg(pair[0])[3])
+    own = (tmp_path / "hub").rename(tmp_path / "own")
+    assert (perceptual_features("auto").name, perceptual_features("auto", own).name) == ("efficientnet-lite0", "vgg16")

@@ -154,8 +154,8 @@ def find_authors_weights(variant: str, folder: str | Path | None = None) -> Path
     return find(f"authors-{known('variant', variant, AUTHORS_WEIGHTS)}", folder)
 
 
-def features_name(name: str = "auto") -> str:
-    """Name of the network that `perceptual_features` gives, without loading it.
+def features_name(name: str = "auto", folder: str | Path | None = None) -> str:
+    """Name of the network that `perceptual_features` gives, without loading it. folder: your own copies of weights.
 
     A file of VGG16 that is not the published one is warned of, and `auto` does without it.
     """
@@ -163,7 +163,7 @@ def features_name(name: str = "auto") -> str:
     if name != "auto":
         return name
     try:
-        return "vgg16" if find("vgg16") else "efficientnet-lite0"
+        return "vgg16" if find("vgg16", folder) else "efficientnet-lite0"
     except AssetError as error:
         warnings.warn(f"VGG16 is left out, EfficientNet-Lite0 taken instead: {error}", stacklevel=2)
         return "efficientnet-lite0"

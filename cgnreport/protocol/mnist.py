@@ -100,7 +100,7 @@ class MnistStudy(Study):
     @functools.cached_property
     def features(self) -> PerceptualFeatures:
         """Network of the published recipe's style loss."""
-        return perceptual_features(self.settings.features)
+        return perceptual_features(self.settings.features, self.parameters.data_folder)
 
     @property
     def sources(self) -> list[str]:

@@ -169,7 +169,7 @@ class MnistSettings:
         """Network of the style loss, by name."""
         if self.full_data and self.mnist.features == "auto":  # what published rows were computed with
             return "efficientnet-lite0"
-        return features_name(self.mnist.features)
+        return features_name(self.mnist.features, self.parameters.data_folder)
 
     # --- Experiments ------------------------------------------------------------------------------------------------
 

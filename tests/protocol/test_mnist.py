@@ -42,6 +42,13 @@ V = "double-colored"
 Make = Callable[..., MnistStudy]
 
 
+def test_features_are_looked_for_in_the_data_folder(make: Make, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("cgnlib.data.finding.find", lambda name, folder=None: folder)
+    monkeypatch.setattr(module, "perceptual_features", lambda *given: given)
+    parameters = make(features="auto", data_folder=str(tmp_path)).parameters
+    assert MnistStudy(parameters, device="cpu").features == ("vgg16", str(tmp_path))
+
+
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """After its call every training is a failure."""
