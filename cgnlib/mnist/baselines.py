@@ -5,6 +5,7 @@ et al., 2021) and learning not to learn (LNTL; Kim et al., 2019) train the class
 there but for the loss, or what a batch is drawn from. They differ in what they are told: see `TOLD`.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -289,6 +290,8 @@ def train_baseline(
         "evaluations": {name: each.sha256 for name, each in evaluations.items()},
         "version": BASELINES_VERSION,
     }
+    if method == "irm":  # the other methods' supervision is in the images and their labels
+        key["environments"] = hashlib.sha256(data.environments.numpy().data).hexdigest()
     artefact, classifier = Artefact("baseline", key, root), Classifier()
     with artefact.lock():
         if artefact.load(classifier) is None:

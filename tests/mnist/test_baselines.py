@@ -134,6 +134,13 @@ def test_each_method_trains_and_reads_its_supervision(method: str, data: Correla
     assert same == (method != "group-dro")
 
 
+def test_other_environments_are_another_training(data: Correlated, tmp_path: Path) -> None:
+    swapped = replace(data, environments=1 - data.environments.roll(1))
+    tests = {"test": data.images.subset(slice(50))}
+    found = [train_baseline("irm", each, tests, SHORT, 0, root=tmp_path)[0] for each in (data, swapped)]
+    assert not all(torch.equal(a, b) for a, b in zip(*(each.parameters() for each in found), strict=True))
+
+
 # --- A published figure -----------------------------------------------------------------------------------------------
 
 
