@@ -12,7 +12,6 @@ from cgnlib.errors import known
 from cgnlib.statistics import (
     Interval,
     Unit,
-    difference_interval,
     independent_difference,
     mean_difference_interval,
     mean_interval,
@@ -28,9 +27,8 @@ SEEDS_FOR_INTERVAL = 3  # from here on intervals are taken over runs, below over
 def interval_of(rows: pd.DataFrame) -> Interval:
     """Mean and 95 % interval of rows of one setting.
 
-    At least three CGNs: t over their means. Else at least three classifiers: t over these. Else over images: the rows'
-    own bounds where they have any, or Wilson's around the mean of a percentage or fraction; the spread between seeds is
-    left out. Else no interval. No interval of a percentage or fraction goes beyond its limits.
+    At least three CGNs: t over their means. Else at least three classifiers: t over these. Else as `_over_images`. No
+    interval of a percentage or fraction goes beyond its limits.
     Raises ResultsError without rows, or with rows of two settings.
     """
     if rows.empty:
@@ -43,14 +41,22 @@ def interval_of(rows: pd.DataFrame) -> Interval:
         return nested_interval(groups, unit=_unit_of_runs(rows)).interval.cut(*limits)
     if len(values) >= SEEDS_FOR_INTERVAL:
         return mean_interval(values, unit=Unit.CLASSIFIERS).cut(*limits)
+    return _over_images(rows)
+
+
+def _over_images(rows: pd.DataFrame) -> Interval:
+    """Mean of rows with the rows' own bounds where all have them, or Wilson's interval around the mean of a percentage
+    or fraction; the spread between seeds is left out. Of anything else no interval.
+    """
     mean, low, high = (fmean(_numbers(rows, column)) for column in ("value", "low", "high"))
     if not math.isnan(low):  # every row has an interval of its own
         crossed = "crossed" in rows and bool(rows["crossed"].fillna(False).all())
         return Interval(mean, low, high, Unit.CROSSED if crossed else Unit.IMAGES)
-    if limits[1] == math.inf:
+    most = LIMITS.get(str(rows["unit"].iloc[0]), (-math.inf, math.inf))[1]
+    if most == math.inf:
         return Interval.point(mean)
     n = smallest_n(rows)
-    return wilson_interval(mean / limits[1] * n, n).scaled(limits[1])
+    return wilson_interval(mean / most * n, n).scaled(most)
 
 
 def mean_of(rows: pd.DataFrame) -> float:
@@ -80,16 +86,20 @@ def _unit_of_runs(rows: pd.DataFrame) -> Unit:
 def difference(ours: pd.DataFrame, base: pd.DataFrame) -> Interval:
     """ours - base in the unit of the rows: over runs where both have enough of them, else over images.
 
-    Over images: their own bounds as if independent, which is wider, else Newcombe's interval of two shares.
+    Over images: Newcombe's, as if independent, which is wider, from their own bounds or Wilson's of percentages, which
+    are shares of counted images. Raises ResultsError for other units without bounds: nothing says how they vary.
     """
     over_runs = difference_over_runs(ours, base)
     if over_runs is not None:
         return over_runs
-    a, b = interval_of(ours), interval_of(base)
-    if not any(math.isnan(low) for rows in (ours, base) for low in _numbers(rows, "low")):
-        return independent_difference(a, b)
-    n, m = smallest_n(ours), smallest_n(base)
-    return difference_interval(a.value / 100 * n, n, b.value / 100 * m, m).scaled(100)
+    for rows in (ours, base):
+        one_setting(rows)
+        metric, unit = rows[["metric", "unit"]].iloc[0]
+        if unit != "percent" and not all(map(math.isfinite, _numbers(rows, "low"))):
+            raise ResultsError(
+                f"{metric}, in {unit}, has no interval over images: compare {SEEDS_FOR_INTERVAL} runs of each"
+            )
+    return independent_difference(_over_images(ours), _over_images(base))
 
 
 def difference_over_runs(ours: pd.DataFrame, base: pd.DataFrame) -> Interval | None:

@@ -163,7 +163,7 @@ class ClassifierStudy(EnsembleStudy):
         """Rows of where each output looks (experiment imagenet-gradcam); first maps of the first seed are kept.
 
         On images of mixed-rand, whose background is of another class than the object, at most MAPPED. "on-object": mean
-        share of the map on the object, in percent, n maps that are not empty (no row where there is none); "empty":
+        share of the map on the object, a fraction, n maps that are not empty (no row where there is none); "empty":
         percent of maps; "on-object/uniform": of a map that is the same everywhere.
         """
         setting = self.setting("imagenet-gradcam", method)
@@ -175,13 +175,13 @@ class ClassifierStudy(EnsembleStudy):
             if seed == self.parameters.seed:
                 tiles = torch.stack([each.maps[:SHOWN, None] for each in maps.values()])
                 keep_tiles((tiles * 255).round().to(torch.uint8).numpy(), setting, setting.experiment, seed)
-            numbers = [Number("on-object/uniform", 100 * masks.mean().item(), len(masks))]
+            numbers = [Number("on-object/uniform", masks.mean().item(), len(masks), "fraction")]
             for output, found in maps.items():
                 empty, shares = 100 * found.empty.float().mean().item(), found.on_object(masks)
                 numbers.append(Number("empty", empty, len(masks), output=output, epoch="last"))
                 if len(shares := shares[~shares.isnan()]):
-                    value = 100 * shares.mean().item()
-                    numbers.append(Number("on-object", value, len(shares), output=output, epoch="last"))
+                    value = shares.mean().item()
+                    numbers.append(Number("on-object", value, len(shares), "fraction", output, "last"))
             return Measured(numbers, self.trained(method, seed).seconds)
 
         return self.rows(setting, measure, self.seeds)

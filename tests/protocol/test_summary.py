@@ -59,6 +59,17 @@ def test_differences_are_over_runs_where_there_are_enough(frame) -> None:
     assert difference(one, base).unit is Unit.IMAGES
 
 
+def test_a_difference_over_images_is_of_shares_or_of_rows_with_bounds(frame) -> None:
+    found = difference(frame({"value": 30.0, "n": 1000}), frame({"value": 20.0, "n": 1000}))
+    assert (found.value, found.low, found.high) == pytest.approx((10, 6.21, 13.75), abs=0.01), "Newcombe's"
+    for unit in ("fraction", "distance", "points"):
+        ours, base = ({"unit": unit, "value": value, "n": 1000} for value in (0.3, 0.2))
+        with pytest.raises(ResultsError, match=f"accuracy/test, in {unit}, has no interval .* compare 3 runs of each"):
+            difference(frame(ours), frame(base))
+        bounded = difference(frame(ours | {"low": 0.27, "high": 0.34}), frame(base | {"low": 0.16, "high": 0.24}))
+        assert (bounded.low, bounded.high) == pytest.approx((0.05, 0.1 + math.hypot(0.04, 0.04)))
+
+
 def test_summary_joins_seeds_but_not_settings(frame) -> None:
     table = summarise(frame(*({"seed": s, "params": {"cf_ratio": r, "cgn_seed": s}} for s in range(3) for r in (1, 5))))
     assert table["seeds"].tolist() == [3, 3]

@@ -154,6 +154,8 @@ def test_heat_maps_are_kept_beside_their_rows(study: ClassifierStudy) -> None:
     rows = needed(study.head_map_rows("original"))
     assert {"empty", "on-object", "on-object/uniform"} >= set(rows["metric"]) and set(rows["seed"]) == {0, 1}
     assert set(select(rows, metric="empty")["output"]) == set(OUTPUTS)
+    uniform = select(rows, metric="on-object/uniform")
+    assert set(uniform["unit"]) == {"fraction"} and max(uniform["value"]) < 1
     tiles = study.head_map_tiles("original")
     assert set(tiles) == set(OUTPUTS)
     assert {maps.shape for maps in tiles.values()} == {(8, 64, 64)}
