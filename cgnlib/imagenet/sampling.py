@@ -141,24 +141,34 @@ class Store:
                     partial.write_text(json.dumps(found, indent=1) + "\n")
 
     def __len__(self) -> int:
-        """How many images the finished store holds."""
-        return int(self._read()["config"]["n"])
+        """How many images the store holds. Raises AssetError where it is not finished."""
+        return int(self._finished()["config"]["n"])
 
     def __iter__(self) -> Iterator[Samples]:
-        """Shard by shard, each checked. Raises AssetError that names the file that is missing or damaged."""
-        for name, expected in sorted(self._read()["sha256"].items()):
+        """Shard by shard, each checked. Raises AssetError where it is not finished, or names the file that is missing
+        or damaged.
+        """
+        for name, expected in sorted(self._finished()["sha256"].items()):
             if not _intact(self.folder / name, expected):
                 raise AssetError(f"{self.folder / name} is missing or damaged. Make the store again: the rest is kept.")
             yield Samples(**load_file(self.folder / name))
+
+    def _finished(self) -> dict:
+        found = self._read()
+        if len(found["sha256"]) < math.ceil(found["config"]["n"] / found["config"]["shard"]):
+            raise AssetError(f"The store {self.folder} is not finished. Make it again: the rest is kept.")
+        return found
 
     def _read(self) -> dict:
         if not self.index.exists():
             raise AssetError(f"{self.index} does not exist: no counterfactual images there. Make the store first.")
         try:
-            return json.loads(self.index.read_text())
-        except ValueError as error:
+            found = json.loads(self.index.read_text())
+            _ = found["config"]["n"], found["config"]["shard"], found["sha256"]
+            return found
+        except (ValueError, KeyError, TypeError) as error:
             raise AssetError(
-                f"{self.index} is damaged ({error}). Delete the folder and make the store again."
+                f"{self.index} is damaged ({error!r}). Delete the folder and make the store again."
             ) from error
 
 

@@ -7,7 +7,6 @@ Settings are the study's. `imagenet_settings.blocked` says what is missing. Unde
 
 import argparse
 import functools
-import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
@@ -59,7 +58,7 @@ class StoredImages(Store):
     @functools.cached_property
     def shard(self) -> int:
         """Images in a file."""
-        return json.loads(self.index.read_text())["config"]["shard"]
+        return self._read()["config"]["shard"]
 
     @property
     def sha256(self) -> str:

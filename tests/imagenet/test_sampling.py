@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -6,6 +5,7 @@ import pytest
 import torch
 
 from cgnlib.errors import AssetError
+from cgnlib.imagenet import sampling as sampling_module
 from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN
 from cgnlib.imagenet.sampling import Sampling, Store, draw_labels, interpolate, sample_shard, stored_bytes
@@ -92,9 +92,24 @@ def test_a_missing_or_damaged_index_is_named(trained: ImageNetCGN, tmp_path: Pat
     with pytest.raises(AssetError, match="Make the store first"):
         len(store)
     store.make(trained, Sampling(2))
-    store.index.write_text(json.dumps({})[:1])
-    with pytest.raises(AssetError, match="damaged"):
-        len(store)
+    for content in ("{", "{}", "[]", '{"config": {}, "sha256": {}}', '{"config": {"n": 2, "shard": 2}}'):
+        store.index.write_text(content)
+        with pytest.raises(AssetError, match="index.json is damaged"):
+            len(store)
+
+
+def test_an_interrupted_store_is_not_read_as_a_whole_one(trained: ImageNetCGN, tmp_path: Path, monkeypatch) -> None:
+    store, sampling = Store(tmp_path / "store"), Sampling(4, shard=2)
+    with monkeypatch.context() as patch:
+        drawn = sampling_module.sample_shard
+        patch.setattr(sampling_module, "sample_shard", lambda *given: drawn(*given) if given[2] == 0 else 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.make(trained, sampling)
+    for read in (len, list):
+        with pytest.raises(AssetError, match="store is not finished. Make it again: the rest is kept"):
+            read(store)
+    store.make(trained, sampling)
+    assert len(store) == sum(len(shard.images) for shard in store) == 4
 
 
 def test_interpolation_changes_its_factor_alone_and_ends_where_it_should(trained: ImageNetCGN) -> None:
