@@ -34,14 +34,13 @@ class Heads(nn.Module):
 def train_heads(
     real: Tensor,
     labels: Tensor,
-    composed: Tensor | None,
-    composed_labels: Tensor | None,
+    composed: tuple[Tensor, Tensor] | None,
     classes: int,
     seed: int,
     recipe: HeadsRecipe = HEADS,
     block: nn.Module | None = None,
 ) -> Callable[[Tensor], Logits]:
-    """Heads trained on features of real images (N, D) with labels (N,) and, where there are any, of composed ones
+    """Heads trained on features of real images (N, D) with labels (N,) and, where there are any, of composed ones:
     (M, D) with labels (M, 3) for shape, texture and background. Returns what gives their logits, frozen.
 
     Real images train the mean of the heads, composed ones each head on its own label. Batches are drawn with
@@ -61,9 +60,10 @@ def train_heads(
     for _ in range(recipe.steps):
         index = torch.randint(len(real), (recipe.batch,), generator=stream)
         loss = real_loss(heads(real[index]), labels[index])
-        if composed is not None and composed_labels is not None:
-            index = torch.randint(len(composed), (recipe.batch,), generator=stream)
-            loss = loss + counterfactual_loss(heads(composed[index]), composed_labels[index])
+        if composed is not None:
+            features, asked = composed
+            index = torch.randint(len(features), (recipe.batch,), generator=stream)
+            loss = loss + counterfactual_loss(heads(features[index]), asked[index])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -266,16 +266,16 @@ class PhotographStudy(Study):
     def _trained(self, method: str, fold: int, trained: str) -> tuple[dict[str, Right], list[Number]]:
         labels, train, test = self.photographs.labels, self.folds != fold, self.folds == fold
         tests = self.tests(trained)
-        composed = composed_labels = None
+        composed = None
         if method != "original":
             features, triples = self.pool(method, trained)
             usable = train[triples].all(dim=1).nonzero()[:COMPOSED, 0]
             if len(usable) < COMPOSED:
                 raise ValueError(f"only {len(usable)} composed images without a photograph of split {fold}")
-            composed, composed_labels = features[usable], labels[triples[usable]]
+            composed = features[usable], labels[triples[usable]]
         real = tests["original"][train]
         block = self.network(LITE0).trainable_block() if trained == WITH_BLOCK else None
-        heads = train_heads(real, labels[train], composed, composed_labels, len(NINE), seed=fold, block=block)
+        heads = train_heads(real, labels[train], composed, len(NINE), seed=fold, block=block)
         logits = {name: heads(found[test.repeat(len(found) // len(test))]) for name, found in tests.items()}
         own = {name: labels[test].repeat(len(found.avg) // int(test.sum())) for name, found in logits.items()}
         right: dict[str, Right] = {

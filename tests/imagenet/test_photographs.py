@@ -114,10 +114,10 @@ def test_heads_learn_the_label_of_their_own_factor() -> None:
         return [(each.argmax(dim=1) == y).double().mean().item() for each, y in zip(said, free.unbind(1), strict=True)]
 
     real, recipe = coded(tied[:, None].expand(-1, 3)), HeadsRecipe(steps=60, learning_rate=0.03)
-    apart = train_heads(real, tied, coded(free), free, 3, seed=0, recipe=recipe)
-    together = train_heads(real, tied, None, None, 3, seed=0, recipe=recipe)
+    apart = train_heads(real, tied, (coded(free), free), 3, seed=0, recipe=recipe)
+    together = train_heads(real, tied, None, 3, seed=0, recipe=recipe)
     assert min(right(apart)) > 0.95 and max(right(together)) < 0.9
-    again = train_heads(real, tied, None, None, 3, seed=0, recipe=recipe)
+    again = train_heads(real, tied, None, 3, seed=0, recipe=recipe)
     assert torch.equal(again(real).shape, together(real).shape), "same seed, same bits"
 
 
@@ -131,9 +131,9 @@ def test_a_block_is_trained_with_the_heads() -> None:
         layer = torch.nn.Linear(2, 16)
     before = layer.weight.detach().clone()
     recipe = HeadsRecipe(steps=300, learning_rate=0.03, block_learning_rate=0.03)
-    alone = train_heads(real, labels, None, None, 2, seed=0, recipe=recipe)
+    alone = train_heads(real, labels, None, 2, seed=0, recipe=recipe)
     deeper = train_heads(
-        real, labels, None, None, 2, seed=0, recipe=recipe, block=torch.nn.Sequential(layer, torch.nn.ReLU())
+        real, labels, None, 2, seed=0, recipe=recipe, block=torch.nn.Sequential(layer, torch.nn.ReLU())
     )
     right = [(heads(real).avg.argmax(dim=1) == labels).double().mean().item() for heads in (alone, deeper)]
     assert right[0] < 0.65 and right[1] > 0.9
