@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from cgnlib.data.finding import require
-from cgnlib.data.pictures import entries, opened_picture
+from cgnlib.data.pictures import PictureError, decoded, entries, opened_picture
 from cgnlib.errors import AssetError, known
 from cgnlib.images import to_float
 
@@ -57,7 +57,7 @@ def central(picture: Image.Image, draws: Tensor, shorter: int = SHORTER) -> Imag
     """As published for evaluation: shorter side to 256 pixels, central 224 x 224; bilinear. Nothing is random."""
     width, height = (max(shorter, round(shorter * side / min(picture.size))) for side in picture.size)
     picture.draft("RGB", (width, height))  # a JPEG decoder can halve up to three times, and is faster for it
-    picture = picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    picture = decoded(picture).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     left, top = round((width - SIZE) / 2), round((height - SIZE) / 2)
     return picture.crop((left, top, left + SIZE, top + SIZE))
 
@@ -87,7 +87,7 @@ def random_crop(picture: Image.Image, draws: Tensor) -> Image.Image:
     picture.draft("RGB", (math.ceil(width * SIZE / w), math.ceil(height * SIZE / h)))
     x, y = picture.size[0] / width, picture.size[1] / height  # 1, or a power of 1/2 if decoded smaller
     box = (left * x, top * y, (left + w) * x, (top + h) * y)
-    picture = picture.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
+    picture = decoded(picture).convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
     return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if draws[22] < 0.5 else picture
 
 
@@ -134,7 +134,7 @@ class FolderSet:
 
     def _pixels(self, view: View, index: int, draws: Tensor) -> Tensor:
         """(3, 224, 224) uint8."""
-        with opened_picture(self.paths[index]) as picture:
+        with opened_picture(self.paths[index], decode=False) as picture:  # a view lets the decoder halve it first
             return torch.from_numpy(np.array(view(picture, draws))).permute(2, 0, 1)
 
 
@@ -190,11 +190,10 @@ def folder_set(
 def _fault(path: Path) -> str:
     """What is wrong with the head of an image, "" for nothing. Damage further in shows when it is decoded."""
     try:
-        with opened_picture(path) as picture:
+        with opened_picture(path, decode=False) as picture:
             return "" if min(picture.size) >= 1 else "empty"
-    except AssetError as error:
-        why = str(error).partition(" cannot be read as an image: ")[2].partition(". Get it")[0]
-        return f"{why.removesuffix('.')}, {path.stat().st_size:,} bytes"
+    except PictureError as error:
+        return f"{error.why}, {path.stat().st_size:,} bytes"
 
 
 def imagenet_mini(split: str, data_folder: str | Path | None = None, *, partial: bool = False) -> FolderSet:

@@ -22,27 +22,49 @@ STRAY_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".directory")
 STRAY_FOLDERS = (".ipynb_checkpoints", "__MACOSX", ".AppleDouble", "@eaDir", ".git")
 
 
-@contextlib.contextmanager
-def opened_picture(path: Path) -> Iterator[Image.Image]:
-    """The picture in a file, decoded as it is used within the block. Alpha is left to `convert`, which drops it.
+class PictureError(AssetError):
+    """A file is no picture that can be used. why: what is wrong, for a list of files; remedy: where `why` has none."""
 
-    Raises AssetError, from within the block too, for what is no intact picture, more than 8 bits per channel, and more
-    pixels than Pillow decodes.
+    def __init__(self, path: Path, why: str, remedy: str = ". Get it again, or remove it") -> None:
+        super().__init__(f"{path} cannot be read as an image: {why}{remedy}.")
+        self.why = why
+
+
+@contextlib.contextmanager
+def opened_picture(path: Path, *, decode: bool = True) -> Iterator[Image.Image]:
+    """The picture in a file, decoded. Alpha is left to `convert`, which drops it.
+
+    decode: False for the head alone, and for `decoded` after `draft`. Raises PictureError for what is no intact
+    picture, more than 8 bits per channel, and more pixels than Pillow decodes; errors of the block are the block's own.
     """
+    with contextlib.ExitStack() as stack:
+        with _refused(path):
+            picture = stack.enter_context(Image.open(path))
+        if picture.mode not in MODES:
+            why = f"its mode is {picture.mode}, more than 8 bits per channel; save it with 8, scaled"
+            raise PictureError(path, why, remedy="")
+        yield decoded(picture) if decode else picture
+
+
+def decoded(picture: Image.Image) -> Image.Image:
+    """The picture, its pixels read if it is of a file. Raises PictureError as `opened_picture`."""
+    with _refused(Path(getattr(picture, "filename", ""))):
+        picture.load()
+    return picture
+
+
+@contextlib.contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Nearly anything that Pillow raises for a damaged file, as PictureError."""
     try:
-        with Image.open(path) as picture:
-            if picture.mode not in MODES:
-                raise ValueError(f"its mode is {picture.mode}, more than 8 bits per channel; save it with 8, scaled")
-            yield picture
+        yield
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise AssetError(f"{path} cannot be read as an image: over {limit:,} pixels; save it smaller.") from None
+        raise PictureError(path, f"over {limit:,} pixels; save it smaller", remedy="") from None
+    except Image.UnidentifiedImageError as error:
+        raise PictureError(path, "it is no image that Pillow knows") from error
     except DAMAGE as error:
-        why = "it is no image that Pillow knows"
-        if not isinstance(error, Image.UnidentifiedImageError):
-            why = getattr(error, "strerror", None) or error
-        remedy = "" if "mode" in str(why) else ". Get it again, or remove it"
-        raise AssetError(f"{path} cannot be read as an image: {' '.join(str(why).split())}{remedy}.") from error
+        raise PictureError(path, " ".join(str(getattr(error, "strerror", None) or error).split())) from error
 
 
 def is_stray(path: Path) -> bool:

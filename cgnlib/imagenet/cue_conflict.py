@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cgnlib.data.pictures import files_below, opened_picture
+from cgnlib.data.pictures import PictureError, files_below, opened_picture
 from cgnlib.errors import AssetError, known
 from cgnlib.imagenet.names import CATEGORIES
 from cgnlib.imagenet.networks import Pretrained
@@ -112,7 +112,7 @@ def _pixels(path: Path, enlarge: bool) -> Tensor:
     with opened_picture(path) as image:
         picture = image.convert("RGB")
         if picture.size != (SIZE, SIZE):
-            raise ValueError(f"{picture.width} x {picture.height} pixels, where {SIZE} x {SIZE} are expected")
+            raise PictureError(path, f"{picture.width} x {picture.height} pixels, where {SIZE} x {SIZE} are expected")
     if enlarge:
         border = (ENLARGED - SIZE) // 2
         box = (border, border, border + SIZE, border + SIZE)

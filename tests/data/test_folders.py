@@ -1,6 +1,7 @@
 """Class folders of photographs: what is found, what is wrong, what a network is shown."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torchvision.transforms import v2
 
 from cgnlib.data import folders
 from cgnlib.data.folders import DRAWS, FolderSet, central, folder_set, random_crop, whole
+from cgnlib.data.pictures import opened_picture
 from cgnlib.errors import AssetError
 from cgnlib.randomness import generator
 
@@ -116,6 +118,22 @@ def test_files_damaged_further_in_are_found_on_reading(tree: Path) -> None:
     for read in (lambda: list(found.batches()), lambda: found.draw(torch.tensor([3]), NOTHING[None])):
         with pytest.raises(AssetError, match=f"{path.name} cannot be read"):
             read()
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, IndexError, TypeError, OSError])
+def test_an_error_of_the_code_that_uses_a_picture_is_no_damage(tree: Path, kind: type[Exception]) -> None:
+    def view(*_: object) -> Image.Image:
+        raise kind("the view's own")
+
+    with pytest.raises(kind, match="the view's own"):
+        list(replace(opened(tree), view=view).batches())
+
+
+def test_a_files_own_words_do_not_choose_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "cat.jpg", photograph(20, 20))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: int("unknown mode"))
+    with pytest.raises(AssetError, match="'unknown mode'. Get it again, or remove it.$"):
+        opened_picture(tmp_path / "cat.jpg").__enter__()
 
 
 def test_training_draws_are_seeded_crops_in_range(tree: Path) -> None:
