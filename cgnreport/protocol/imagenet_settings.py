@@ -49,7 +49,7 @@ NEEDED = {  # of the parts that a verdict takes
 UNTRAINED = ("samples", "table 3")  # what the authors' weights give without a training
 # On one GPU of 2020 to 2024: as published (CGN, classifiers) or by counted multiplications.
 CGN_HOURS, CLASSIFIER_HOURS, IMAGES_PER_HOUR = 30.0, (4.0, 8.0), 50_000
-BYTES_PER_IMAGE = 4 * 256**2 + 24  # of a stored counterfactual: pixels, mask, labels
+BYTES_PER_IMAGE = 4 * 256**2 + 24  # of a stored counterfactual: sampling.stored_bytes(256), without torch
 GRID_RATES, GRID_RATIOS = (1e-4, 1e-3), (0.0, 1.0, 2.0)  # of Table 7
 
 

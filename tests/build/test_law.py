@@ -13,7 +13,7 @@ LONGEST = 450  # lines of a module
 # What is reached, so that it grows only where somebody decides so; lower these with every cut. The last rise was for
 # CGNs trained one at a time (the published recipe at full length), how such a training came about, and what the ledger
 # says of rows, tested. The sweep's command and figure; baselines in the classifier's precision; notebooks stepped back.
-LIMITS = {"cgnlib": 11_050, "cgnreport": 10_890, "tests": 16_880, "benchmarks": 1_345}
+LIMITS = {"cgnlib": 11_090, "cgnreport": 10_909, "tests": 16_982, "benchmarks": 1_345}
 TORCH_FREE = ("verdicts", "pages", "build", "protocol/rows.py", "protocol/store.py", "protocol/parameters.py")
 # Imports the modules named in its arguments; prints those that try to import torch, or that need it.
 PROBE = """
