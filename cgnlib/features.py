@@ -18,6 +18,7 @@ from cgnlib.data.fetching import fetch
 from cgnlib.data.finding import features_name, find
 from cgnlib.errors import AssetError
 from cgnlib.losses import style
+from cgnlib.randomness import seeded
 from cgnlib.training.weights import load_state
 
 # L2 norm of the gradient of one unweighted style term (5000 * L1 of Gram matrices) with respect to one image, to which
@@ -97,8 +98,7 @@ def perceptual_features(name: str = "auto", folder: str | Path | None = None) ->
 
 def random_vgg16_features(seed: int = 0) -> PerceptualFeatures:
     """VGG16 blocks with random weights, for benchmarks and tests, where shape and cost matter and values do not."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed, "vgg16"):
         return PerceptualFeatures("vgg16", _vgg16_blocks(pretrained=False))
 
 

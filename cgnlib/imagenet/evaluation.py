@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cgnlib.finite import finite, shares
-from cgnlib.randomness import derive_seed
+from cgnlib.randomness import generator
 
 LOG_FLOOR = -80.0  # of log-probabilities, in nats: exp underflows in float32 below -87, and 0 * log 0 would be NaN
 # Of each class that a split of an Inception Score needs: Salimans et al. (2016) take splits of 5,000 images for 1,000
@@ -43,7 +43,7 @@ def inception_score(logits: Tensor, splits: int = 1, seed: int = 0) -> Inception
             f"for each of {classes} classes; it needs {max(splits, 1) * least} images or more, divisible by {splits}"
         )
     logits = finite(logits.detach().cpu().float(), "Inception Score: logits").log_softmax(dim=1)
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(derive_seed(seed, "inception-score")))
+    order = torch.randperm(n, generator=generator(seed, "inception-score"))
     scores = []
     for part in logits.clamp(min=LOG_FLOOR)[order].chunk(splits):
         p = part.softmax(dim=1)  # p(y | x)

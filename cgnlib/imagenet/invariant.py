@@ -18,7 +18,7 @@ from cgnlib.imagenet.names import FACTORS, N_CLASSES, OUTPUTS
 from cgnlib.imagenet.normalisation import IMAGENET, PLAIN, Normalisation
 from cgnlib.imagenet.toy.parts import CLASSIFIER, toy_parts
 from cgnlib.images import to_float
-from cgnlib.randomness import derive_seed
+from cgnlib.randomness import seeded
 from cgnlib.toyworld import reader
 from cgnlib.training.weights import load_state
 
@@ -109,10 +109,9 @@ def ensemble(
     Raises ValueError for an unknown name, AssetError where weights are missing.
     """
     known("backbone", backbone, BACKBONES)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "imagenet", "ensemble", "initialisation"))
+    with seeded(seed, "imagenet", "ensemble", "initialisation"):
         made = _toy(pretrained) if backbone == "toy" else _resnet50(pretrained, folder)
-        torch.manual_seed(derive_seed(seed, "imagenet", "ensemble", "heads"))  # whatever the backbone drew
+    with seeded(seed, "imagenet", "ensemble", "heads"):  # whatever the backbone drew
         network = InvariantEnsemble(*made)
     return network.to(memory_format=torch.channels_last)
 

@@ -25,7 +25,7 @@ from cgnlib.imagenet.discriminator import ProjectedDiscriminator
 from cgnlib.imagenet.names import FACTORS
 from cgnlib.imagenet.u2net import U2Net, U2NetConfig
 from cgnlib.images import to_float
-from cgnlib.randomness import derive_seed, generator
+from cgnlib.randomness import derive_seed, generator, seeded
 from cgnlib.toyworld.latents import scenes_of
 from cgnlib.toyworld.reader import Reader
 from cgnlib.toyworld.sets import FREE, TRAIN, build, salient_scenes
@@ -170,8 +170,7 @@ def train_saliency(
 ) -> tuple[U2Net, Artefact]:
     """The toy world's U2-Net, frozen: trained, resumed or loaded. Every step sees new images."""
     artefact = _artefact("toy-u2net", recipe, seed, root)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "toyworld", "u2net", "initialisation"))
+    with seeded(seed, "toyworld", "u2net", "initialisation"):
         network = U2Net(recipe.network)
     stream = generator(seed, "toyworld", "u2net", "images")
 
@@ -205,8 +204,7 @@ def train_reader(
 ) -> tuple[Reader, Artefact]:
     """A reader in eval mode: trained, resumed or loaded."""
     artefact = _artefact("toy-reader", recipe, seed, root)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "toyworld", "reader", "initialisation"))
+    with seeded(seed, "toyworld", "reader", "initialisation"):
         reader = Reader(recipe.heads)
     batches = Batches(recipe.images, recipe.batch_size, seed, "toyworld", "reader", "order")
 
