@@ -54,6 +54,10 @@ class Sampling:
     def shards(self) -> int:
         return math.ceil(self.n / self.shard)
 
+    def size(self, shard: int) -> int:
+        """Images in a shard; the last one may have fewer."""
+        return min(self.shard, self.n - shard * self.shard)
+
 
 class Samples(NamedTuple):
     """Sampled images with the labels that were asked for."""
@@ -65,7 +69,7 @@ class Samples(NamedTuple):
 
 def draw_labels(sampling: Sampling, shard: int, num_classes: int) -> Tensor:
     """(n, 3) int64 labels of a shard: shape, texture, background. Depends on seed and shard alone."""
-    size = min(sampling.shard, sampling.n - shard * sampling.shard)
+    size = sampling.size(shard)
     if sampling.triple is not None:
         triple = torch.tensor(sampling.triple)
         if triple.min() < 0 or triple.max() >= num_classes:
@@ -75,6 +79,12 @@ def draw_labels(sampling: Sampling, shard: int, num_classes: int) -> Tensor:
     if sampling.labels == "tied":
         return torch.randint(num_classes, (size, 1), generator=stream).expand(size, 3).clone()
     return torch.randint(num_classes, (size, 3), generator=stream)
+
+
+def draw_noise(sampling: Sampling, shard: int, z_dim: int) -> Tensor:
+    """(n, z_dim) u of a shard. Depends on truncation, seed and shard alone."""
+    stream = generator(sampling.seed, "imagenet", "sampling", "noise", shard)
+    return sample_latents(sampling.size(shard), z_dim, sampling.truncation, stream)
 
 
 class Drawn(NamedTuple):
@@ -91,9 +101,7 @@ def draw(cgn: ImageNetCGN, sampling: Sampling, shard: int = 0, batch: int = 50) 
     if cgn.training:
         raise ValueError("the CGN is in training mode: call eval() first")
     device = next(cgn.parameters()).device
-    labels = draw_labels(sampling, shard, cgn.num_classes)
-    stream = generator(sampling.seed, "imagenet", "sampling", "noise", shard)
-    u = sample_latents(len(labels), cgn.z_dim, sampling.truncation, stream)
+    labels, u = draw_labels(sampling, shard, cgn.num_classes), draw_noise(sampling, shard, cgn.z_dim)
     for asked, noise in zip(labels.split(batch), u.split(batch), strict=True):
         asked, noise = asked.to(device), noise.to(device)
         classes = Labels.of(*asked.T, num_classes=cgn.num_classes)

@@ -125,12 +125,17 @@ def mechanisms_of(cgn: ImageNetCGN) -> nn.ModuleDict:
     return nn.ModuleDict({"f_shape": cgn.f_shape, "f_text": cgn.f_text, "f_bg": cgn.f_bg})
 
 
+def sample_noise(cgn: ImageNetCGN, n: int, seed: int = 0) -> Tensor:
+    """u (n, z_dim) of n samples that are shown through training; depends on `seed` alone."""
+    return sample_latents(n, cgn.z_dim, 1.0, generator(seed, "samples"))
+
+
 @torch.no_grad()
 def sample_classes(cgn: ImageNetCGN, classes: Tensor | None = None, seed: int = 0) -> tuple[Parts, Tensor]:
-    """Parts of one tied sample of each class (the first ten by default) and x_gt; noise depends on `seed` alone."""
+    """Parts of one tied sample of each class (the first ten by default) and x_gt; noise: `sample_noise`."""
     device = next(cgn.parameters()).device
     classes = torch.arange(min(10, cgn.num_classes)) if classes is None else classes
-    u = sample_latents(len(classes), cgn.z_dim, 1.0, generator(seed, "samples")).to(device)
+    u = sample_noise(cgn, len(classes), seed).to(device)
     labels = Labels.tied(classes.to(device), cgn.num_classes)
     return cgn(u, labels), cgn.teacher(u, labels.shape)
 

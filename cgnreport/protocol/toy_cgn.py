@@ -12,7 +12,6 @@ from torch import Tensor
 
 from cgnlib.features import perceptual_features
 from cgnlib.imagenet import control
-from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.cgn import ImageNetCGN, Parts
 from cgnlib.imagenet.evaluation import frechet_distance, inception_score, kernel_distance, mask_statistics
 from cgnlib.imagenet.names import FACTOR_OF_METRIC
@@ -20,9 +19,8 @@ from cgnlib.imagenet.recipes import ImageNetRecipe
 from cgnlib.imagenet.sampling import Sampling
 from cgnlib.imagenet.toy.parts import ToyParts, toy_parts
 from cgnlib.imagenet.toy.quality import HELD_OUT
-from cgnlib.imagenet.training import train_imagenet_cgn
+from cgnlib.imagenet.training import sample_noise, train_imagenet_cgn
 from cgnlib.images import to_float
-from cgnlib.randomness import generator
 from cgnlib.toyworld.sets import FREE, TRAIN, ToyImages, build, factors_of
 from cgnlib.training.artefact import Artefact
 from cgnreport.protocol.experiments import Measured, Rows, Study
@@ -259,8 +257,7 @@ class ToyStudy(Study):
     def unpainted_through_training(self) -> pd.DataFrame:
         """Step and the mean over classes of `control.unpainted` of the backgrounds in the snapshots."""
         classes = torch.arange(self.cgn.num_classes)
-        u = sample_latents(len(classes), self.cgn.z_dim, TRUNCATION, generator(0, "samples"))  # as `sample_classes`
-        truth = control.true_scenes(u, classes)
+        truth = control.true_scenes(sample_noise(self.cgn, len(classes)), classes)
         found = {step: control.unpainted(parts["background"], truth) for step, parts in self.snapshots().items()}
         return pd.DataFrame([{"step": step, "unpainted": values.mean().item()} for step, values in found.items()])
 

@@ -14,17 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cgnlib.errors import known, told
-from cgnlib.imagenet.biggan import sample_latents
 from cgnlib.imagenet.gradcam import head_maps
 from cgnlib.imagenet.invariant import InvariantEnsemble, Logits, real_loss
 from cgnlib.imagenet.invariant_training import ImagesInMemory
 from cgnlib.imagenet.names import FACTORS, OUTPUTS
 from cgnlib.imagenet.recipes import TOY_CLASSIFIER
-from cgnlib.imagenet.sampling import Sampling, Store, draw_labels
+from cgnlib.imagenet.sampling import Sampling, Store, draw_labels, draw_noise
 from cgnlib.imagenet.toy.parts import toy_parts
 from cgnlib.imagenet.toy.quality import HELD_OUT
 from cgnlib.images import to_float, to_uint8
-from cgnlib.randomness import derive_seed, generator
+from cgnlib.randomness import derive_seed
 from cgnlib.toyworld.sets import FREE, MIXED_BOTH, TRAIN, ToyImages, build, noisy
 from cgnlib.toyworld.world import SIZE
 from cgnlib.training.processes import Launch, alone, launched
@@ -106,8 +105,7 @@ class ClassifierStudy(EnsembleStudy):
         with torch.inference_mode():
             for shard in range(sampling.shards):
                 drawn = draw_labels(sampling, shard, gan.config.num_classes)
-                stream = generator(sampling.seed, "imagenet", "sampling", "noise", shard)
-                u = sample_latents(len(drawn), gan.config.z_dim, sampling.truncation, stream)
+                u = draw_noise(sampling, shard, gan.config.z_dim)
                 vectors = F.one_hot(drawn[:, 0], gan.config.num_classes).float()
                 for noise, y in zip(u.split(50), vectors.split(50), strict=True):
                     x_gt = gan(noise.to(self.device), y.to(self.device), sampling.truncation)
