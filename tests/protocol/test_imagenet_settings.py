@@ -73,7 +73,7 @@ def test_what_a_run_computes_is_announced_with_its_hours(everything_there) -> No
     _, cgn, _, theirs, own, trainings = announcement(asked)
     assert cgn == "the study's CGN, 500,000 images: about 30 GPU hours"
     assert theirs == "100,000 counterfactuals of the authors' CGN: about 2.0 GPU hours, 26 GB of disk"
-    assert imagenet_settings.BYTES_PER_IMAGE == stored_bytes(256)
+    assert stored_bytes(256) == imagenet_settings.BYTES_PER_IMAGE
     assert own == theirs.replace("authors'", "study's")
     assert trainings == "15 trainings of ResNet-50: about 60 to 120 GPU hours"
     grid = announcement(asked.with_changes(imagenet_real_grid=True))[-1]
