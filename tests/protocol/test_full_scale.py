@@ -15,7 +15,7 @@ from cgnlib.paths import project_root
 from cgnreport.protocol.mnist import MnistStudy
 from cgnreport.protocol.mnist_experiments import heat_map_tiles, misread, training_samples
 from cgnreport.protocol.mnist_settings import CGN_METHODS, EXPERIMENTS, MnistSettings
-from cgnreport.protocol.parameters import SWEEP, Parameters
+from cgnreport.protocol.parameters import SWEEP, TRAININGS, Parameters
 from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import load
 from cgnreport.protocol.summary import summarise
@@ -24,6 +24,8 @@ PAPER = Parameters.load("paper", {"sweep": list(SWEEP)})
 SETTINGS = MnistSettings(PAPER, full_data=True)
 ROUGH = MnistSettings(PAPER, full_data=True, precision="bfloat16")  # of heat maps: the precision that has all rows
 AWAITED = ("mnist-sweep",)  # experiments whose rows are incomplete
+# Ways to train a CGN whose rows come one by one, beside those that the parameters name.
+EVERY_WAY = MnistSettings(PAPER.with_changes(trainings=list(TRAININGS)), full_data=True)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -39,7 +41,7 @@ def test_every_setting_has_rows_and_every_row_has_a_setting(experiment: str) -> 
             if experiment in AWAITED:
                 continue
             assert [(each.dataset, each.method) for each in planned if each.of(rows).empty] == []
-    one_by_one = SETTINGS.plan(experiment, "paper")  # of the published recipe rows come CGN by CGN
+    one_by_one = [*SETTINGS.plan(experiment, "paper"), *EVERY_WAY.plan(experiment, "robust")]
     about |= {(each.dataset, each.method, each.recipe, each.data) for each in one_by_one}
     assert {*rows[["dataset", "method", "recipe", "data"]].itertuples(index=False, name=None)} <= about
 
