@@ -133,7 +133,7 @@ def dot_plot(
     verdicts: Sequence[Verdict] = (),
     *,
     xlabel: str = "accuracy on free-factor test images (%)",
-    ceiling: str = "oracle (reference)",
+    reference: str = "oracle (reference)",
 ) -> Figures:
     """Accuracies beside published ones: a panel per variant, a line per method and recipe, the oracle as reference.
 
@@ -141,19 +141,19 @@ def dot_plot(
     decides. Raises ResultsError where two settings or metrics fit one line.
     """
     needs = {(f.variant, f.facts.get("method"), v.recipe): f.facts.get("least") for v in verdicts for f in v.findings}
-    estimates, ceilings = [], {}
+    estimates, of_oracle = [], {}
     for line in style.in_order(beside_published(rows), ["method", "recipe"]).to_dict("records"):
         key = (str(line["dataset"]), str(line["method"]), str(line["recipe"]))
         found = select(rows, dataset=key[0], method=key[1], recipe=key[2])
         panel, between = style.dataset_label(key[0]), interval_of(found)
         if key[1] == "oracle":
-            ceilings[panel] = between.value
+            of_oracle[panel] = between.value
             continue
         label = "\n".join(filter(None, (METHOD_LABELS.get(key[1], key[1]), RECIPE_LABELS.get(key[2]))))
         theirs = {source: line[source] for source in SOURCES if line[source] == line[source]}
         colour = style.METHOD_COLOURS.get(key[1], INK)
         estimates.append(Estimate(panel, label, colour, between, _seeds(found), theirs, needs.get(key)))
-    references = {"chance": 10.0} | ({ceiling: ceilings} if ceilings else {})
+    references = {"chance": 10.0} | ({reference: of_oracle} if of_oracle else {})
     return forest(estimates, xlabel, references=references, limits=PERCENT, smoke=_smoke(rows))
 
 
