@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from cgnlib import __version__
@@ -26,14 +27,18 @@ PROSE = ("results", "README.md", "book")  # changes there change no number
 CODE = ("cgnlib/", "cgnreport/")  # where a file that git does not know yet may change one
 
 
-@functools.cache
 def code_version() -> str:
     """The git commit ("050a6ce"), or "cgnlib 0.1.0" outside a checkout; "-dirty" where code or parameters differ.
 
     That of the first call in a process, which a study makes: what is imported then computes the numbers, whatever is
     committed before they are there.
     """
-    root = project_root()
+    return code_of(project_root())
+
+
+@functools.cache
+def code_of(root: Path) -> str:
+    """As `code_version`, of the checkout in a folder."""
     if (root / ".git").exists():
         git = ["git", "-C", str(root)]
         status = ["status", "--porcelain", "--", ".", *(f":(exclude){name}" for name in PROSE)]
