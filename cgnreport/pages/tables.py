@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from cgnlib.data.shapes import is_own
-from cgnlib.statistics import Interval, Unit
 from cgnreport.pages import style
 from cgnreport.pages.origin import from_rows
 from cgnreport.pages.style import groups, in_order
@@ -57,15 +56,10 @@ def cells(
 
 
 def text_of(rows: pd.DataFrame, decimals: int | None = None) -> str:
-    """Mean and interval of rows of one setting; a dash without rows.
-
-    Means of fractions have no interval over images: they are no shares of n images.
-    """
+    """Mean and interval of rows of one setting, as `interval_of`; a dash without rows."""
     if rows.empty:
         return "–"
-    found, unit = interval_of(rows), str(rows["unit"].iloc[0])
-    known = unit != "fraction" or found.unit is not Unit.IMAGES
-    return (found if known else Interval.point(found.value)).text(decimals or DECIMALS.get(unit, 1))
+    return interval_of(rows).text(decimals or DECIMALS.get(str(rows["unit"].iloc[0]), 1))
 
 
 def named(codes: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,18 +45,17 @@ def interval_of(rows: pd.DataFrame) -> Interval:
 
 
 def _over_images(rows: pd.DataFrame) -> Interval:
-    """Mean of rows with the rows' own bounds where all have them, or Wilson's interval around the mean of a percentage
-    or fraction; the spread between seeds is left out. Of anything else no interval.
+    """Mean of rows with the rows' own bounds where all have them, or Wilson's interval around the mean of percentages,
+    which are shares of counted images; the spread between seeds is left out. Of anything else no interval.
     """
     mean, low, high = (fmean(_numbers(rows, column)) for column in ("value", "low", "high"))
     if not math.isnan(low):  # every row has an interval of its own
         crossed = "crossed" in rows and bool(rows["crossed"].fillna(False).all())
         return Interval(mean, low, high, Unit.CROSSED if crossed else Unit.IMAGES)
-    most = LIMITS.get(str(rows["unit"].iloc[0]), (-math.inf, math.inf))[1]
-    if most == math.inf:
+    if rows["unit"].iloc[0] != "percent":
         return Interval.point(mean)
     n = smallest_n(rows)
-    return wilson_interval(mean / most * n, n).scaled(most)
+    return wilson_interval(mean / 100 * n, n).scaled(100)
 
 
 def mean_of(rows: pd.DataFrame) -> float:

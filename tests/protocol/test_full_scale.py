@@ -102,7 +102,7 @@ def test_published_values_are_what_they_were() -> None:
 
 
 VALUES = (12516, "08dd07978d7535af")
-INTERVALS = (6424, "0524e228872f9562")
+INTERVALS = (6424, "17cc0d6a7a841291")
 
 
 def test_heat_maps_of_another_precision_are_another_setting() -> None:

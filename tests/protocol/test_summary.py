@@ -59,6 +59,10 @@ def test_differences_are_over_runs_where_there_are_enough(frame) -> None:
     assert difference(one, base).unit is Unit.IMAGES
 
 
+def test_means_of_fractions_have_no_interval_over_images(frame) -> None:
+    assert interval_of(frame({"unit": "fraction", "value": 0.3})).unit is Unit.NONE
+
+
 def test_a_difference_over_images_is_of_shares_or_of_rows_with_bounds(frame) -> None:
     found = difference(frame({"value": 30.0, "n": 1000}), frame({"value": 20.0, "n": 1000}))
     assert (found.value, found.low, found.high) == pytest.approx((10, 6.21, 13.75), abs=0.01), "Newcombe's"
