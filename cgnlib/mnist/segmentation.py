@@ -22,6 +22,13 @@ CERTAINTY = 0.01  # no colour alone decides with more certainty than 1 - this
 SOLID = 0.9  # quantile of a digit's distance from its background that counts as fully digit
 
 
+def frame(images: Tensor) -> Tensor:
+    """Where images (N, 3, H, W) have their frame: bool (H, W), on their device."""
+    inside = torch.zeros(images.shape[2:], dtype=torch.bool, device=images.device)
+    inside[FRAME:-FRAME, FRAME:-FRAME] = True
+    return ~inside
+
+
 def segment(images: LabelledImages, *, soft: bool = False) -> Tensor:
     """The mask of every image, uint8 (N, 1, H, W): 255 on the digit, 0 elsewhere.
 
@@ -31,25 +38,23 @@ def segment(images: LabelledImages, *, soft: bool = False) -> Tensor:
     digit's own colour. Reads `images` and `shape` (the class label) alone.
     """
     masks = torch.empty(len(images), 1, *images.images.shape[2:], dtype=torch.uint8)
-    frame = torch.ones(images.images.shape[2:], dtype=torch.bool)
-    frame[FRAME:-FRAME, FRAME:-FRAME] = False
     for label in range(N_CLASSES):
         members = (images.shape == label).nonzero()[:, 0]
         if len(members):
             pixels = images.images[members]
-            mask = _vote(_digit_odds(pixels, frame))
+            mask = _vote(_digit_odds(pixels))
             masks[members] = ((_share_of_colour(pixels, mask) if soft else mask) * 255).round().to(torch.uint8)
     return masks
 
 
-def _digit_odds(pixels: Tensor, frame: Tensor) -> Tensor:
+def _digit_odds(pixels: Tensor) -> Tensor:
     """Probability that each pixel (N, 3, H, W) of one class is digit, judged by its colour: float (N, 1, H, W)."""
-    step = 256 // BINS
+    step, outer = 256 // BINS, frame(pixels)
     red, green, blue = (pixels[:, channel].long() // step for channel in range(3))
     code = (red * BINS + green) * BINS + blue
-    outside, inside = (_density(code[:, where]) for where in (frame, ~frame))
+    outside, inside = (_density(code[:, where]) for where in (outer, ~outer))
     ratio = (inside + 1e-12) / (outside + 1e-12)
-    background_share = ratio[code[:, frame].flatten()].median()
+    background_share = ratio[code[:, outer].flatten()].median()
     digit = (1 - background_share / ratio).clamp(CERTAINTY, 1 - CERTAINTY).float()
     return digit[code][:, None]
 

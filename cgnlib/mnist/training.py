@@ -25,7 +25,7 @@ from cgnlib.mnist.discriminators import (
 )
 from cgnlib.mnist.names import FACTORS, N_CLASSES
 from cgnlib.mnist.recipes import CGN_VERSION, GROUP, AdversarialRecipe, AnyRecipe, MechanismRecipe, recipe_fields
-from cgnlib.mnist.segmentation import FRAME, segment
+from cgnlib.mnist.segmentation import frame, segment
 from cgnlib.randomness import generator, seeded
 from cgnlib.training.artefact import Artefact
 from cgnlib.training.capture import CapturedStep, capturable, set_learning_rate
@@ -299,7 +299,7 @@ class MechanismTrainer(CGNTrainer[MechanismRecipe]):
         self.penalty = torch.zeros((), device=device)  # the last one, for the log
         self.judges.register_buffer("penalty", self.penalty)  # so that a resumed training has it
         flatten_textures(cgn, FIRST_VARIATION)
-        start_from_colours(cgn, images.images[:COLOUR_SAMPLE], FRAME)
+        start_from_colours(cgn, images.images[:COLOUR_SAMPLE])
         super().__init__(images, recipe, seed, device, cgn, self.judges)
         self.about = {"precision": fast_precision(device)}
         self.masks = segment(images, soft=recipe.soft_masks).to(device)
@@ -394,21 +394,20 @@ def trainer_for(
 
 
 @torch.no_grad()
-def start_from_colours(cgn: CGN, images: Tensor, border: int) -> None:
-    """Let the textures begin with colours of the images: the background with those of the frame of `border` pixels, the
-    foreground with those of the middle.
+def start_from_colours(cgn: CGN, images: Tensor) -> None:
+    """Let the textures begin with colours of the images: the background with those of their frame, the foreground with
+    those of the middle.
 
     Mean and deviation over images, before the tanh, become bias and weight of each texture mechanism's last batch norm.
     Without it a black background is out of reach for hundreds of steps, and masks learn the wrong way round.
     images: uint8 (N, 3, H, W).
     """
     values = torch.atanh(to_float(images).clamp(-0.98, 0.98))
-    frame = torch.ones(images.shape[2:], dtype=torch.bool, device=images.device)
-    frame[border:-border, border:-border] = False
-    middle = torch.zeros_like(frame)
-    height, width = frame.shape
+    outer = frame(images)
+    middle = torch.zeros_like(outer)
+    height, width = outer.shape
     middle[height // 4 : -(height // 4), width // 4 : -(width // 4)] = True
-    for mechanism, where in ((cgn.f_text1, middle), (cgn.f_text2, frame)):
+    for mechanism, where in ((cgn.f_text1, middle), (cgn.f_text2, outer)):
         norm = [layer for layer in mechanism if isinstance(layer, nn.BatchNorm2d)][-1]
         norm.weight.copy_(values[:, :, where].std(dim=(0, 2)))
         norm.bias.copy_(values[:, :, where].mean(dim=(0, 2)))

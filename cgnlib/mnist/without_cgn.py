@@ -15,12 +15,12 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from cgnlib.composition import compose
+from cgnlib.data.shapes import MASK_LEVEL
 from cgnlib.errors import known
 from cgnlib.images import LabelledImages, to_float, to_uint8
-from cgnlib.mnist.segmentation import FRAME, segment
+from cgnlib.mnist.segmentation import frame, segment
 from cgnlib.randomness import generator, seeded
 
-CUT = 25  # of 255 grey levels, the level above which a pixel belongs to the digit (variants.MASK_LEVEL)
 FULL = 0.98  # quantile of an image's own contrast that counts as full
 CHUNK = 4096  # images transformed at a time
 SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
@@ -33,9 +33,7 @@ def from_border(images: Tensor) -> Tensor:
 
     The assumption is that of `segmentation`: a digit does not touch the border, so the frame shows background alone.
     """
-    frame = torch.ones(images.shape[2:], dtype=torch.bool)
-    frame[FRAME:-FRAME, FRAME:-FRAME] = False
-    return images.float() - images[..., frame].float().median(dim=-1).values[..., None, None]
+    return images.float() - images[..., frame(images)].float().median(dim=-1).values[..., None, None]
 
 
 def border_colour(images: Tensor) -> Tensor:
@@ -50,7 +48,7 @@ def border_grey(images: Tensor) -> Tensor:
 
 def border_cut(images: Tensor) -> Tensor:
     """White where the length is above 25 grey levels, else black."""
-    return _grey(255.0 * (from_border(images).norm(dim=1) > CUT))
+    return _grey(255.0 * (from_border(images).norm(dim=1) > MASK_LEVEL))
 
 
 def border_stretched(images: Tensor) -> Tensor:

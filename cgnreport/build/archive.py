@@ -4,7 +4,6 @@ import argparse
 import csv
 import io
 import json
-import subprocess
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,8 +12,9 @@ from typing import Any
 
 import yaml
 
-from cgnlib.paths import atomic_file, build_folder, project_root
+from cgnlib.paths import atomic_file, build_folder
 from cgnreport.build import ReportError
+from cgnreport.build.places import git
 
 DESCRIPTION = "ro-crate-metadata.json"
 SPECIFICATION = "https://w3id.org/ro/crate/1.1"
@@ -50,15 +50,15 @@ ALONE = {
 
 def make_archive() -> Path:
     """Write the files of the last commit and their description to build/cgn-report.zip. Raises ReportError."""
-    if changed := _git("status", "--porcelain").strip():
+    if changed := git("status", "--porcelain").strip():
         raise ReportError(f"files differ from the last commit, which is what is archived; commit them:\n{changed}")
     target = build_folder() / "cgn-report.zip"
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(target) as partial:
-        _git("archive", "--format=zip", f"--output={partial}", "HEAD")
+        git("archive", "--format=zip", f"--output={partial}", "HEAD")
         with zipfile.ZipFile(partial, "a", zipfile.ZIP_DEFLATED) as archive:
             content = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
-            described = describe(content, day=_git("log", "-1", "--format=%cI").strip())
+            described = describe(content, day=git("log", "-1", "--format=%cI").strip())
             archive.writestr(DESCRIPTION, json.dumps(described, indent=1, ensure_ascii=False) + "\n")
     return target
 
@@ -186,15 +186,6 @@ def _references(entities: Iterable[Mapping[str, Any]]) -> list[dict[str, str]] |
 def _one(values: list[Any]) -> Any:
     """One value stands alone: so the format recommends."""
     return values[0] if len(values) == 1 else values
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(project_root()), *arguments]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        reason = " ".join(str(getattr(error, "stderr", "") or error).split())
-        raise ReportError(f"an archive needs the project's git repository: {reason}") from None
 
 
 def main(given: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
-"""Where the report's parts lie, and which notebooks it has."""
+"""Where the report's parts lie, what git says of them, and which notebooks it has."""
 
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -40,3 +41,13 @@ def notebook_source(name: str) -> Path:
 def executed_notebook(profile: str, name: str) -> Path:
     """Where the executed copy of a notebook is kept."""
     return build_folder() / "notebooks" / profile / f"{name}.ipynb"
+
+
+def git(*arguments: str, given: str = "") -> str:
+    """What git prints of the project's repository, `given` on its standard input. Raises ReportError."""
+    command = ["git", "-C", str(project_root()), *arguments]
+    try:
+        return subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = " ".join(str(getattr(error, "stderr", "") or error).split())
+        raise ReportError(f"this needs the project's git repository: {reason}") from None

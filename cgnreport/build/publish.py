@@ -5,13 +5,12 @@ What is published names the commit that computed it, so the code must be committ
 
 import argparse
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from cgnlib.paths import atomic_file, project_root
 from cgnreport.build import ReportError
-from cgnreport.build.places import PICTURE
+from cgnreport.build.places import PICTURE, git
 from cgnreport.protocol.provenance import join_provenance
 from cgnreport.protocol.store import as_csv, own_folder, published_folder, stored_cells
 
@@ -57,7 +56,7 @@ def publish(profile: str) -> list[Path]:
 def refuse_changed_files() -> None:
     """Raise ReportError if a file differs from the last commit, but for those that publishing writes."""
     others = [f":(exclude){path}" for path in WRITTEN]
-    changed = [line[3:] for line in _git("status", "--porcelain", "--", ".", *others).splitlines()]
+    changed = [line[3:] for line in git("status", "--porcelain", "--", ".", *others).splitlines()]
     if changed:
         more = f" and {len(changed) - 10} more" if len(changed) > 10 else ""
         raise ReportError(
@@ -70,22 +69,13 @@ def refuse_unknown_code(codes: Sequence[str]) -> None:
     """Raise ReportError if rows name code that is no commit of this repository."""
     found = [COMMIT.fullmatch(code) for code in codes]
     asked = "".join(f"{match[1] if match else 'none'}^{{commit}}\n" for match in found)
-    answers = _git("cat-file", "--batch-check=%(objecttype)", given=asked).splitlines()
+    answers = git("cat-file", "--batch-check=%(objecttype)", given=asked).splitlines()
     unknown = [code for code, answer in zip(codes, answers, strict=True) if answer != "commit"]
     if unknown:
         raise ReportError(
             f"rows name code that no commit holds: {', '.join(map(repr, unknown))}. Commit the code and compute them "
             "again: make report FRESH=1"
         )
-
-
-def _git(*arguments: str, given: str = "") -> str:
-    command = ["git", "-C", str(project_root()), *arguments]
-    try:
-        return subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        reason = " ".join(str(getattr(error, "stderr", "") or error).split())
-        raise ReportError(f"publishing needs the project's git repository: {reason}") from None
 
 
 def main(given: argparse.Namespace) -> int:

@@ -57,7 +57,7 @@ def test_authors_are_persons_or_what_has_a_name_alone() -> None:
 
 
 def test_the_archive_holds_the_last_commit_and_nothing_else(report, build) -> None:
-    with pytest.raises(ReportError, match="an archive needs the project's git repository"):
+    with pytest.raises(ReportError, match="this needs the project's git repository"):
         archive.make_archive()
     for name in ("CITATION.cff", "Snakefile", "LICENSE"):
         shutil.copy(ROOT / name, report.root)

@@ -178,7 +178,7 @@ def test_textures_start_from_the_colours_of_frame_and_middle() -> None:
     pixels = torch.zeros(50, 3, 32, 32, dtype=torch.uint8)
     pixels[:, 0, 8:-8, 8:-8] = torch.randint(120, 255, (50, 1, 1), generator=torch.Generator().manual_seed(0)).byte()
     cgn = CGN()
-    start_from_colours(cgn, pixels, border=3)
+    start_from_colours(cgn, pixels)
     state = cgn.state_dict()
     assert torch.tanh(state["f_text2.11.bias"]).tolist() == pytest.approx([-0.98] * 3, abs=1e-3)
     assert state["f_text2.11.weight"].tolist() == pytest.approx([0] * 3, abs=1e-5)
