@@ -61,7 +61,7 @@ def find_digits(folder: str | Path | None = None, shapes: str | Path | None = No
 
 
 def digits_source(folder: str | Path | None = None, shapes: str | Path | None = None) -> str:
-    """The `source` of what `find_digits` would give, without torch and without reading an image of MNIST."""
+    """The `source` of what `find_digits` would give: downloads MNIST as that does, but needs no torch and no image."""
     if shapes:
         return read_shapes(shapes).source
     return "mnist-5000" if _mnist_files(folder, download=True, verified=False) is None else "mnist-full"

@@ -1,6 +1,6 @@
 """One texture per class for wildlife MNIST: the 20 published files of DTD, or procedural stand-ins where those are not.
 
-They are downloaded only where a person asks for it (600 MB). The stand-in is never silent: `source` says what was used.
+They are downloaded only where a person asks for it (1.6 MB). The stand-in is never silent: `source` says what was used.
 """
 
 from __future__ import annotations
