@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
+TAILS = (1 - 0.95) / 2, (1 + 0.95) / 2  # quantiles between which a 95 % interval lies
+
 
 class Unit(Enum):
     """The unit of replication: what an interval is over, what would vary if the measurement were made again."""
@@ -56,11 +58,13 @@ class Interval:
         return f"{value} [{', '.join(ends)}]" if ends else value
 
 
-def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> Interval:
+def wilson_interval(successes: float, n: int) -> Interval:
     """Wilson score interval of a share of n trials (Wilson 1927), in [0, 1]. Raises ValueError for n < 1."""
-    _check_confidence(confidence)
-    _check_counts(successes, n)
-    z = float(ndtri((1 + confidence) / 2))
+    if not n >= 1:  # NaN, too
+        raise ValueError(f"a share needs at least 1 trial, got n = {n}")
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must lie in [0, {n}], got {successes}")
+    z = float(ndtri(TAILS[1]))
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -70,35 +74,28 @@ def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> Inter
     return Interval(share, low, high, Unit.IMAGES)
 
 
-def difference_interval(
-    successes_a: float, n_a: int, successes_b: float, n_b: int, confidence: float = 0.95
-) -> Interval:
+def difference_interval(successes_a: float, n_a: int, successes_b: float, n_b: int) -> Interval:
     """Interval of share a - share b for independent samples, in [-1, 1] (Newcombe 1998, method 10).
 
     For two classifiers on the same images it is on the wide side: their errors go together.
     """
-    return independent_difference(
-        wilson_interval(successes_a, n_a, confidence), wilson_interval(successes_b, n_b, confidence)
-    )
+    return independent_difference(wilson_interval(successes_a, n_a), wilson_interval(successes_b, n_b))
 
 
 def independent_difference(a: Interval, b: Interval) -> Interval:
-    """Interval of a - b from those of two independent estimates over images, of one confidence (Newcombe 1998)."""
+    """Interval of a - b from those of two independent estimates over images (Newcombe 1998)."""
     difference = a.value - b.value
     low = difference - math.hypot(a.value - a.low, b.high - b.value)
     high = difference + math.hypot(a.high - a.value, b.value - b.low)
     return Interval(difference, low, high, Unit.IMAGES)
 
 
-def paired_bootstrap(
-    differences: np.ndarray, draw: np.random.Generator, *, resamples: int = 10_000, confidence: float = 0.95
-) -> Interval:
+def paired_bootstrap(differences: np.ndarray, draw: np.random.Generator, *, resamples: int = 10_000) -> Interval:
     """Percentile bootstrap of the mean of (N,) whole-number differences, one per image measured twice.
 
     A resample of N images is a multinomial draw of how often each difference occurs. Raises ValueError for no images,
     and for fewer than 1000 resamples, too few for a percentile.
     """
-    _check_confidence(confidence)
     if differences.ndim != 1 or len(differences) == 0:
         raise ValueError(f"a paired bootstrap needs differences (N,) with N > 0, not {differences.shape}")
     if not np.isfinite(differences).all():
@@ -108,13 +105,11 @@ def paired_bootstrap(
     values, counts = np.unique(differences, return_counts=True)
     n = len(differences)
     means = draw.multinomial(n, counts / n, size=resamples) @ values / n
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(means, TAILS)
     return Interval(float(differences.mean()), float(low), float(high), Unit.IMAGES)
 
 
-def crossed_bootstrap(
-    hits: np.ndarray, draw: np.random.Generator, *, resamples: int = 10_000, confidence: float = 0.95
-) -> Interval:
+def crossed_bootstrap(hits: np.ndarray, draw: np.random.Generator, *, resamples: int = 10_000) -> Interval:
     """Percentile bootstrap of a share of trials that cross two kinds of items, in [0, 1] (Owen, 2007).
 
     hits: (2, R, C) counts of trials that show item r of the first kind and item c of the second: those that count for
@@ -123,7 +118,6 @@ def crossed_bootstrap(
     independent draws, so this is wider than Wilson's interval. Raises ValueError without trials, and for fewer than
     1000 resamples.
     """
-    _check_confidence(confidence)
     if hits.ndim != 3 or len(hits) != 2 or hits[1].sum() == 0:
         raise ValueError(f"a crossed bootstrap needs counts (2, R, C) of at least one trial, not {hits.shape}")
     if resamples < 1000:
@@ -131,44 +125,34 @@ def crossed_bootstrap(
     rows, columns = (draw.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float) for n in hits.shape[1:])
     found, of = (((rows @ each) * columns).sum(axis=1) for each in hits.astype(float))
     shares = found[of > 0] / of[of > 0]
-    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(shares, TAILS)
     return Interval(float(hits[0].sum() / hits[1].sum()), float(low), float(high), Unit.CROSSED)
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95, unit: Unit = Unit.CGNS) -> Interval:
+def mean_interval(values: Sequence[float], unit: Unit = Unit.CGNS) -> Interval:
     """Student t interval of the mean over independent runs: CGNs, or classifiers.
 
     Raises ValueError for fewer than 2 values.
     """
-    _check_confidence(confidence)
     sample = _sample(values)
-    half = float(stdtrit(len(sample) - 1, (1 + confidence) / 2)) * _standard_error(sample)
+    half = float(stdtrit(len(sample) - 1, TAILS[1])) * _standard_error(sample)
     mean = float(sample.mean())
     return Interval(mean, mean - half, mean + half, unit)
 
 
-def mean_difference_interval(
-    a: Sequence[float], b: Sequence[float], confidence: float = 0.95, unit: Unit = Unit.CGNS
-) -> Interval:
+def mean_difference_interval(a: Sequence[float], b: Sequence[float], unit: Unit = Unit.CGNS) -> Interval:
     """Welch t interval of mean(a) - mean(b), the seeds of a and b independent. Raises ValueError below 2 values."""
-    _check_confidence(confidence)
-    first, second = _sample(a), _sample(b)
-    difference = float(first.mean() - second.mean())
-    v1, v2 = _standard_error(first) ** 2, _standard_error(second) ** 2
-    if v1 + v2 == 0:
-        return Interval(difference, difference, difference, unit)
-    freedom = (v1 + v2) ** 2 / (v1**2 / (len(first) - 1) + v2**2 / (len(second) - 1))
-    half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(v1 + v2)
+    difference, error, freedom = _welch(a, b)
+    half = float(stdtrit(freedom, TAILS[1])) * error if error else 0.0
     return Interval(difference, difference - half, difference + half, unit)
 
 
-def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -> Interval:
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Interval:
     """Spearman's rank correlation of pairs, its interval by Fisher's transformation (Bonett and Wright, 2000).
 
     Where the order is the same throughout, or reversed, there is no interval: NaN. Raises ValueError for fewer than 4
     pairs, or where one side does not vary.
     """
-    _check_confidence(confidence)
     if len(x) != len(y) or len(x) < 4:
         raise ValueError(f"rank_correlation needs at least 4 pairs, not {len(x)} and {len(y)} values")
     if not np.isfinite([*x, *y]).all():
@@ -181,7 +165,7 @@ def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float =
     if abs(value) > 1 - 1e-9:
         return Interval(value, math.nan, math.nan, Unit.NONE)
     centre = math.atanh(value)
-    half = float(ndtri((1 + confidence) / 2)) * math.sqrt((1 + value**2 / 2) / (len(x) - 3))
+    half = float(ndtri(TAILS[1])) * math.sqrt((1 + value**2 / 2) / (len(x) - 3))
     return Interval(value, math.tanh(centre - half), math.tanh(centre + half), Unit.CGNS)
 
 
@@ -194,9 +178,7 @@ class NestedInterval:
     inner_deviation: float | None  # standard deviation between classifiers of one CGN; None where each has only one
 
 
-def nested_interval(
-    groups: Sequence[Sequence[float]], confidence: float = 0.95, unit: Unit = Unit.CGNS
-) -> NestedInterval:
+def nested_interval(groups: Sequence[Sequence[float]], unit: Unit = Unit.CGNS) -> NestedInterval:
     """Interval of the mean when classifier seeds (inner) are nested in CGN seeds (outer): one group per CGN seed.
 
     The outer level decides: a t interval over the group means, so ten classifiers on one CGN do not count as ten
@@ -205,7 +187,7 @@ def nested_interval(
     if any(len(group) == 0 for group in groups):
         raise ValueError("nested_interval: each CGN seed needs at least one value")
     means = [float(np.mean(group)) for group in groups]
-    interval = mean_interval(means, confidence, unit)
+    interval = mean_interval(means, unit)
     freedom = sum(len(group) - 1 for group in groups)
     outer_variance = float(np.var(means, ddof=1))
     inner_deviation = None
@@ -233,13 +215,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def welch_p(a: Sequence[float], b: Sequence[float]) -> float:
     """Two-sided p-value of Welch's t test of mean(a) = mean(b), the samples independent. Raises ValueError below 2."""
-    first, second = _sample(a), _sample(b)
-    parts = [each.var(ddof=1) / len(each) for each in (first, second)]
-    if sum(parts) == 0:
-        return float(first.mean() == second.mean())
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(e) - 1) for part, e in zip(parts, (first, second), strict=True))
-    t = abs(float(first.mean() - second.mean())) / math.sqrt(sum(parts))
-    return 2 * float(stdtr(freedom, -t))
+    difference, error, freedom = _welch(a, b)
+    return 2 * float(stdtr(freedom, -abs(difference) / error)) if error else float(difference == 0)
 
 
 def within_margin(difference: Interval, margin: float) -> Literal["within", "beyond", "undecided"]:
@@ -270,13 +247,9 @@ def _standard_error(sample: np.ndarray) -> float:
     return float(sample.std(ddof=1)) / math.sqrt(len(sample))
 
 
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
-
-
-def _check_counts(successes: float, n: int) -> None:
-    if not n >= 1:  # NaN, too
-        raise ValueError(f"a share needs at least 1 trial, got n = {n}")
-    if not 0 <= successes <= n:
-        raise ValueError(f"successes must lie in [0, {n}], got {successes}")
+def _welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
+    """Difference of two means, its standard error, and its degrees of freedom (Welch); NaN of them without error."""
+    first, second = _sample(a), _sample(b)
+    v1, v2 = _standard_error(first) ** 2, _standard_error(second) ** 2
+    both = v1**2 / (len(first) - 1) + v2**2 / (len(second) - 1)
+    return float(first.mean() - second.mean()), math.sqrt(v1 + v2), (v1 + v2) ** 2 / both if both else math.nan
