@@ -48,7 +48,7 @@ class Pretrained:
     network: Any  # nn.Module, whose parts have any name
     size: int
     normalisation: Normalisation
-    features: Callable[[Tensor], Tensor] = nn.Identity()
+    features: Callable[[Tensor], Tensor]
     maps: Callable[[Tensor], Tensor] | None = None
     last_block: Callable[[], nn.Module] | None = None
 

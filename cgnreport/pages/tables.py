@@ -55,11 +55,11 @@ def cells(
     return pd.DataFrame(lines)
 
 
-def text_of(rows: pd.DataFrame, decimals: int | None = None) -> str:
+def text_of(rows: pd.DataFrame) -> str:
     """Mean and interval of rows of one setting, as `interval_of`; a dash without rows."""
     if rows.empty:
         return "–"
-    return interval_of(rows).text(decimals or DECIMALS.get(str(rows["unit"].iloc[0]), 1))
+    return interval_of(rows).text(DECIMALS.get(str(rows["unit"].iloc[0]), 1))
 
 
 def named(codes: Mapping[str, Any]) -> dict[str, Any]:

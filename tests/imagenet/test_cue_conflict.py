@@ -174,7 +174,7 @@ def test_enlarging_zooms_in_on_the_centre(tmp_path: Path) -> None:
 def test_shape_bias_of_a_network_that_reads_the_cues(enlarge: bool, made: Path) -> None:
     """Four categories by shape, with three conflicting images each here; twelve by texture, with four each."""
     reader = Reader(by_shape=4)
-    trials = evaluate(Pretrained("reader", reader, 224, LITE), made, enlarge=enlarge)
+    trials = evaluate(Pretrained("reader", reader, 224, LITE, reader), made, enlarge=enlarge)
     found = trials.bias
     assert (found.shape, found.texture, found.other) == (12, 48, 0)
     assert found.value == 0.2

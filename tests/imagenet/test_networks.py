@@ -42,9 +42,9 @@ def test_a_file_of_another_network_or_precision_is_named(tmp_path: Path) -> None
 
 def test_images_are_resized_and_normalised_as_each_network_wants_them() -> None:
     grey = torch.full((1, 3, 256, 256), 127, dtype=torch.uint8)
-    assert Pretrained("x", nn.Identity(), 240, LITE).prepared(grey).shape == (1, 3, 240, 240)
-    assert Pretrained("x", nn.Identity(), 256, LITE).prepared(grey).abs().max() < 1e-6
-    less = Pretrained("x", nn.Identity(), 227, SQUEEZENET).prepared(grey)[0, :, 0, 0]
+    assert Pretrained("x", nn.Identity(), 240, LITE, nn.Identity()).prepared(grey).shape == (1, 3, 240, 240)
+    assert Pretrained("x", nn.Identity(), 256, LITE, nn.Identity()).prepared(grey).abs().max() < 1e-6
+    less = Pretrained("x", nn.Identity(), 227, SQUEEZENET, nn.Identity()).prepared(grey)[0, :, 0, 0]
     assert less.tolist() == pytest.approx([127 - 123, 127 - 117, 127 - 104], abs=1e-3)
 
 
@@ -61,7 +61,7 @@ def test_what_its_last_layer_reads_gives_a_network_s_logits() -> None:
     again.sum().backward()
     assert all(each.grad is not None for each in block.parameters()), "the whole block can be trained"
     assert not any(each.requires_grad for each in network.network.parameters()), "and is a copy"
-    bare = Pretrained("squeezenet1.1", nn.Identity(), 227, SQUEEZENET)
+    bare = Pretrained("squeezenet1.1", nn.Identity(), 227, SQUEEZENET, nn.Identity())
     for part in (bare.trainable_block, lambda: bare.before_last_block(images)):
         with pytest.raises(ValueError, match="squeezenet1.1 has no blocks; EfficientNet-Lite has"):
             part()

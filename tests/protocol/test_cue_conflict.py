@@ -38,7 +38,9 @@ def counted(*_: object, **__: object) -> Trials:
 def there(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "missing", lambda names, folder: None)
     monkeypatch.setattr(module, "require", lambda name, folder: tmp_path / "data" / name)
-    monkeypatch.setattr(module, "pretrained", lambda name, folder: Pretrained(name, nn.Identity(), 224, LITE))
+    monkeypatch.setattr(
+        module, "pretrained", lambda name, folder: Pretrained(name, nn.Identity(), 224, LITE, nn.Identity())
+    )
     monkeypatch.setattr(module, "evaluate", counted)
 
 
