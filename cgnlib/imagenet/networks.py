@@ -83,7 +83,7 @@ class Pretrained:
             raise ValueError(f"{self.name} has no blocks; EfficientNet-Lite has")
         return part
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode, whose tensors no training can take: blocks are trained on these maps
     def _read(self, part: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         return torch.cat([part(self.prepared(each)) for each in images.split(BATCH)]).float()
 
