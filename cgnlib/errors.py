@@ -48,10 +48,7 @@ class Unavailable(Told, RuntimeError):
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
-    """Around a command: `Told` and OSError end it with one line on stderr and status 1, Ctrl-C with status 130.
-
-    Any other error is a fault of the program, and passes.
-    """
+    """Around a command: `Told` and OSError end it with a line on stderr and status 1, Ctrl-C with 130; others pass."""
     try:
         yield
     except (Told, OSError) as error:
