@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 from cgnlib.data.finding import missing, require
-from cgnlib.errors import needed
+from cgnlib.errors import AssetError, needed
 from cgnlib.imagenet.cue_conflict import evaluate, read_record
 from cgnlib.imagenet.names import CATEGORIES
 from cgnlib.imagenet.networks import NEEDED, NORMALISATIONS, pretrained
 from cgnlib.imagenet.normalisation import IMAGENET, LITE, Normalisation
 from cgnlib.imagenet.shape_bias import Trials
-from cgnreport.protocol.experiments import Measured, Rows, Study, measure_command
+from cgnreport.protocol.experiments import Measured, Rows, Study, failed, measure_command
 from cgnreport.protocol.imagenet_settings import LITE0, record, stimuli
 from cgnreport.protocol.parameters import Parameters
 from cgnreport.protocol.rows import Number
@@ -64,25 +63,24 @@ def record_rows(parameters: Parameters) -> list[Rows]:
     """Rows of people and networks from records of their decisions (imagenet-shape-records), a part for each record.
 
     A record is named "subject-01" or "resnet50", and its source after its folder. A damaged one costs its own part. Of
-    records read here with the same decisions the first is taken, others have no rows. Without any, what is missing.
+    records with the same decisions the first is taken. Without any, what is missing.
     """
     if lacking := missing(["cue-conflict-trials"], parameters.data_folder):
         return [lacking]
-    study, seen = Study(parameters, "cpu"), set()
-
-    def measure(file: Path) -> Measured:
-        trials = read_record(file)
+    study, seen, parts = Study(parameters, "cpu"), set[frozenset](), list[Rows]()
+    for file in sorted(require("cue-conflict-trials", parameters.data_folder).parent.glob("*/*.csv")):
+        name = file.stem.split("session")[0].strip("_").rpartition("_")[2]
+        setting = record(parameters, file.parent.name, name)
+        try:
+            trials = read_record(file)
+        except AssetError as error:
+            parts.append(failed(name, error))
+            continue
         decided = frozenset(zip(trials.shape_images, trials.texture_images, trials.decided.tolist(), strict=True))
-        again = decided in seen
+        if decided not in seen:  # whether or not its rows are kept already
+            parts.append(study.rows(setting, lambda _, of=trials: Measured(bias_numbers(of)), [0]))
         seen.add(decided)
-        return Measured([] if again else bias_numbers(trials))
-
-    files = sorted(require("cue-conflict-trials", parameters.data_folder).parent.glob("*/*.csv"))
-    names = [file.stem.split("session")[0].strip("_").rpartition("_")[2] for file in files]
-    return [
-        study.rows(record(parameters, file.parent.name, name), lambda _, of=file: measure(of), [0])
-        for file, name in zip(files, names, strict=True)
-    ]
+    return parts
 
 
 def main(arguments: list[str] | None = None) -> int:

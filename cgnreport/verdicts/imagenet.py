@@ -239,7 +239,7 @@ def heads(rows: pd.DataFrame, missing: Blocked | None = None) -> Verdict:
         if status is Status.HOLDS and named.low <= IMAGENET_RULES.named_least:
             status = Status.PARTLY
         facts = {"base": interval_of(base), "shape": interval_of(shape), "texture": interval_of(texture)}
-        facts |= {"named": named}
+        facts |= {"named": named, "asked": IMAGENET_RULES.named_least}
         printed = dict(zip(names, theirs["value"], strict=True))
         finding = found("heads-imagenet", world, status, least, 0.0, shape, printed, method="original+cgn", **facts)
         shown = Check("lower end of how often the shape head names the shape", Interval.point(named.low))

@@ -103,5 +103,7 @@ def test_records_are_read_once_each_and_named_by_source(build, tmp_path, monkeyp
     assert [("mine_" in str(why), "yours_" in str(why)) for why in lacking] == [(True, False), (False, True)]
     bias = select(rows, metric="shape-bias", source="model-vs-human")
     assert dict(zip(bias["method"], bias["value"], strict=True)) == {"subject-01": 50.0, "resnet50": 100.0}
+    again = collected(record_rows(Parameters(data_folder=str(tmp_path))))[0]
+    assert len(again) == len(rows), "no rows of the same decisions, also where the first one's are kept already"
     monkeypatch.setattr(module, "missing", lambda names, folder: Blocked("missing records"))
     assert record_rows(Parameters(data_folder=str(tmp_path))) == [Blocked("missing records")]
