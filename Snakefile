@@ -82,6 +82,7 @@ SUMMARIES = {
     "12-without-cgn": ["03-claim2-mnist"],  # so does this
     "13-photographs": [],  # it shows published rows
     "15-own-shapes": [],  # it shows published rows
+    "16-limitations": [],  # so does this
     "14-ten-minutes": [],  # waits for none: what it shows ships with the project, or is trained in the page
     "10-scorecard": [*STUDY, "12-without-cgn"],
     "00-overview": [*STUDY, "10-scorecard", "11-recipe-mnist"],
