@@ -19,14 +19,14 @@ from cgnlib.data.digits import Digits
 from cgnlib.data.textures import Textures
 from cgnlib.errors import Blocked, Unavailable, known
 from cgnlib.images import LabelledImages
-from cgnlib.mnist.classifier import Classifier, as_input, correct, predict, train_classifier
+from cgnlib.mnist.classifier import Classifier, as_input, correct, initialise, run_epochs, train_classifier
 from cgnlib.mnist.names import N_CLASSES
 from cgnlib.mnist.recipes import BASELINES_VERSION, ClassifierConfig
 from cgnlib.mnist.variants import make_variant
 from cgnlib.randomness import generator, seeded
 from cgnlib.training.artefact import Artefact
-from cgnlib.training.loop import TrainingState, run
-from cgnlib.training.precision import fast_autocast, fast_precision
+from cgnlib.training.loop import TrainingState
+from cgnlib.training.precision import fast_autocast
 from cgnlib.training.steps import Batches, update
 
 TOLD = {  # beside images and their classes
@@ -311,10 +311,7 @@ def _train(
     device: str,
 ) -> None:
     images, settings = data.images, config.classifier
-    with seeded(seed, "classifier", "initialisation"):  # of the same weights as ERM
-        for layer in classifier.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                layer.reset_parameters()
+    initialise(classifier, seed)  # the same weights as ERM's
     objective = OBJECTIVES[method](data, config, seed)
     classifier.to(device).to(memory_format=torch.channels_last).train()
     objective.to(device)
@@ -332,13 +329,5 @@ def _train(
         update(optimizer, loss)
         return {"loss": loss.detach()}
 
-    def evaluate() -> None:
-        for split, each in evaluations.items():
-            accuracy = 100 * (predict(classifier, each) == each.shape).float().mean().item()
-            about = {"epoch": state.step // per_epoch, "split": split, "accuracy": accuracy, "n": len(each)}
-            state.history.append(about)
-        classifier.train()
-
-    epochs = {(epoch + 1) * per_epoch: evaluate for epoch in range(settings.epochs)}
-    run(state, max(epochs), step, artefact.checkpoint, title=f"{method} {images.name} seed {seed}", snapshots=epochs)
-    artefact.finish(classifier, state.cost(device) | {"precision": fast_precision(device)}, pd.DataFrame(state.history))
+    title = f"{method} {images.name} seed {seed}"
+    run_epochs(state, classifier, artefact, step, per_epoch, settings, evaluations, {}, title=title, device=device)

@@ -1,7 +1,7 @@
 """The digit classifier of SG21 and the study (Tables 1, 2, 6; Figures 3, 5, 6): a small CNN trained with Adadelta."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -132,10 +132,7 @@ def _train(
     if start:
         classifier.load_state_dict(start.state_dict())
     else:
-        with seeded(seed, "classifier", "initialisation"):
-            for layer in classifier.modules():
-                if isinstance(layer, nn.Conv2d | nn.Linear):
-                    layer.reset_parameters()
+        initialise(classifier, seed)
     classifier.to(device).to(memory_format=torch.channels_last).train()
     options = capturable(config.learning_rate, device)
     optimizer = torch.optim.Adadelta(classifier.parameters(), foreach=True, **options)
@@ -159,18 +156,43 @@ def _train(
         chosen.copy_(batches[index])
         return on_batch()
 
+    splits, at_end = dict(evaluations), {"train": training.subset(sample)}
+    title = f"classifier {training.name} seed {seed}"
+    run_epochs(state, classifier, artefact, step, batches.per_epoch, config, splits, at_end, title=title, device=device)
+
+
+def initialise(classifier: Classifier, seed: int) -> None:
+    """Random weights of `seed`, by whichever method they will be trained."""
+    with seeded(seed, "classifier", "initialisation"):
+        for layer in classifier.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                layer.reset_parameters()
+
+
+def run_epochs(
+    state: TrainingState,
+    classifier: Classifier,
+    artefact: Artefact,
+    step: Callable[[int], dict[str, Tensor]],
+    per_epoch: int,
+    config: ClassifierConfig,
+    evaluations: Mapping[str, LabelledImages],
+    at_end: Mapping[str, LabelledImages],
+    *,
+    title: str,
+    device: str,
+) -> None:
+    """Run all steps, read `evaluations` after each epoch and `at_end` after the last, and finish the artefact."""
+
     def evaluate() -> None:
-        epoch = state.step // batches.per_epoch
-        splits = dict(evaluations)
-        if epoch == config.epochs:
-            splits["train"] = training.subset(sample)
+        epoch = state.step // per_epoch
+        splits = {**evaluations, **(at_end if epoch == config.epochs else {})}
         for split, images in splits.items():
             accuracy = 100 * correct(classifier, images, config.target).sum().item() / len(images)
             state.history.append({"epoch": epoch, "split": split, "accuracy": accuracy, "n": len(images)})
         classifier.train()
 
-    epochs = {(epoch + 1) * batches.per_epoch: evaluate for epoch in range(config.epochs)}
-    title = f"classifier {training.name} seed {seed}"
+    epochs = {(epoch + 1) * per_epoch: evaluate for epoch in range(config.epochs)}
     run(state, max(epochs), step, artefact.checkpoint, title=title, snapshots=epochs)
     artefact.finish(classifier, state.cost(device) | {"precision": fast_precision(device)}, pd.DataFrame(state.history))
 
