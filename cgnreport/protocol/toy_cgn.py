@@ -162,8 +162,11 @@ class ToyStudy(Study):
         return self._rows("imagenet-ablation", measure)
 
     def _rows(self, experiment: str, measure: Callable[[str], Measured]) -> list[Rows]:
-        """measure: numbers of a method."""
-        return [self.rows(each, lambda _, of=each.method: measure(of)) for each in self.settings.plan(experiment)]
+        """measure: numbers of a method. Real images are the same at every seed, so they are measured once, at 0."""
+        return [
+            self.rows(each, lambda _, of=each.method: measure(of), [0] if each.method == "real" else None)
+            for each in self.settings.plan(experiment)
+        ]
 
     def _numbers(self, values: Mapping[str, float], n: int | None = None) -> list[Number]:
         """values: by metric; n: images, by default `imagenet_samples`."""

@@ -1,17 +1,18 @@
 """What the study says against the method: failures of Figures 10 to 12; and Table 4's baseline without the method."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from cgnlib.errors import known
-from cgnlib.statistics import Interval, mean_interval
+from cgnlib.statistics import Interval, independent_difference, mean_interval
 from cgnreport.protocol.rows import one_setting, select
 from cgnreport.protocol.store import published
-from cgnreport.protocol.summary import difference, interval_of, mean_of
+from cgnreport.protocol.summary import interval_of, mean_of
 from cgnreport.verdicts.claims import FAILURES
 from cgnreport.verdicts.control import cut_short
-from cgnreport.verdicts.model import Finding, Status, Verdict, found, there
+from cgnreport.verdicts.model import Finding, Status, Verdict, between, found, there
 from cgnreport.verdicts.rules import IMAGENET_RULES, RULES
 
 # What a factor reader reads too often, and the images that cannot show it.
@@ -19,6 +20,9 @@ READINGS = {
     "entanglement-imagenet": ("entangled/foreground", "rendered textures"),
     "residue-imagenet": ("legible/background", "rendered scenes"),
 }
+
+
+FREE, TIED = "fid/free", "fid/tied"  # whose ratio Figure 12 is judged by
 
 
 def failure(claim: str, rows: pd.DataFrame) -> Verdict:
@@ -30,7 +34,8 @@ def failure(claim: str, rows: pd.DataFrame) -> Verdict:
         ours = there(select(test, method="cgn"), "measurements of a trained CGN")
         number, needs, facts = _ratio(test) if claim not in READINGS else _readings(test, *READINGS[claim])
         status = Status.HOLDS if number.low > needs else Status.PARTLY if number.high > needs else Status.FAILS
-        finding = found(claim, world, status, number, needs, ours.drop_duplicates("run"), **facts)
+        metrics = READINGS[claim][0] if claim in READINGS else FREE
+        finding = between(found(claim, world, status, number, needs, select(ours, metric=metrics), **facts))
         return finding.against(cut_short(ours))
 
     return Verdict.of(claim, rows, ("toy",), judge, "toy")
@@ -40,13 +45,14 @@ def _readings(test: pd.DataFrame, metric: str, clean: str) -> tuple[Interval, fl
     """Figures 10 and 11: how many points more often than in images that cannot show it."""
     frames = select(test, method="cgn", metric=metric), select(test, method="real", metric=metric)
     ours, real = (there(each, f"reader's answers ({metric}) on CGNs and {clean}") for each in frames)
-    more = difference(ours, real)
-    return more, IMAGENET_RULES.failure_margin, {"ours": interval_of(ours), "real": interval_of(real), "more": more}
+    ours, real = interval_of(ours), interval_of(real)  # over CGNs, where there are enough; over the same images
+    more = replace(independent_difference(ours, real), unit=ours.unit)
+    return more, IMAGENET_RULES.failure_margin, {"ours": ours, "real": real, "more": more}
 
 
 def _ratio(test: pd.DataFrame) -> tuple[Interval, float, dict[str, Any]]:
     """Figure 12: FID with free labels over FID with tied ones, one ratio per CGN."""
-    free, tied = (select(test, method="cgn", metric=f"fid/{labels}") for labels in ("free", "tied"))
+    free, tied = (select(test, method="cgn", metric=metric) for metric in (FREE, TIED))
     by_run = [one_setting(each).set_index("run")["value"] for each in (free, tied)]
     pairs = there(pd.concat(by_run, axis=1, join="inner"), "FID of a trained CGN with free and with tied labels")
     ratios = [after / before for after, before in pairs.itertuples(index=False, name=None)]
@@ -82,6 +88,7 @@ def baseline(rows: pd.DataFrame) -> Verdict:
             place = "beside their values and within the interval of one of them"
         facts = {"bias": number, "low": low, "high": high, "study": study, "place": place}
         needs, printed = IMAGENET_RULES.texture_most, {"RS22 Table 4": study}
-        return found("shape-bias-baseline", network, status, number, needs, own, printed, **facts)
+        finding = found("shape-bias-baseline", network, status, number, needs, own, printed, **facts)
+        return replace(finding, flips_at=highest)
 
     return Verdict.of("shape-bias-baseline", rows, ("efficientnet-lite0",), judge)

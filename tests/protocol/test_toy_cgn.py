@@ -81,3 +81,7 @@ def test_rows_and_figures(build) -> None:
 
     again, _ = collected(ToyStudy(SMALL.with_changes(reuse_rows=True)).control_rows())
     assert sorted(again["value"]) == sorted(found["value"])
+
+    other, _ = collected(ToyStudy(SMALL.with_changes(seed=1, reuse_rows=True)).inception_rows())
+    seeds = dict(other[["method", "seed"]].drop_duplicates().itertuples(index=False, name=None))
+    assert seeds == {"real": 0, "biggan": 1, "cgn": 1}, "real images are the same at every seed"
