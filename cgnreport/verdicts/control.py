@@ -1,7 +1,8 @@
 """The success rule of claim 1: conditions on each trained CGN, and how many CGNs meet them all."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from cgnlib.mnist.recipes import RECIPES, recipe_for
 from cgnlib.statistics import Interval, wilson_interval, within_margin
 from cgnreport.protocol.rows import one_setting, select
 from cgnreport.protocol.summary import difference, interval_of, mean_of
-from cgnreport.verdicts.model import Check, Finding, Status, found, there
+from cgnreport.verdicts.model import Check, Finding, Status, between, found, there
 from cgnreport.verdicts.rules import RULES
 from cgnreport.verdicts.sentences import factor_name, plural
 
@@ -46,7 +47,7 @@ def factor_checks(run: pd.DataFrame, factors: Sequence[str], points: Mapping[str
         asked, read = factor_name(requested), factor_name(recovered)
         if asked == read:
             least = RULES.control_least * measured[f"reader/{requested}"]
-            checks.append(Check(f"control over {asked}", share, least, factor=asked))
+            checks.append(Check(f"control over {asked}", share, least, factor=requested))
         else:
             checks.append(Check(f"label of {asked} in the {read}", share, most=RULES.leak_most))
     others = [Check(words, Interval.point(measured[name]), *ends) for name, (words, *ends) in points.items()]
@@ -78,6 +79,9 @@ class SuccessRate:
         told_apart = [name for name in ("cgn_seed", "cgn_sha256") if name in rows.columns]
         runs: list[Checks] = []
         for _, run in rows.groupby(told_apart or ["run"], sort=False, dropna=False):
+            run = run.loc[
+                run["seed"] == run["seed"].min()
+            ]  # one CGN may be measured at several seeds: the first counts
             if values(run).get("training/stopped") == 100.0:
                 runs.append([Check("training stopped", Interval.point(100.0), most=0.0)])
             elif (checks := check(run)) is not None:
@@ -107,19 +111,43 @@ class SuccessRate:
     def finding(
         self, claim: str, rows: pd.DataFrame, published: Mapping[str, float] | None = None, **facts: Any
     ) -> Finding:
-        """Whether enough succeed; its number is the weakest control over a factor. Where all stopped that is 0."""
-        succeeds = self.succeeded >= RULES.successful_runs_least / 100 * self.trained
+        """Whether enough succeed; its number is the control over a factor that lies lowest against what it needs. Where
+        all stopped that is 0.
+        """
+        succeeds = self.succeeded >= self._enough
         given = self.recipe == "authors"  # one CGN, whose training nobody saw
         status = (Status.PARTLY if given else Status.HOLDS) if succeeds else Status.FAILS
         shares = [check for checks in self.runs for check in checks if check.factor]
-        weakest = min(shares, key=lambda check: check.value.low, default=Check("", Interval.point(0.0)))
+        weakest = min(shares, key=_above, default=Check("", Interval.point(0.0)))
         facts |= {"successes": self.succeeded, "runs": self.trained, "failed": ", ".join(self.failed)}
-        facts |= {"factor": weakest.factor, "recovered": weakest.value}
+        facts |= {"factor": factor_name(weakest.factor), "recovered": weakest.value}
         why = f"failed: {', '.join(self.failed)}" if self.failed else "one CGN, no success rate" if given else ""
         facts |= {"because": why}
-        finding = found(claim, self.variant, status, weakest.value, weakest.least, rows, published, **facts)
+        deciding = select(rows, metric=f"control/{weakest.factor}/{weakest.factor}" if shares else "training/stopped")
+        finding = found(claim, self.variant, status, weakest.value, weakest.least, deciding, published, **facts)
+        finding = replace(finding, flips_at=self._flips_at(weakest))
         few = Blocked(f"{self.trained} of {plural(RULES.cgns_least, 'CGN')}")
         return finding.against(few if not given and self.trained < RULES.cgns_least else None)
+
+    @property
+    def _enough(self) -> int:
+        """How many CGNs must succeed."""
+        return math.ceil(RULES.successful_runs_least / 100 * self.trained)
+
+    def _flips_at(self, shown: Check) -> float | None:
+        """What `shown` would need at the ratio where just enough CGNs succeed; None where too many fail otherwise."""
+        ratios = []
+        for checks in self.runs:
+            factors = [check for check in checks if check.factor]
+            if factors and all(check.holds for check in checks if not check.factor):
+                ratios.append(min(RULES.control_least * check.value.low / (check.least or 1.0) for check in factors))
+        if len(ratios) < self._enough or not shown.least:
+            return None
+        return sorted(ratios, reverse=True)[self._enough - 1] / RULES.control_least * shown.least
+
+
+def _above(check: Check) -> float:
+    return check.value.low - (check.least or 0.0)
 
 
 def success_rates(rows: pd.DataFrame) -> list[SuccessRate]:
@@ -193,7 +221,7 @@ def marginal(
     change = difference(ours, base)
     status = statuses[within_margin(change, RULES.degradation_margin)]
     facts = {"method": method, "change": change, "accuracy": interval_of(ours)}
-    finding = found(claim, world, status, change, -RULES.degradation_margin, ours, published, **facts)
+    finding = between(found(claim, world, status, change, -RULES.degradation_margin, ours, published, **facts))
     control = failed_control(test, oracle) if oracle else None
     return finding.against(control or cut_short(ours) or no_headroom(test, ("original", method, oracle)))
 

@@ -48,7 +48,7 @@ class Replication(StrEnum):
 
 
 def combine(statuses: Iterable[Status]) -> Status:
-    """One status from several: it holds for all, some or none; those not tested do not count."""
+    """One status from several: theirs where they agree, else partly; those not tested do not count."""
     tested = {status for status in statuses if status is not Status.NOT_TESTED}
     if not tested:
         return Status.NOT_TESTED
@@ -104,9 +104,10 @@ class Finding:
     interval: the deciding number; needs: what its `bound` was compared with. n: how many CGNs, classifiers or images
     (`interval.unit`) it is over. published: values by source. facts: the numbers of its sentence by name. untested: why
     it is not tested, whether or not there is a number. as_study: the status by the study's own yardstick, where that is
-    another. also: conditions beside that on the number. facts["because"]: why it does not hold, or partly, where the
-    number does not say so. rows: columns and values that select the rows of its number. whose: its method, one of
-    `worlds.WHOSE`, or "-" for no CGN.
+    another. also: conditions beside that on the number. flips_at: the value of `needs` beyond which the verdict is
+    another, the other conditions as they are; None: at no value. facts["because"]: why it does not hold, or partly,
+    where neither the number nor `also` says so. rows: columns and values that select the rows of its number. whose: its
+    method, one of `worlds.WHOSE`, or "-" for no CGN.
     """
 
     claim: str
@@ -120,6 +121,7 @@ class Finding:
     untested: Blocked | None = None
     as_study: Status | None = None
     also: tuple[Check, ...] = ()
+    flips_at: float | None = None
     rows: Mapping[str, Any] = field(default_factory=dict, hash=False)
     whose: str = "-"
 
@@ -150,9 +152,15 @@ class Finding:
 
     @property
     def bound(self) -> float:
-        """The end of the interval that speaks least for the claim: the verdict flips where `needs` passes it."""
+        """The end of the interval that speaks least for the claim."""
         assert self.interval is not None
         return self.interval.high if self.lower_is_better else self.interval.low
+
+    @property
+    def because(self) -> str:
+        """Why it does not hold, or partly, where the number does not say so: as given, else what fails in `also`."""
+        failing = [each.needed for each in self.also if not each.holds] if self.status is Status.PARTLY else []
+        return str(self.facts.get("because") or "; ".join(failing))
 
     @property
     def sentence(self) -> str:
@@ -173,6 +181,8 @@ class Finding:
         flips = "where one of these passes its threshold, the verdict flips"
         if not self.also:
             flips = "at that threshold the verdict flips"
+            if (at := self.flips_at) != self.bound:
+                flips = "" if at is None else f"the verdict flips at {at:.3g}".replace("-", MINUS)
         elif self.status is not Status.HOLDS and all(each.holds for each in conditions):
             flips = ""  # what fails is said by facts["because"]
         return f"needed: {'; '.join(filter(None, (*(each.needed for each in conditions), flips)))}"
@@ -206,10 +216,20 @@ def found(
     published: Mapping[str, float] | None = None,
     **facts: Any,
 ) -> Finding:
-    """A finding whose number comes from these rows: the runs or images that its interval is over are counted there."""
+    """A finding whose number comes from these rows: the runs or images that its interval is over are counted there. The
+    verdict flips at the end of the interval that speaks least for the claim.
+    """
     counted = dict.fromkeys((Unit.IMAGES, Unit.CROSSED), smallest_n(rows)) | {Unit.CGNS: len(set(rows["run"]))}
     n = counted.get(number.unit, len(rows))
-    return Finding(claim, variant, status, number, needs, n, published or {}, facts, rows=selection(rows))
+    finding = Finding(claim, variant, status, number, needs, n, published or {}, facts, rows=selection(rows))
+    return finding if needs is None else replace(finding, flips_at=finding.bound)
+
+
+def between(finding: Finding) -> Finding:
+    """The same, of a rule that is undecided while its threshold lies in the interval: it flips at the nearer end."""
+    number, needs = finding.interval, finding.needs
+    assert number is not None and needs is not None
+    return replace(finding, flips_at=min((number.low, number.high), key=lambda end: abs(end - needs)))
 
 
 def selection(rows: pd.DataFrame) -> dict[str, Any]:
@@ -303,9 +323,15 @@ class Verdict:
 
     @property
     def weakest(self) -> Finding | None:
-        """Of the tested findings the one with the weakest status, then the bound that speaks least for the claim."""
+        """Of the tested findings the one with the weakest status, then the one whose bound lies lowest against what it
+        needs.
+        """
         sign = -1 if CLAIMS[self.claim].lower_is_better else 1
-        return min(self.tested, key=lambda each: (STRENGTH.index(each.status), sign * each.bound), default=None)
+
+        def strength(each: Finding) -> tuple[int, float]:
+            return STRENGTH.index(each.status), sign * (each.bound - (each.needs or 0.0))
+
+        return min(self.tested, key=strength, default=None)
 
     @property
     def interval(self) -> Interval | None:
@@ -377,7 +403,7 @@ class Verdict:
 def records(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
     """The verdicts as data, one record per claim, method, world and variant, for results/claims.json.
 
-    flips_at: the end of the interval that the threshold was held against; a threshold beyond it flips the verdict.
+    flips_at: the value of `needs` beyond which the verdict is another, the other conditions as they are; null: none.
     also: the other conditions, each with what it is, and the least or the most that it may be.
     """
     found = []
@@ -405,11 +431,11 @@ def records(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
                         "interval_over": number and number.unit.value,
                         "n": each.n,
                         "needs": each.needs,
-                        "flips_at": each.bound if number else None,
+                        "flips_at": each.flips_at,
                         "also": [
                             {"what": c.words, "is": c.value.value, "least": c.least, "most": c.most} for c in each.also
                         ],
-                        "because": each.facts.get("because", ""),
+                        "because": each.because,
                         "classifier": each.facts.get("method", "-"),
                         "published": dict(each.published),
                         "published_words": each.published_words,

@@ -31,8 +31,8 @@ claim1-imagenet       toy                 does-not-hold   78.4100  77.5928  79.2
 claim2-imagenet       toy                 holds          -69.9700 -71.3292 -68.6108  CGNs
 claim3-imagenet       toy                 does-not-hold  -22.5100 -36.4272  -8.5928  CGNs
 heads-imagenet        toy                 partly          14.1988  11.3952  17.0024  CGNs
-entanglement-imagenet toy                 holds           20.1900  16.3898  23.9902  CGNs
-residue-imagenet      toy                 partly           7.0440   1.7579  12.3301  CGNs
+entanglement-imagenet toy                 holds           20.1900  16.3849  23.9934  CGNs
+residue-imagenet      toy                 partly           7.0440   1.7303  12.3545  CGNs
 realism-imagenet      toy                 does-not-hold    1.0014   0.9602   1.0426  CGNs
 shape-bias-baseline   efficientnet-lite0  holds           24.0537  16.3438  33.0594  crossed images
 """
@@ -50,8 +50,8 @@ CHOSEN = {
     "mnist-cf-ratio": (88, 44, 44),
     "mnist-own-colours": (22, 0, 22),
     "mnist-training": (1846, 1728, 1728),
-    "imagenet-is": (25, 25, 25),
-    "imagenet-control": (190, 190, 190),
+    "imagenet-is": (21, 21, 21),
+    "imagenet-control": (158, 158, 158),
     "imagenet-parts": (60, 60, 60),
     "imagenet-ablation": (120, 120, 120),
     "imagenet-background": (1324, 1324, 1324),

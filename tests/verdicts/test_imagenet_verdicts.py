@@ -344,6 +344,19 @@ def test_a_failure_over_cgns_needs_three_of_them() -> None:
     assert verdict.interval is not None
     assert verdict.interval.low == pytest.approx(10 - 4.3027 * 2 / 3**0.5, abs=1e-3)  # 5.03
     assert (verdict.badge, verdict.why) == ("failure found", "Intervals are over CGNs.")
+    assert verdict.findings[0].rows["metric"] == "legible/background", "the rows of its number"
+
+
+def test_a_rule_with_a_state_between_flips_at_the_nearer_end() -> None:
+    """Ratios of FID from 0.1 to 3.1, against 1.5; from 1 to 1.1."""
+    runs = [measured({"fid/free": free, "fid/tied": 10.0}, i) for i, free in enumerate((10.0, 16.0, 22.0))]
+    between, below = (
+        failure("realism-imagenet", frame(*(line for run in some for line in run))).findings[0]
+        for some in (runs, [measured({"fid/free": 10.0 + i / 2, "fid/tied": 10.0}, i) for i in range(3)])
+    )
+    assert between.interval is not None and between.flips_at == between.interval.low
+    assert below.interval is not None and below.flips_at == below.interval.high < 1.5
+    assert "the verdict flips at" in below.margin_words
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The verdicts on MNIST follow from rows by the stated rules."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from cgnlib.statistics import Unit
 from cgnreport.protocol.rows import ResultsError, joined, select
 from cgnreport.verdicts.control import control_checks, success_rates
 from cgnreport.verdicts.mnist import claim1, claim2, claim3, gradcam
+from cgnreport.verdicts.rules import RULES
 from tests.verdicts.conftest import accuracies, classifiers, control, frame
 
 # --- Claim 1 ----------------------------------------------------------------------------------------------------------
@@ -79,6 +81,36 @@ def test_nine_of_ten_trainings_are_enough() -> None:
         assert verdict.status == status
         assert f"meet the rule, of recipe robust: {10 - failing} of 10; the factor" in verdict.sentence
         assert "stays open" not in verdict.why
+
+
+def test_a_success_rate_flips_where_one_training_too_many_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten CGNs nine must succeed: the second weakest decides, not the weakest, which is the number shown."""
+    about = [{"seed": i, "params": {"cgn_seed": i}, "diagonal": 90.0 + i} for i in range(10)]
+    rows = frame(*(line for run in about for line in control("wildlife", **run)))
+    found = claim1(rows, variants=["wildlife"]).findings[0]
+    assert (found.interval and found.interval.value, found.needs) == (pytest.approx(90.0), 80.0)
+    assert found.flips_at is not None and 89.5 < found.flips_at < 91.0, "the lower end of 91 %"
+    assert f"the verdict flips at {found.flips_at:.3g}" in found.margin_words
+    for beyond, status in ((-0.01, "holds"), (0.01, "does not hold")):
+        rules = replace(RULES, control_least=(found.flips_at + beyond) / 100)
+        monkeypatch.setattr("cgnreport.verdicts.control.RULES", rules)
+        assert claim1(rows, variants=["wildlife"]).findings[0].status == status
+    monkeypatch.undo()
+    hopeless = claim1(frame(*control("wildlife", area=0.9)), variants=["wildlife"]).findings[0]
+    assert hopeless.flips_at is None and "flips" not in hopeless.margin_words, "control decides nothing there"
+
+
+def test_the_factor_that_is_shown_is_the_nearest_to_failing_and_its_rows_are_named() -> None:
+    lines = control("colored", cgns=1, diagonal=82.0, recipe="authors", params={"cgn_sha256": "a"})
+    for line in lines:
+        line |= {"value": 77.0} if line["metric"] == "control/foreground/foreground" else {}
+        line |= {"value": 80.0} if line["metric"] == "reader/foreground" else {}
+    stopped = lines[0] | {"metric": "training/stopped", "value": 0.0, "n": 1}
+    again = [line | {"seed": 1, "value": 0.0} for line in lines]  # the same CGN, measured at another seed
+    found = claim1(frame(*again, *lines, stopped), "authors", ["colored"]).findings[0]
+    assert (found.facts["factor"], found.needs, found.n) == ("shape", 80.0, 2000), "82 of 80, and 77 of 64"
+    assert found.interval is not None and found.interval.value == pytest.approx(82.0)
+    assert found.rows["metric"] == "control/shape/shape"
 
 
 def test_trainings_that_stopped_count_as_failed() -> None:
