@@ -11,7 +11,15 @@ from cgnreport.pages.origin import from_rows
 from cgnreport.pages.style import groups, in_order
 from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import SOURCES, published
-from cgnreport.protocol.summary import beside_published, difference_over_runs, interval_of, mean_of, smallest_n
+from cgnreport.protocol.summary import (
+    beside_published,
+    counted,
+    difference_over_runs,
+    interval_of,
+    mean_of,
+    of_runs_with,
+    smallest_n,
+)
 from cgnreport.verdicts.claims import CLAIMS
 from cgnreport.verdicts.control import success_rates
 
@@ -50,7 +58,7 @@ def cells(
             about = dict(zip(by, key, strict=True))
             line = named({name: code for name, code in about.items() if name not in after})
             line |= {name: text_of(each) for name, each in found.items()} | named({name: about[name] for name in after})
-            numbers = {"n": min(min(each["n"]) for each in there), "runs": max(map(len, there))}
+            numbers = {"n": min(min(each["n"]) for each in there), "runs": max(map(counted, there))}
             lines.append(line | (numbers if counts else {}))
     return pd.DataFrame(lines)
 
@@ -125,9 +133,9 @@ PARTS = ("worst-class", "worst-group", "same-colour", "other-colours")
 @from_rows
 def parts_table(rows: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     """A line per kind of training data whose classifiers were tested on parts of the test images: accuracy on all and
-    on each part, with the n of the part. Empty where no rows are of parts.
+    on each part, with the n of the part, and how many classifiers that is of. Empty where no rows are of parts.
 
-    rows: of experiments of classifiers on MNIST, at the last epoch.
+    rows: of experiments of classifiers on MNIST, at the last epoch. Classifiers without parts are left out.
     """
     names = {f"accuracy/{split}/{part}": part.replace("-", " ") for part in PARTS}
     lines = []
@@ -135,9 +143,10 @@ def parts_table(rows: pd.DataFrame, split: str = "test") -> pd.DataFrame:
         found = {name: select(own, metric=metric, epoch="last") for metric, name in names.items()}
         if any(len(each) for each in found.values()):
             line = named(dict(zip(LABELS, key, strict=True)))
-            line |= {"all": text_of(select(own, metric=f"accuracy/{split}", epoch="last"))}
+            whole = select(of_runs_with(own, list(names)), metric=f"accuracy/{split}", epoch="last")
             shown = {name: f"{text_of(each)} (n {smallest_n(each):,})" for name, each in found.items() if len(each)}
-            lines.append(line | dict.fromkeys(names.values(), "–") | shown)
+            parts = dict.fromkeys(names.values(), "–") | shown
+            lines.append(line | {"all": text_of(whole)} | parts | {"classifiers": len(whole)})
     return pd.DataFrame(lines)
 
 

@@ -18,7 +18,7 @@ from cgnlib.statistics import (
     nested_interval,
     wilson_interval,
 )
-from cgnreport.protocol.rows import ABOUT, LIMITS, ResultsError, one_setting
+from cgnreport.protocol.rows import ABOUT, LIMITS, ResultsError, one_setting, select
 from cgnreport.protocol.store import SOURCES, published
 
 SEEDS_FOR_INTERVAL = 3  # from here on intervals are taken over runs, below over images
@@ -58,6 +58,18 @@ def _over_images(rows: pd.DataFrame) -> Interval:
     return wilson_interval(mean / 100 * n, n).scaled(100)
 
 
+def counted(rows: pd.DataFrame) -> int:
+    """What `interval_of` is over, where that is runs: CGNs, or classifiers; else the rows."""
+    runs = len(set(rows["run"]))
+    return runs if runs >= SEEDS_FOR_INTERVAL else len(rows)
+
+
+def of_runs_with(rows: pd.DataFrame, metric: str | Sequence[str]) -> pd.DataFrame:
+    """Rows of the trainings of which `metric`, or one of several, was measured, too: numbers of the same ones."""
+    training = ["dataset", "method", "recipe", "data", "params", "seed"]
+    return rows.merge(select(rows, metric=metric)[training].drop_duplicates(), on=training)
+
+
 def mean_of(rows: pd.DataFrame) -> float:
     """Mean of the values; NaN without rows."""
     return fmean(_numbers(rows, "value")) if len(rows) else math.nan
@@ -82,13 +94,14 @@ def _unit_of_runs(rows: pd.DataFrame) -> Unit:
     return Unit.CGNS if named else Unit.CLASSIFIERS
 
 
-def difference(ours: pd.DataFrame, base: pd.DataFrame) -> Interval:
-    """ours - base in the unit of the rows: over runs where both have enough of them, else over images.
+def difference(ours: pd.DataFrame, base: pd.DataFrame, *, splits: bool = False) -> Interval:
+    """ours - base in the unit of the rows: over runs where both have enough of them, else over images. splits: as in
+    `difference_over_runs`.
 
     Over images: Newcombe's, as if independent, which is wider, from their own bounds or Wilson's of percentages, which
     are shares of counted images. Raises ResultsError for other units without bounds: nothing says how they vary.
     """
-    over_runs = difference_over_runs(ours, base)
+    over_runs = difference_over_runs(ours, base, splits=splits)
     if over_runs is not None:
         return over_runs
     for rows in (ours, base):
@@ -101,12 +114,12 @@ def difference(ours: pd.DataFrame, base: pd.DataFrame) -> Interval:
     return independent_difference(_over_images(ours), _over_images(base))
 
 
-def difference_over_runs(ours: pd.DataFrame, base: pd.DataFrame) -> Interval | None:
+def difference_over_runs(ours: pd.DataFrame, base: pd.DataFrame, *, splits: bool = False) -> Interval | None:
     """ours - base: Welch over CGNs (or sets of images) where both have enough of them, else over classifiers, paired by
-    seed; None where both have too few.
+    seed; None where both have too few. splits: the seed draws the test images, which both share, so it pairs them.
     """
     groups = by_run(ours), by_run(base)
-    if min(map(len, groups)) >= SEEDS_FOR_INTERVAL:
+    if min(map(len, groups)) >= SEEDS_FOR_INTERVAL and not splits:
         a, b = ([fmean(group) for group in each] for each in groups)
         over_cgns = Unit.CGNS in map(_unit_of_runs, (ours, base))
         return mean_difference_interval(a, b, unit=Unit.CGNS if over_cgns else Unit.CLASSIFIERS)
@@ -120,13 +133,13 @@ def difference_over_runs(ours: pd.DataFrame, base: pd.DataFrame) -> Interval | N
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     """One line per number over its random seeds: ABOUT, `interval`, its `mean`, `low`, `high`, and `n`, `seeds`.
 
-    n: images per run. seeds: what the interval is over, where it is over runs: CGNs, or classifiers; else the rows.
+    n: images per run. seeds: as `counted`.
     """
     lines = []
     for _, group in rows.groupby(list(ABOUT), sort=False, dropna=False):
-        found, runs = interval_of(group), len(set(group["run"]))
-        numbers = (found, found.value, found.low, found.high, smallest_n(group))
-        lines.append((*group.iloc[0][list(ABOUT)], *numbers, runs if runs >= SEEDS_FOR_INTERVAL else len(group)))
+        found = interval_of(group)
+        numbers = (found, found.value, found.low, found.high, smallest_n(group), counted(group))
+        lines.append((*group.iloc[0][list(ABOUT)], *numbers))
     return pd.DataFrame(lines, columns=[*ABOUT, "interval", "mean", "low", "high", "n", "seeds"])
 
 

@@ -49,8 +49,8 @@ def grid_ranges(rows: pd.DataFrame) -> Shown:
 
 
 def _range(rows: pd.DataFrame) -> str:
-    least, most = rows["value"].min(), rows["value"].max()
-    return f"BG-gap {least:.1f} to {most:.1f} points over {len(rows)} settings"
+    means = rows.groupby(["method", "recipe", "setting"])["value"].mean()
+    return f"BG-gap {means.min():.1f} to {means.max():.1f} points over {len(means)} settings"
 
 
 def ratio_curves(rows: pd.DataFrame) -> pd.DataFrame:

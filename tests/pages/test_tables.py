@@ -47,6 +47,16 @@ def test_cells_are_means_with_intervals_in_the_order_of_the_labels() -> None:
     assert found[["n", "runs"]].to_numpy().tolist() == [[500, 1], [10_000, 1]]
 
 
+def test_runs_are_what_an_interval_is_over_and_parts_are_of_the_same_classifiers_as_the_whole() -> None:
+    made = [(cgn, seed) for cgn in range(3) for seed in range(2)]
+    rows = frame(*({"value": 80.0 + c + s, "seed": s, "params": {"cgn_seed": c}} for c, s in made))
+    (line,) = tables.cells(rows, ["method"], {"accuracy": "accuracy/test"}).to_dict("records")
+    assert line["runs"] == 3, "CGNs, not their classifiers"
+    parts = [{"metric": f"accuracy/test/{part}", "value": 60.0} for part in ("worst-class", "same-colour")]
+    only = tables.parts_table(frame({"value": 70.0}, *parts, {"value": 90.0, "seed": 1}))
+    assert only["all"].tolist()[0].startswith("70.0 [") and only["classifiers"].tolist() == [1]
+
+
 def test_a_cell_has_one_setting() -> None:
     rows = frame({"params": {"lr": 0.1, "cf_ratio": 1.0}}, {"params": {"lr": 0.1, "cf_ratio": 2.0}})
     found = tables.cells(

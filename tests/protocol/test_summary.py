@@ -54,6 +54,8 @@ def test_differences_are_over_runs_where_there_are_enough(frame) -> None:
     plain = frame(*({"seed": s, "value": 70.0 + s, "params": {}} for s in range(4)))
     found = difference(paired, plain)
     assert (found.low, found.high, found.unit) == (10.0, 10.0, Unit.CLASSIFIERS), "paired by seed"
+    of_splits = [frame(*({"method": "original", "seed": s, "value": b + s} for s in range(3))) for b in (80.0, 70.0)]
+    assert difference(*of_splits, splits=True) == found and difference(*of_splits).low < 8, "else Welch's"
     one = frame({"value": 90.0})
     assert difference_over_runs(one, base) is None
     assert difference(one, base).unit is Unit.IMAGES
