@@ -269,7 +269,8 @@ def _training_rows(study: MnistStudy, variant: str, training: str, seed: int) ->
         _, history, artefact = train_classifier(generated, {"dev": dev}, config, seed, device=study.device)
         accuracy = float(history.loc[history["split"] == "dev", "accuracy"].iloc[-1])
         numbers = [*control_numbers(control, accuracies), Number("training/stopped", 0, 1)]
-        return Measured([*numbers, Number("accuracy/dev", accuracy, len(dev), epoch="last")], artefact.seconds)
+        seconds = (cgn.seconds or 0.0) + artefact.seconds
+        return Measured([*numbers, Number("accuracy/dev", accuracy, len(dev), epoch="last")], seconds)
 
     return study.rows(setting, measure, [seed])
 

@@ -30,13 +30,17 @@ class Chosen:
     """Rows of every experiment at one set of parameters, each file read once.
 
     own: take in rows of this machine; without, the settings are those of full MNIST and DTD, whatever is at hand here.
-    Rows of own shapes, which no item is of, are never among them.
+    Where scale `paper` leaves the network of the style loss open, rows with VGG16 count, as published, and of a variant
+    without them those with EfficientNet-Lite0. Rows of own shapes, which no item is of, are never among them.
     """
 
     def __init__(self, parameters: Parameters, own: bool = True) -> None:
         parameters = parameters.with_changes(shapes=None)
         self.parameters, self.own = parameters, own
-        self._mnist, self._toy = MnistSettings(parameters, full_data=not own), ToySettings(parameters)
+        self._toy = ToySettings(parameters)
+        open_ = parameters.profile == "paper" and parameters.mnist.features == "auto"
+        networks = ("vgg16", "efficientnet-lite0") if open_ else (parameters.mnist.features,)
+        self._mnist = [MnistSettings(parameters.with_changes(features=f), full_data=not own) for f in networks]
         self._in_bfloat16 = MnistSettings(parameters, full_data=not own, precision="bfloat16")
         self._stored: dict[str, pd.DataFrame] = {}
         self._chosen: dict[tuple[str, str | None], pd.DataFrame] = {}
@@ -54,12 +58,13 @@ class Chosen:
             wanted = {_key(setting) for setting in self._plan(experiment, recipe)}
             bare = [_without_seeds(json.loads(text)) for text in rows["params"]]
             keep = [key in wanted for key in zip(*(rows[name] for name in _KEY), bare, strict=True)]
-            self._chosen[experiment, recipe] = rows.loc[keep].reset_index(drop=True)
+            self._chosen[experiment, recipe] = _as_published(rows.loc[keep]).reset_index(drop=True)
         return self._chosen.get((experiment, recipe), rows)
 
     def _plan(self, experiment: str, recipe: str | None) -> Iterator[Setting]:
         if experiment.startswith("mnist-"):
-            yield from self._mnist.plan(experiment, recipe)
+            for settings in self._mnist:
+                yield from settings.plan(experiment, recipe)
             if experiment == "mnist-gradcam":  # of classifiers trained in either precision
                 yield from self._in_bfloat16.plan(experiment, recipe)
             return
@@ -85,6 +90,14 @@ class Chosen:
 def rows_for(parameters: Parameters, experiment: str, recipe: str | None = None, own: bool = True) -> pd.DataFrame:
     """`Chosen(parameters, own).rows(experiment, recipe)`, for one experiment alone."""
     return Chosen(parameters, own).rows(experiment, recipe)
+
+
+def _as_published(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without rows of another style loss than VGG16's, of a variant and recipe that has rows of it."""
+    if "features" not in rows:
+        return rows
+    kinds, published = rows[["dataset", "recipe"]].apply(tuple, axis=1), rows["features"] == "vgg16"
+    return rows.loc[published | ~kinds.isin(set(kinds[published]))] if published.any() else rows
 
 
 def _key(setting: Setting) -> tuple[str, ...]:

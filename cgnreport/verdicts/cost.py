@@ -5,11 +5,13 @@ from typing import Any
 import pandas as pd
 
 from cgnreport.protocol.mnist_settings import METHOD_PARTS
+from cgnreport.protocol.provenance import made_between
 from cgnreport.protocol.rows import select
 from cgnreport.protocol.store import load, taken_from_published
 from cgnreport.verdicts.sentences import plural
 
 _MEASURED = '"(gradcam|precision)":[^,}]*,?'  # params of what is measured on a training, not of the training
+_CLASSIFIERS_ALONE = "2026-12-01"  # day of the last code whose rows of mnist-training leave out their CGNs
 _CGN = ["cgn_recipe", "cgn_seed", "cgn_updates", "teacher"]  # what tells CGNs of the toy world apart
 
 
@@ -29,7 +31,8 @@ def cost(rows: pd.DataFrame) -> float | None:
 def uncounted(rows: pd.DataFrame) -> list[str]:
     """What made the images that classifiers saw, and whose training `cost` leaves out, in words.
 
-    The toy world's CGNs that no rows measure; MNIST's CGNs without rows of their own in `rows`, and its GANs.
+    The toy world's CGNs that no rows measure; MNIST's CGNs without rows of their own in `rows`, and its GANs. Rows of
+    mnist-training of older code hold the seconds of their classifiers alone.
     """
     words = [
         f"a CGN of {plural(int(updates), 'update')}, seed {seed}"
@@ -40,6 +43,8 @@ def uncounted(rows: pd.DataFrame) -> list[str]:
     parts = {part for method in mnist["method"].unique() for part in METHOD_PARTS.get(method, ())}
     if parts & {"cgn", "cgn-tied"} and not {"mnist-control", "mnist-training"} & set(mnist["experiment"]):
         words.append("MNIST's CGNs")
+    days = made_between(select(mnist, experiment="mnist-training")["code"])
+    words += [f"MNIST's CGNs of rows until {_CLASSIFIERS_ALONE}"] * (min(days, default="9") <= _CLASSIFIERS_ALONE)
     return words + ["MNIST's GANs"] * ("gan" in parts)
 
 

@@ -37,7 +37,7 @@ def asked_for() -> pd.DataFrame:
 
 
 def _lines() -> Iterator[dict[str, str | int]]:
-    sizes = full_scale().with_changes(features="efficientnet-lite0", trainings=list(TRAININGS), sweep=list(SWEEP))
+    sizes = full_scale().with_changes(trainings=list(TRAININGS), sweep=list(SWEEP))
     chosen, mnist = Chosen(sizes, own=False), sizes.mnist
     kinds = (
         (FULL_LENGTH, "mnist-control", "paper", "recipe", ("paper",), RULES.cgns_least),

@@ -14,7 +14,7 @@ from cgnreport.build.places import notebook_names
 from cgnreport.protocol import imagenet_settings
 from cgnreport.protocol.mnist_settings import MnistSettings
 from cgnreport.protocol.parameters import Parameters
-from cgnreport.protocol.rows import Number, Setting
+from cgnreport.protocol.rows import Number, Setting, select
 from cgnreport.protocol.store import keep, load
 from cgnreport.protocol.toy_settings import ToySettings
 from cgnreport.verdicts.chosen import Chosen, rows_for
@@ -246,6 +246,21 @@ def test_which_way_the_curves_go_is_said_in_words() -> None:
     assert "stays the same" in ratio_sentence(curves.iloc[2:3])
 
 
+def test_rows_with_the_published_features_take_the_place_of_others() -> None:
+    full = Parameters.load("paper")
+    for network in ("efficientnet-lite0", "vgg16"):
+        settings = MnistSettings(full.with_changes(features=network), full_data=True)
+        for variant in ("colored", "wildlife")[: 2 if network == "efficientnet-lite0" else 1]:
+            keep_rows(settings.control(variant, "paper"), {"mask/area": 0.5})
+    found = Chosen(full).rows("mnist-control", "paper")
+    own = found.loc[found["value"] == 0.5]
+    assert dict(zip(own["dataset"], own["features"], strict=True)) == {
+        "colored": "vgg16",
+        "wildlife": "efficientnet-lite0",
+    }
+    assert set(select(found, dataset="colored")["features"]) == {"vgg16"}
+
+
 # --- Cost -------------------------------------------------------------------------------------------------------------
 
 
@@ -272,4 +287,10 @@ def test_a_training_that_several_experiments_measure_costs_once() -> None:
     rows = load("quick")
     assert cost(rows) == cost(load("quick", "mnist-ood")) == 180
     assert uncounted(rows) == ["MNIST's CGNs"]
+    short = rows.assign(experiment="mnist-training", code="a1b2c3d")
+    older, newer = ({"a1b2c3d": day} for day in ("2026-11-27", "2026-12-02"))
+    with pytest.MonkeyPatch.context() as patch:
+        for days, words in ((older, ["MNIST's CGNs of rows until 2026-12-01"]), (newer, [])):
+            patch.setattr("cgnreport.protocol.provenance._days", lambda days=days: days)
+            assert uncounted(short) == words
     assert [duration(s) for s in (None, 45, 720, 12_240)] == ["–", "45 s", "12 min", "3.4 h"]
