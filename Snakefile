@@ -90,7 +90,7 @@ SUMMARIES = {
 SWEPT = [*STUDY[1:], "11-recipe-mnist", "12-without-cgn"]
 
 SHIPPED = sorted(str(path) for path in Path("weights").rglob("*") if path.is_file())
-PUBLISHED = sorted(str(path) for path in Path("results").rglob("*.csv"))
+PUBLISHED = sorted(str(path) for path in Path("results").rglob("*") if path.suffix in (".csv", ".json"))
 LIBRARY = sorted(str(path) for package in ("cgnlib", "cgnreport") for path in Path(package).rglob("*")
                  if path.suffix in (".py", ".yaml", ".png", ".html", ".js") and "build" not in path.parts)
 PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")  # a folder's name may hold anything
@@ -154,7 +154,7 @@ for name in [*STUDY, *SUMMARIES]:
             parameters=f"params/{PROFILE}.yaml",
             library=LIBRARY,
             shipped=SHIPPED,
-            published=PUBLISHED if name in SUMMARIES else [],
+            published=PUBLISHED,
             before=[EXECUTED / f"{other}.ipynb" for other in SUMMARIES.get(name, [])],
         output:
             EXECUTED / f"{name}.ipynb",

@@ -15,6 +15,7 @@ import yaml
 from cgnlib.paths import atomic_file, build_folder
 from cgnreport.build import ReportError
 from cgnreport.build.places import git
+from cgnreport.protocol.provenance import runs_of
 
 DESCRIPTION = "ro-crate-metadata.json"
 SPECIFICATION = "https://w3id.org/ro/crate/1.1"
@@ -149,7 +150,7 @@ def _actions(content: Mapping[str, bytes]) -> tuple[list[dict[str, Any]], list[d
                 tables[row["code"]].add(name)
     runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for name in (name for name in content if name.startswith("results/") and name.endswith("/provenance.json")):
-        for run in json.loads(content[name]):
+        for run in runs_of(content[name].decode("utf-8", errors="replace")):
             runs[run["code"]].append(run)
     actions, others = [], []
     for code, made in sorted(tables.items()):

@@ -14,6 +14,7 @@ import nbformat
 from cgnlib.paths import project_root
 from cgnreport import pages
 from cgnreport.pages.explorer import packed
+from cgnreport.protocol.provenance import runs_of
 from cgnreport.protocol.rows import COLUMNS
 from cgnreport.protocol.store import own_folder, published_folder, stored_cells
 
@@ -67,10 +68,14 @@ def commands(experiment: str) -> list[tuple[str, str]]:
 def _runs(files: Iterable[Path], codes: set[str]) -> dict[str, list[Any]]:
     """Of each code the records of its runs."""
     runs: dict[str, list[Any]] = defaultdict(list)
-    for run in (run for file in files if file.is_file() for run in json.loads(file.read_text(encoding="utf-8"))):
+    for run in (run for file in files if file.is_file() for run in runs_of(_text(file))):
         if run["code"] in codes and run not in runs[run["code"]]:
             runs[run["code"]].append(run)
     return runs
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace")
 
 
 def _script(value: Any) -> str:

@@ -67,7 +67,7 @@ def committed(commit: str) -> str:
 def _days() -> dict[str, str]:
     """The day of every commit that published rows name, as kept beside them."""
     records = (project_root() / "results").glob("*/provenance.json")
-    runs = [run for record in records for run in _runs(record.read_text(encoding="utf-8", errors="replace"))]
+    runs = [run for record in records for run in runs_of(record.read_text(encoding="utf-8", errors="replace"))]
     return {run["code"]: run["committed"] for run in runs if run.get("committed")}
 
 
@@ -102,15 +102,16 @@ def provenance() -> dict[str, Any]:
 
 def join_provenance(earlier: str, later: str) -> str:
     """Both JSON lists of the runs that wrote into a folder as one, each run once; "" is a list without any."""
-    runs = _runs(later)
-    return json.dumps([run for run in _runs(earlier) if run not in runs] + runs, indent=1) + "\n"
+    runs = runs_of(later)
+    return json.dumps([run for run in runs_of(earlier) if run not in runs] + runs, indent=1) + "\n"
 
 
-def _runs(text: str) -> list[Any]:
+def runs_of(text: str) -> list[Any]:
+    """The runs that a record of provenance names; none where it is damaged, which must not cost a result."""
     try:
         runs = json.loads(text) if text.strip() else []
     except json.JSONDecodeError:
-        return []  # a damaged sidecar must not cost a result
+        return []
     return runs if isinstance(runs, list) else []
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cgnlib.paths import project_root
+from cgnreport.protocol.rows import ResultsError
 from cgnreport.verdicts.claims import CLAIMS, THREE_CLAIMS
 from cgnreport.verdicts.model import Replication, Status
 from cgnreport.verdicts.sentences import MINUS
@@ -74,6 +75,13 @@ def _of(records: Iterable[Record], claim: str, world: str, method: str) -> tuple
 
 
 def published_records() -> list[Record]:
-    """The verdicts on the published rows, results/claims.json; [] where it is not there."""
+    """The verdicts on the published rows, results/claims.json; [] where it is not there. Raises ResultsError for a
+    damaged file.
+    """
     file = project_root() / "results" / "claims.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    except ValueError as error:
+        raise ResultsError(
+            f"{file} cannot be read ({error}). Make it again: python -m cgnreport.build readme"
+        ) from error

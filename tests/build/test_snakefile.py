@@ -90,6 +90,17 @@ def test_what_changed_runs_again_and_nothing_else(study: Path) -> None:
     assert set(planned(study, *target)) >= RULES
 
 
+def test_published_rows_and_verdicts_that_change_are_shown_by_every_page(study: Path) -> None:
+    claims = study / "results" / "claims.json"
+    claims.parent.mkdir()
+    claims.write_text("[]")
+    assert run_falsely(study, "output.write_text(name)\n").returncode == 0
+    assert planned(study, *SMOKE, "--", "study") == []
+    claims.write_text("[1]")
+    os.utime(claims, (study.stat().st_mtime + 100,) * 2)
+    assert set(planned(study, *SMOKE, "--", "study")) >= RULES
+
+
 @pytest.mark.parametrize("target", ["study", "sweep"])
 def test_rows_are_computed_anew_on_request(study: Path, target: str) -> None:
     arguments = ("-n", "-p", "--config", "profile=smoke", "seeds=4", "reuse_rows=false", "--", target)

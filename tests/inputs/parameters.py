@@ -11,6 +11,7 @@ import pytest
 from cgnreport.build import run
 from cgnreport.protocol import store
 from cgnreport.protocol.parameters import Parameters, page_parameters, read_file, read_text
+from cgnreport.verdicts import matrix
 from tests.inputs.cases import ROOT, Cases, Refused
 
 cases = Cases("parameters")
@@ -114,6 +115,14 @@ def results(text: str, folder: Path, patch: Patch) -> None:
     store.read_cells(folder / "mnist-ood.csv")
 
 
+def verdicts(folder: Path, patch: Patch) -> None:
+    (folder / "results").mkdir()
+    (folder / "results" / "claims.json").write_text("<<<<<<< HEAD\n")
+    patch.setattr(matrix, "project_root", lambda: folder)
+    matrix.published_records()
+
+
+cases.add("verdicts", "Published verdicts with a conflict of git in them", verdicts)
 HEAD = ",".join(store.COLUMNS)
 cases.add("columns", "Results with other columns", partial(results, "a,b\n1,2\n"))
 cases.add("columns-short", "Results with a line that breaks off", partial(results, f"{HEAD}\nmnist-ood,wildlife\n"))
