@@ -44,13 +44,13 @@ def raw_maps(network: nn.Module, layer: nn.Module, images: Tensor, scores: Seque
 
     if len(images) != len(scores):
         raise ValueError(f"each image needs a score: there are {len(images)} and {len(scores)}")
-    maps = []
+    maps, device = [], next(network.parameters()).device
     with contextlib.ExitStack() as stack:  # not the package's own context, which swallows an IndexError
         cam = GradCAM(model=network.eval(), target_layers=[layer])
         hooks = cam.activations_and_grads
         stack.callback(hooks.release)
         for start in range(0, len(images), BATCH):
-            part = images[start : start + BATCH].detach().clone().requires_grad_()
+            part = images[start : start + BATCH].detach().clone().to(device).requires_grad_()
             outputs = hooks(part)
             pairs = zip(scores[start : start + BATCH], outputs, strict=True)
             total = torch.stack([score(each) for score, each in pairs]).sum()

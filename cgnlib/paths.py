@@ -41,7 +41,8 @@ def build_folder() -> Path:
 def atomic_file(path: Path) -> Iterator[Path]:
     """A path to write to; on the disk in full, it replaces `path` when the block ends well.
 
-    What a writer that was killed left beside it is removed. Raises OSError where that cannot be written.
+    What a writer that was killed left beside it is removed. Raises OSError where that cannot be written; an error of
+    another file passes as it is.
     """
     partial = own_file(path.with_name(f".{path.name}."), ".partial")
     try:
@@ -51,6 +52,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         partial.replace(path)
     except (OSError, SafetensorError) as error:
+        if isinstance(error, OSError) and error.filename and Path(error.filename) not in (path, partial, *path.parents):
+            raise  # of another file, which the block reads
         raise unwritable(path, error) from error
     except RuntimeError as error:  # torch.save reports a full disk so
         if "write" in str(error) or "inline_container" in str(error):

@@ -29,7 +29,8 @@ class Unit(Enum):
 class Interval:
     """An estimate with its 95 % interval, all in the estimate's own scale, and what the interval is over.
 
-    A number without an interval has low = high = value and Unit.NONE.
+    A number without an interval has low = high = value and Unit.NONE; a rank correlation of 1, whose interval is not
+    defined, has NaN for both.
     """
 
     value: float

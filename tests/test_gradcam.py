@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from cgnlib.gradcam import grad_cam, package_maps, raw_maps
 
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
 
 class Evidence(nn.Module):
     """Channels of the image as they are, then a score: each channel's mean times its weight."""
@@ -22,6 +24,15 @@ class Evidence(nn.Module):
 
 def first(outputs: Tensor) -> Tensor:
     return outputs[0]
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_images_are_shown_where_the_network_is(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, to = [], Tensor.to
+    monkeypatch.setattr(Tensor, "to", lambda tensor, where, *more: seen.append(where) or to(tensor, where, *more))
+    network = Evidence([3.0]).to(device)
+    found = raw_maps(network, network.seen, torch.ones(1, 1, 2, 2), [first])
+    assert torch.device(device) in seen and found.device.type == "cpu"
 
 
 def test_a_map_by_hand() -> None:

@@ -80,6 +80,11 @@ def test_an_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None
     assert path.read_text() == "old"
 
 
+def test_an_error_of_another_file_names_that_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"'[^']*missing'$"), atomic_file(tmp_path / "file") as partial:
+        partial.write_bytes((tmp_path / "missing").read_bytes())
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
     with (

@@ -187,7 +187,7 @@ def missing(names: Sequence[str], folder: str | Path | None = None) -> Blocked |
 
 def contents(names: Sequence[str], folder: str | Path | None = None) -> str | None:
     """First 12 hex digits of the SHA-256 of what the files of these assets hold: what tells their results from those
-    of other files. None where one is nowhere, or not sound.
+    of other files, sound or not. None where one is nowhere, or cannot be read.
     """
     try:
         found = [find_files(name, folder, verified=False) for name in names]

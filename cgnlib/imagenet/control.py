@@ -15,7 +15,7 @@ from torch import Tensor
 from cgnlib.composition import compose
 from cgnlib.finite import decided, finite, shares
 from cgnlib.imagenet.cgn import ImageNetCGN
-from cgnlib.imagenet.evaluation import MASK_LEVEL, intersection_over_union
+from cgnlib.imagenet.evaluation import OBJECT_LEVEL, intersection_over_union
 from cgnlib.imagenet.names import FACTOR_OF_METRIC, FACTORS
 from cgnlib.imagenet.sampling import Sampling, draw
 from cgnlib.images import to_uint8
@@ -62,7 +62,7 @@ def measure(cgn: ImageNetCGN, sampling: Sampling) -> Measured:
                     to_uint8(parts.image),
                     to_uint8(parts.foreground),
                     to_uint8(parts.background),
-                    parts.mask > MASK_LEVEL,
+                    parts.mask > OBJECT_LEVEL,
                     parts.mask.mean(dim=(1, 2, 3)),
                     cgn.saliency(parts.background).mean(dim=(1, 2, 3)),
                 )
@@ -82,7 +82,7 @@ def teacher_images(cgn: ImageNetCGN, measured: Measured, truncation: float, batc
     for u, labels in zip(measured.u.split(batch), measured.labels[:, 0].split(batch), strict=True):
         x_gt = cgn.teacher(u.to(device), F.one_hot(labels, cgn.num_classes).float().to(device), truncation)
         images.append(to_uint8(x_gt).contiguous().cpu())
-        masks.append((cgn.saliency(x_gt) > MASK_LEVEL).cpu())
+        masks.append((cgn.saliency(x_gt) > OBJECT_LEVEL).cpu())
     return torch.cat(images), torch.cat(masks)
 
 
@@ -98,7 +98,7 @@ def true_scenes(u: Tensor, labels: Tensor, batch: int = 50) -> Scenes:
 def true_masks(u: Tensor, labels: Tensor, batch: int = 50) -> Tensor:
     """Masks of the objects in `true_scenes`, (N, 1, 64, 64) bool, without keeping the scenes: 50 kB an image."""
     scenes = _rendered(scenes_of(u.cpu(), labels.cpu()), batch)
-    return torch.cat([each.mask > MASK_LEVEL for each in scenes])
+    return torch.cat([each.mask > OBJECT_LEVEL for each in scenes])
 
 
 def rendered_parts(factors: Factors, batch: int = 50) -> tuple[Tensor, Tensor]:
@@ -196,7 +196,7 @@ def unpainted(backgrounds: Tensor, scenes: Scenes) -> Tensor:
     not. backgrounds: (N, 3, R, R) in [-1, 1].
     """
     error = (finite(backgrounds, "backgrounds") - scenes.background).abs().mean(dim=1, keepdim=True)
-    inside = scenes.mask > MASK_LEVEL
+    inside = scenes.mask > OBJECT_LEVEL
     means = [(error * where).sum(dim=(1, 2, 3)) / where.sum(dim=(1, 2, 3)).clamp(min=1) for where in (inside, ~inside)]
     return means[0] / means[1].clamp(min=1e-6)
 

@@ -15,7 +15,7 @@ LOG_FLOOR = -80.0  # of log-probabilities, in nats: exp underflows in float32 be
 # Of each class that a split of an Inception Score needs: Salimans et al. (2016) take splits of 5,000 images for 1,000
 # classes. With fewer the score is biased: the estimated p(y) follows the images that it is compared with.
 IMAGES_PER_CLASS = 5
-MASK_LEVEL = 0.5  # mask values above it are object
+OBJECT_LEVEL = 0.5  # mask values above it are object
 
 
 class Inception(NamedTuple):
@@ -78,7 +78,7 @@ def intersection_over_union(masks: Tensor, true_masks: Tensor) -> Tensor:
     _check_masks(masks)
     if masks.shape != true_masks.shape:
         raise ValueError(f"IoU: masks are {tuple(masks.shape)}, true masks {tuple(true_masks.shape)}")
-    found, true = shares(masks, "IoU: masks") > MASK_LEVEL, shares(true_masks, "IoU: true masks") > MASK_LEVEL
+    found, true = shares(masks, "IoU: masks") > OBJECT_LEVEL, shares(true_masks, "IoU: true masks") > OBJECT_LEVEL
     both, either = ((found & true).sum(dim=(1, 2, 3)), (found | true).sum(dim=(1, 2, 3)))
     return torch.where(either == 0, 1.0, both / either.clamp(min=1))
 
@@ -133,11 +133,16 @@ def kernel_distance(features_a: Tensor, features_b: Tensor, block: int = 1000) -
     features: (N, D) each, as many of both; kernel (x . y / D + 1)^3. Taken over blocks of `block` images in their order
     and averaged, in float64; about 0, below it too, for sets of one distribution.
 
-    Raises ValueError for fewer than 2 images, for sets of other sizes or widths, and for what is not finite.
+    Raises ValueError for fewer than 2 images, for more than a block that are no whole blocks, for sets of other sizes
+    or widths, and for what is not finite.
     """
     (n, width), other = _matrix(features_a, "features"), _matrix(features_b, "features")
     if (n, width) != other or n < 2:
         raise ValueError(f"kernel distance: features are {(n, width)} and {other}; two sets of one size are needed")
+    if n > block and n % block:
+        raise ValueError(
+            f"kernel distance: {n} images are no whole blocks of {block}; take {n - n % block}, or one block"
+        )
     both = [finite(each.detach().cpu(), "kernel distance: features").double() for each in (features_a, features_b)]
     size, found = min(block, n), []
     for start in range(0, n - size + 1, size):

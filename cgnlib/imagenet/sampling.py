@@ -68,7 +68,7 @@ class Samples(NamedTuple):
 
 
 def draw_labels(sampling: Sampling, shard: int, num_classes: int) -> Tensor:
-    """(n, 3) int64 labels of a shard: shape, texture, background. Depends on seed and shard alone."""
+    """(n, 3) int64 labels of a shard: shape, texture, background. Depends on what `sampling` says, but truncation."""
     size = sampling.size(shard)
     if sampling.triple is not None:
         triple = torch.tensor(sampling.triple)

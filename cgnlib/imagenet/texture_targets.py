@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-OBJECT_LEVEL = 0.5  # mask values above it are object
+from cgnlib.imagenet.evaluation import OBJECT_LEVEL
 
 
 @dataclass(frozen=True)

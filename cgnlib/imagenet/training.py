@@ -3,6 +3,7 @@
 No photograph is seen: the teacher draws what is to be rebuilt, from the noise and class that the mechanisms get.
 """
 
+import copy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from cgnlib.imagenet.recipes import CGN_VERSION, ImageNetRecipe
 from cgnlib.imagenet.texture_targets import PatchGrid, fill, patch_grid
 from cgnlib.randomness import generator
 from cgnlib.training.artefact import Artefact
-from cgnlib.training.collapse import masks_collapsed
 from cgnlib.training.loop import TrainingState, run
 from cgnlib.training.weights import fingerprint, save_tensors
 
@@ -40,7 +40,7 @@ class ImageNetTrainer:
     ) -> None:
         """shown: classes of the snapshots, by default the first ten."""
         self.recipe, self.device, self.shown = recipe, device, shown
-        self.cgn, self.features = cgn.to(device).train(), features.to(device)
+        self.cgn, self.features = cgn.to(device).train(), copy.deepcopy(features).to(device)
         self.noise = generator(seed, "imagenet", "cgn", "noise", device=device)
         self.patches = PatchGrid.for_resolution(cgn.f_shape.config.resolution)
         if features.name != "vgg16":
@@ -167,24 +167,26 @@ def train_imagenet_cgn(
     root: Path | None = None,
     shown: Tensor | None = None,
 ) -> tuple[ImageNetCGN, Artefact]:
-    """Train, resume or load the mechanisms of `cgn`, which starts from its teacher. world: toy | imagenet; shown:
-    classes of the snapshots, by default the first ten.
+    """Train, resume or load the mechanisms of `cgn`. They start from its teacher, whatever they were trained to before.
+    world: toy | imagenet; shown: classes of the snapshots, by default the first ten.
 
-    Returns it in eval mode, with its artefact (record, log, snapshots). Raises TrainingStopped on divergence or mask
-    collapse.
+    Returns it in eval mode, with its artefact (record, log, snapshots). Raises TrainingStopped on divergence; no
+    training here is long enough to be stopped for collapsed masks.
     """
     artefact = artefact_of(cgn, recipe, features.name, seed, world, root)
     mechanisms = mechanisms_of(cgn.to(device))
     with artefact.lock():
         if artefact.load(mechanisms) is None:
+            for mechanism in mechanisms.values():
+                mechanism.load_state_dict(cgn.biggan_GT.state_dict())
             trainer = ImageNetTrainer(cgn, recipe, features, seed, device, shown)
             artefact.resume(trainer.state)
             if trainer.state.step == 0:
                 trainer.snapshot(artefact.folder)
             shares = {max(1, round(share * recipe.updates)) for share in SNAPSHOT_SHARES if share}
             snapshots = {step: lambda: trainer.snapshot(artefact.folder) for step in shares}
-            options = {"title": f"ImageNet CGN ({world}) seed {seed}", "snapshots": snapshots, "watch": masks_collapsed}
+            options = {"title": f"ImageNet CGN ({world}) seed {seed}", "snapshots": snapshots}
             run(trainer.state, recipe.updates, trainer.step, artefact.checkpoint, **options)
-            record = trainer.state.cost(device) | {"style_scale": features.scale}
+            record = trainer.state.cost(device) | {"style_scale": trainer.features.scale}
             artefact.finish(mechanisms, record, pd.DataFrame(trainer.state.log))
     return cgn.eval(), artefact

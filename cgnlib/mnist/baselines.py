@@ -19,14 +19,14 @@ from cgnlib.data.digits import Digits
 from cgnlib.data.textures import Textures
 from cgnlib.errors import Blocked, Unavailable, known
 from cgnlib.images import LabelledImages
-from cgnlib.mnist.classifier import Classifier, as_input, correct, initialise, run_epochs, train_classifier
+from cgnlib.mnist.classifier import Classifier, as_input, correct, redraw, run_epochs, train_classifier
 from cgnlib.mnist.names import N_CLASSES
 from cgnlib.mnist.recipes import BASELINES_VERSION, ClassifierConfig
 from cgnlib.mnist.variants import make_variant
 from cgnlib.randomness import generator, seeded
 from cgnlib.training.artefact import Artefact
 from cgnlib.training.loop import TrainingState
-from cgnlib.training.precision import fast_autocast
+from cgnlib.training.precision import fast_autocast, precision_key
 from cgnlib.training.steps import Batches, update
 
 TOLD = {  # beside images and their classes
@@ -51,6 +51,10 @@ class BaselineConfig:
     jtt_weight: int = 20  # how often images count that it got wrong
     lntl_entropy: float = 0.01  # weight of the entropy of the predicted colour
     lntl_reversal: float = 0.1  # weight of the reversed gradient of the colour
+
+    def __post_init__(self) -> None:
+        if self.classifier.target != "shape":
+            raise ValueError(f"the baselines' task is the shape, not {self.classifier.target}")
 
 
 @dataclass(frozen=True)
@@ -268,20 +272,24 @@ def train_baseline(
     *,
     device: str = "cpu",
     root: Path | None = None,
-) -> tuple[Classifier, pd.DataFrame, Artefact]:
-    """As `train_classifier`, by one of the methods of `TOLD`. Raises Unavailable where it is `refused`."""
+) -> tuple[Classifier, pd.DataFrame, float]:
+    """As `train_classifier`, by one of the methods of `TOLD`, with the seconds of all its trainings for the artefact.
+
+    Raises Unavailable where it is `refused`.
+    """
     if why := refused(method, data):
         raise Unavailable(why)
-    images, options = data.images, {"device": device, "root": root}
+    images, options, before = data.images, {"device": device, "root": root}, 0.0
     if method == "jtt":
-        first, _, _ = train_classifier(
-            images, {}, replace(config.classifier, epochs=config.jtt_epochs), seed, **options
-        )
+        short = replace(config.classifier, epochs=config.jtt_epochs)
+        first, _, trained = train_classifier(images, {}, short, seed, **options)
+        before = trained.seconds
         wrong = (~correct(first, images)).nonzero()[:, 0]
         index = torch.cat([torch.arange(len(images)), wrong.repeat(config.jtt_weight - 1)])
         images = replace(images.subset(index), name=f"{images.name}/jtt")
     if method in ("erm", "jtt"):
-        return train_classifier(images, evaluations, config.classifier, seed, **options)
+        classifier, history, trained = train_classifier(images, evaluations, config.classifier, seed, **options)
+        return classifier, history, before + trained.seconds
     key = {
         "method": method,
         "config": asdict(config),
@@ -289,7 +297,7 @@ def train_baseline(
         "training": images.sha256,
         "evaluations": {name: each.sha256 for name, each in evaluations.items()},
         "version": BASELINES_VERSION,
-    }
+    } | precision_key(device)
     if method == "irm":  # the other methods' supervision is in the images and their labels
         key["environments"] = hashlib.sha256(data.environments.numpy().data).hexdigest()
     artefact, classifier = Artefact("baseline", key, root), Classifier()
@@ -297,7 +305,7 @@ def train_baseline(
         if artefact.load(classifier) is None:
             _train(method, classifier, artefact, data, evaluations, config, seed, device)
     classifier.to(device).to(memory_format=torch.channels_last)  # trained or loaded: the same layout, the same bits
-    return classifier.eval(), artefact.log(), artefact
+    return classifier.eval(), artefact.log(), artefact.seconds
 
 
 def _train(
@@ -311,7 +319,7 @@ def _train(
     device: str,
 ) -> None:
     images, settings = data.images, config.classifier
-    initialise(classifier, seed)  # the same weights as ERM's
+    redraw(classifier, seed)  # the same weights as ERM's
     objective = OBJECTIVES[method](data, config, seed)
     classifier.to(device).to(memory_format=torch.channels_last).train()
     objective.to(device)

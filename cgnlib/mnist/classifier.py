@@ -18,7 +18,7 @@ from cgnlib.randomness import generator, seeded
 from cgnlib.training.artefact import Artefact
 from cgnlib.training.capture import CapturedStep, capturable, set_learning_rate
 from cgnlib.training.loop import TrainingState, run
-from cgnlib.training.precision import fast_autocast, fast_precision
+from cgnlib.training.precision import fast_autocast, fast_precision, precision_key
 from cgnlib.training.steps import Batches, update
 from cgnlib.training.weights import fingerprint
 
@@ -107,7 +107,7 @@ def train_classifier(
         "evaluations": {name: images.sha256 for name, images in evaluations.items()},
         "name": training.name,
         "version": CLASSIFIER_VERSION,
-    }
+    } | precision_key(device)
     if start:
         key["start"] = fingerprint(start)
     artefact = Artefact("classifier", key, root)
@@ -132,7 +132,7 @@ def _train(
     if start:
         classifier.load_state_dict(start.state_dict())
     else:
-        initialise(classifier, seed)
+        redraw(classifier, seed)
     classifier.to(device).to(memory_format=torch.channels_last).train()
     options = capturable(config.learning_rate, device)
     optimizer = torch.optim.Adadelta(classifier.parameters(), foreach=True, **options)
@@ -161,7 +161,7 @@ def _train(
     run_epochs(state, classifier, artefact, step, batches.per_epoch, config, splits, at_end, title=title, device=device)
 
 
-def initialise(classifier: Classifier, seed: int) -> None:
+def redraw(classifier: Classifier, seed: int) -> None:
     """Random weights of `seed`, by whichever method they will be trained."""
     with seeded(seed, "classifier", "initialisation"):
         for layer in classifier.modules():

@@ -40,6 +40,10 @@ class CounterfactualStream:
     def __post_init__(self) -> None:
         if self.n < 1 or self.ratio < 1:
             raise ValueError(f"a stream needs n >= 1 and ratio >= 1, not n = {self.n}, ratio = {self.ratio}")
+        if self.n <= self.ratio and not self.tied:
+            raise ValueError(
+                f"{self.n} counterfactuals at ratio {self.ratio} have one mask: all labels would be its own"
+            )
 
     @property
     def name(self) -> str:
@@ -50,7 +54,8 @@ class CounterfactualStream:
         stream = generator(self.seed, "counterfactuals", "tied" if self.tied else "free", self.ratio, device=device)
         cgn, left = self.cgn.fused(), self.n
         while left > 0:
-            batch = self._batch(cgn, min(MASKS_PER_BATCH, -(-left // self.ratio)), stream)
+            masks = -(-left // self.ratio)  # labels are permuted within a batch, so none is of one mask
+            batch = self._batch(cgn, masks if masks <= MASKS_PER_BATCH + 1 else MASKS_PER_BATCH, stream)
             yield batch if len(batch) <= left else batch.subset(slice(left))
             left -= len(batch)
 

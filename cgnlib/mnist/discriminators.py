@@ -31,7 +31,12 @@ class LinearDiscriminator(nn.Module):
         return self._validity(images, labels, self._kept(images, generator))
 
     def both(self, real: Pair, fake: Pair, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Validity of two (images, labels) of the same size: the draws of two calls, the weights read once."""
+        """Validity of two (images, labels) of the same size: the draws of two calls, the weights read once.
+
+        Raises ValueError for sizes that differ.
+        """
+        if len(real[0]) != len(fake[0]):
+            raise ValueError(f"two batches of one size are needed, not of {len(real[0])} and {len(fake[0])}")
         kept = [
             torch.cat(layers) for layers in zip(*(self._kept(each[0], generator) for each in (real, fake)), strict=True)
         ]

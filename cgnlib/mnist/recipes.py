@@ -71,11 +71,16 @@ class AdversarialRecipe(Recipe):
     """As published: a discriminator judges the images, a style loss compares them with other real images.
 
     found_masks: "hard" or "soft" for a discriminator beside it, which compares masks with those found in real images.
+    Raises ValueError for batches that cannot be made of groups of one class, which it needs.
     """
 
     discriminator: str  # linear | conv
     style_weights: tuple[float, float, float, float]  # w of feature blocks 1-4, each term counts w^2 * 5000
     found_masks: str = ""
+
+    def __post_init__(self) -> None:
+        if self.found_masks and self.batch_size % GROUP:
+            raise ValueError(f"recipe {self.name} needs batches of a multiple of {GROUP}, not {self.batch_size}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +93,8 @@ class MechanismRecipe(Recipe):
     by_image: factors whose mechanism has no discriminator of its own, but learns from one of whole images, in which the
     other mechanisms are held fixed. With all three, no found mask is used.
 
-    Raises ValueError for batches that cannot be made of groups of one class.
+    Raises ValueError for batches that cannot be made of groups of one class, and for a `lambda_mask`: nothing of these
+    losses is the entropy of a mask.
     """
 
     texture_batch: int  # images of each batch on which textures are trained
@@ -108,6 +114,12 @@ class MechanismRecipe(Recipe):
                 f"recipe {self.name} needs batches of a multiple of {GROUP}, and a texture_batch of {2 * GROUP} (two "
                 f"classes) or more, at most the batch; not {self.batch_size} and {self.texture_batch}"
             )
+        if self.by_image and self.texture_batch % GROUP:
+            raise ValueError(
+                f"recipe {self.name} needs a texture_batch of a multiple of {GROUP}: images are judged, too"
+            )
+        if self.lambda_mask:
+            raise ValueError(f"recipe {self.name} has no entropy of the mask to weight: lambda_mask must be 0")
         for factor in self.by_image:
             known("factor", factor, FACTORS)
 

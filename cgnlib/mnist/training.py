@@ -31,7 +31,7 @@ from cgnlib.training.artefact import Artefact
 from cgnlib.training.capture import CapturedStep, capturable, set_learning_rate
 from cgnlib.training.collapse import masks_collapsed
 from cgnlib.training.loop import TrainingState, run
-from cgnlib.training.precision import fast_autocast, fast_precision
+from cgnlib.training.precision import fast_autocast, fast_precision, precision_key
 from cgnlib.training.steps import Batches, follow, update
 from cgnlib.training.weights import save_tensors
 
@@ -58,9 +58,9 @@ def train_cgn(
         cgn, artefact = train_cgn(make_variant("colored", "train", find_digits()), recipe_for("robust", "colored"), 0)
 
     features: see `trainer_for`. root: folder of all artefacts, build/artefacts by default. Returns the CGN and its
-    artefact (record, log, snapshots). Raises TrainingStopped on divergence or mask collapse.
+    artefact (record, log, snapshots). Raises TrainingStopped on divergence or, from 1,000 updates on, mask collapse.
     """
-    artefact = cgn_artefact(images, recipe, seed, features=features, root=root)
+    artefact = cgn_artefact(images, recipe, seed, features=features, device=device, root=root)
     with artefact.lock():
         cgn = CGN()
         if artefact.load(cgn) is None:
@@ -87,6 +87,7 @@ def cgn_artefact(
     seed: int,
     *,
     features: PerceptualFeatures | None = None,
+    device: str = "cpu",
     root: Path | None = None,
 ) -> Artefact:
     """Where `train_cgn` keeps what these settings give, finished or not."""
@@ -97,7 +98,7 @@ def cgn_artefact(
         "name": images.name,
         "features": features.name if features and isinstance(recipe, AdversarialRecipe) else "none",
         "version": CGN_VERSION,
-    }
+    } | precision_key(device)
     return Artefact("cgn", config, root)
 
 
@@ -179,23 +180,26 @@ class AdversarialTrainer(CGNTrainer[AdversarialRecipe]):
         super().__init__(images, recipe, seed, device, cgn, self.discriminator)
         self.precision = fast_precision(device)  # of the textures
         features_precision = self.precision if features.name == "vgg16" else "float32"  # depthwise: slower in bfloat16
-        self.features = features.to(device, getattr(torch, features_precision)).to(memory_format=torch.channels_last)
+        features = copy.deepcopy(features).to(device, getattr(torch, features_precision))
+        self.features = features.to(memory_format=torch.channels_last)
         # Rescale the style terms on 256 pairs of real images (nothing to do for VGG16).
         pair = torch.randint(0, len(images), (2, 256), generator=generator(seed, "cgn", "calibration")).to(device)
-        features.calibrate(self._real(pair[0]), self._real(pair[1]))
+        self.features.calibrate(self._real(pair[0]), self._real(pair[1]))
         self.optimizer_g = self._optimizer("g", cgn.parameters(), recipe.learning_rate)
         self.optimizer_d = self._optimizer("d", self.discriminator.parameters(), recipe.learning_rate)
         if recipe.found_masks:
             self.masks = segment(images, soft=recipe.found_masks == "soft").to(device)
             self.by_class = self.labels.argsort(stable=True)
             self.sizes = self.labels.bincount(minlength=N_CLASSES)
+            if not self.sizes.all():
+                raise ValueError(f"recipe {recipe.name} compares masks within classes: some of the ten have no image")
             with seeded(seed, "cgn", "discriminators"):
                 self.judge = ShapeDiscriminator().to(device)
             self.state.modules["judge"] = self.judge
             self.optimizer_m = self._optimizer("m", self.judge.parameters(), recipe.learning_rate)
         self.updates = [CapturedStep(self._update, device, [self.noise])]
         self.about = {
-            "style_scale": features.scale,
+            "style_scale": self.features.scale,
             "precision": "float32",
             "features_precision": features_precision,
             "textures_precision": self.precision,

@@ -34,12 +34,13 @@ class Reader(nn.Module):
 
     @torch.inference_mode()
     def read(self, images: Tensor, batch: int = 100) -> tuple[Mapping[str, Tensor], Tensor]:
-        """Logits by head and features of many images, float in [-1, 1] or uint8, in eval mode.
+        """Logits by head and features of many images, float in [-1, 1] or uint8, in eval mode; on the reader's device.
 
         Raises ValueError for features that are not finite.
         """
         self.eval()
-        uint8 = images.dtype == torch.uint8
-        features = torch.cat([self.features(to_float(part) if uint8 else part) for part in images.split(batch)])
+        uint8, device = images.dtype == torch.uint8, next(self.parameters()).device
+        parts = (to_float(part) if uint8 else part for part in images.split(batch))
+        features = torch.cat([self.features(part.to(device)) for part in parts])
         finite(features, "features of the reader")
         return {name: head(features) for name, head in self.heads.items()}, features

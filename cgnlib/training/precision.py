@@ -23,6 +23,12 @@ def fast_precision(device: str) -> str:
     return "bfloat16" if fast else "float32"
 
 
+def precision_key(device: str) -> dict[str, str]:
+    """What the key of an artefact says of the precision of its training: nothing of float32."""
+    precision = fast_precision(device)
+    return {} if precision == "float32" else {"precision": precision}
+
+
 def fast_autocast(device: str) -> torch.autocast:
     """Networks run in `fast_precision` in this context; weights, optimizers and what needs its digits stay float32."""
     return torch.autocast(device.split(":")[0], torch.bfloat16, enabled=fast_precision(device) == "bfloat16")

@@ -36,7 +36,7 @@ def sweep_rows(study: MnistStudy, variant: str, method: str, agreement: float) -
         test = preprocessed(plain, method) if method in PREPROCESSING else plain
         config = study.settings.classifier
         if method in TOLD:
-            classifier, history, artefact = train_baseline(
+            classifier, history, seconds = train_baseline(
                 method, data, {"test": test}, BaselineConfig(config), seed, device=study.device
             )
         else:
@@ -44,9 +44,10 @@ def sweep_rows(study: MnistStudy, variant: str, method: str, agreement: float) -
             classifier, history, artefact = train_classifier(
                 training, {"test": test}, config, seed, device=study.device
             )
+            seconds = artefact.seconds
         accuracy, n = worst_group(correct(classifier, test), plain)
         worst = Number("accuracy/worst-group", accuracy, n, epoch="last")
-        return Measured([*accuracy_numbers(history, "test"), worst], artefact.seconds)
+        return Measured([*accuracy_numbers(history, "test"), worst], seconds)
 
     return study.rows(setting, measure, study.settings.sweep_seeds)
 

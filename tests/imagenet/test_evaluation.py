@@ -65,6 +65,11 @@ def test_kernel_distance_needs_two_sets_of_one_size(n: int, m: int) -> None:
         kernel_distance(normal(n, 6), normal(m, 6))
 
 
+def test_kernel_distance_leaves_out_no_image() -> None:
+    with pytest.raises(ValueError, match="150 images are no whole blocks of 100; take 100, or one block"):
+        kernel_distance(normal(150, 6), normal(150, 6), 100)
+
+
 def test_shuffling_is_seeded_and_leaves_the_global_generator_alone() -> None:
     logits, state = 3 * normal(150, 5), torch.random.get_rng_state()
     first, again, other = (inception_score(logits, splits=6, seed=seed) for seed in (1, 1, 2))

@@ -69,6 +69,19 @@ def test_a_gradient_reaches_only_the_mechanisms_it_should(
     assert moved(cgn.named_parameters()) == reached
 
 
+def test_a_training_starts_from_the_teacher_whatever_came_before(features: PerceptualFeatures, tmp_path: Path) -> None:
+    again, once = small_cgn(), small_cgn()
+    train_imagenet_cgn(again, TINY, features, 0, world="toy", root=tmp_path)
+    for number, network in enumerate((again, once)):
+        train_imagenet_cgn(network, TINY, features, 1, world="toy", root=tmp_path / str(number))
+    assert fingerprint(again) == fingerprint(once)
+
+
+def test_trainers_calibrate_features_of_their_own(cgn: ImageNetCGN, features: PerceptualFeatures) -> None:
+    scales = [list(ImageNetTrainer(cgn, TINY, features, seed).features.scale) for seed in (0, 1)]
+    assert scales[0] != scales[1] and features.scale == [1.0] * len(features.scale)
+
+
 def test_gradients_are_summed_over_micro_batches_or_averaged(features: PerceptualFeatures) -> None:
     found = []
     for average in (False, True):

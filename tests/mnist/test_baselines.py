@@ -1,5 +1,6 @@
 """Baselines on correlated data: what they are told, their losses by hand, and a published figure of IRM."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,7 +122,9 @@ def test_erm_is_the_classifier(data: Correlated, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["irm", "group-dro", "jtt", "lntl"])
 def test_each_method_trains_and_reads_its_supervision(method: str, data: Correlated, tmp_path: Path) -> None:
     tests = {"test": data.images.subset(slice(50))}
-    network, history, artefact = train_baseline(method, data, tests, SHORT, 0, root=tmp_path)
+    network, history, seconds = train_baseline(method, data, tests, SHORT, 0, root=tmp_path)
+    records = [json.loads(file.read_text()) for file in tmp_path.glob("*/*/record.json")]
+    assert seconds == sum(record["seconds"] for record in records) and len(records) == 1 + (method == "jtt")
     assert history["n"].iloc[0] == 50 and isinstance(network, Classifier)
     again, _, _ = train_baseline(method, data, tests, SHORT, 0, root=tmp_path / "again")
     assert all(

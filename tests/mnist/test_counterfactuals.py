@@ -51,6 +51,13 @@ def stream(n: int, ratio: int = 1, seed: int = 0, tied: bool = False) -> Counter
     return CounterfactualStream(cast(CGN, Tally()), n, seed, ratio, tied)
 
 
+def test_no_batch_has_one_mask_whose_labels_would_all_be_its_own() -> None:
+    assert [len(batch) for batch in stream(101)] == [101] and [len(batch) for batch in stream(102)] == [100, 2]
+    with pytest.raises(ValueError, match="10 counterfactuals at ratio 20 have one mask"):
+        stream(10, ratio=20)
+    assert len(stream(1, tied=True).collect()) == 1
+
+
 def test_iterating_again_gives_the_same_images(cgn: CGN) -> None:
     one = CounterfactualStream(cgn, 120, 0, ratio=3)
     assert one.collect().sha256 == one.collect().sha256
@@ -91,11 +98,11 @@ def test_images_are_what_the_mechanisms_give(cgn: CGN, monkeypatch) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(1, 1300), st.integers(1, 7), st.booleans())
+@given(st.integers(8, 1300), st.integers(1, 7), st.booleans())
 def test_the_number_of_images_is_exact(n: int, ratio: int, tied: bool) -> None:
     batches = list(stream(n, ratio, tied=tied))
     assert sum(map(len, batches)) == n
-    assert max(map(len, batches)) <= MASKS_PER_BATCH * ratio
+    assert max(map(len, batches)) <= (MASKS_PER_BATCH + 1) * ratio
 
 
 @pytest.mark.parametrize("ratio", [1, 4])

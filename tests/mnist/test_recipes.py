@@ -38,3 +38,12 @@ def test_batches_that_cannot_be_made_are_refused() -> None:
     for wrong in (4, 68):  # textures of a single class; more than there are images
         with pytest.raises(ValueError, match=f"not 64 and {wrong}"):
             replace(ROBUST["double-colored"], texture_batch=wrong)
+    with pytest.raises(ValueError, match="multiple of 4, not 18"):  # groups of one class, as found masks need
+        replace(recipe_for("paper-masks", "colored"), batch_size=18)
+    with pytest.raises(ValueError, match="texture_batch of a multiple of 4: images are judged, too"):
+        replace(recipe_for("no-masks", "colored"), texture_batch=10)
+
+
+def test_a_weight_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="recipe robust has no entropy of the mask to weight"):
+        replace(ROBUST["wildlife"], lambda_mask=0.3)

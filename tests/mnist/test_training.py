@@ -1,6 +1,7 @@
 """CGN training: each loss reaches what it should; a run is idempotent and survives interruption to the bit."""
 
 import copy
+import json
 import os
 import signal
 import subprocess
@@ -262,6 +263,15 @@ def test_what_defines_a_training_names_its_artefact(tmp_path: Path, seed: int, c
     other, _ = train_cgn(IMAGES.subset(slice(limit)), replace(short, **change), seed, root=tmp_path)
     assert len(list((tmp_path / "cgn").iterdir())) == 2
     assert not torch.equal(*(cgn.state_dict()["f_text2.0.weight"] for cgn in (first, other)))
+
+
+def test_a_training_in_another_precision_is_another_artefact(tmp_path: Path, monkeypatch) -> None:
+    for name in ("float32", "bfloat16"):
+        monkeypatch.setattr("cgnlib.training.precision.fast_precision", lambda device, name=name: name)
+        train_cgn(IMAGES, replace(RECIPE, images=32), 0, root=tmp_path)
+        train_classifier(IMAGES, {}, ClassifierConfig(epochs=1, batch_size=16), 0, root=tmp_path)
+    keys = [json.loads(file.read_text())["config"].get("precision") for file in tmp_path.glob("*/*/record.json")]
+    assert sorted(keys, key=str) == [None, None, "bfloat16", "bfloat16"]
 
 
 def test_masks_that_collapse_stop_the_training(tmp_path: Path, monkeypatch) -> None:
