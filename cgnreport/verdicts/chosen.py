@@ -96,8 +96,9 @@ def _as_published(rows: pd.DataFrame) -> pd.DataFrame:
     """Without rows of another style loss than VGG16's, of a variant and recipe that has rows of it."""
     if "features" not in rows:
         return rows
-    kinds, published = rows[["dataset", "recipe"]].apply(tuple, axis=1), rows["features"] == "vgg16"
-    return rows.loc[published | ~kinds.isin(set(kinds[published]))] if published.any() else rows
+    lines = list(zip(rows["dataset"], rows["recipe"], rows["features"], strict=True))
+    published = {line[:2] for line in lines if line[2] == "vgg16"}
+    return rows.loc[[line[2] == "vgg16" or line[:2] not in published for line in lines]]
 
 
 def _key(setting: Setting) -> tuple[str, ...]:

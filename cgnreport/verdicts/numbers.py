@@ -8,7 +8,7 @@ import pandas as pd
 
 from cgnreport.protocol.rows import joined, select
 from cgnreport.protocol.store import load, published
-from cgnreport.protocol.summary import interval_of
+from cgnreport.protocol.summary import interval_of, mean_of
 from cgnreport.verdicts.imagenet import by_published_network
 
 
@@ -49,8 +49,8 @@ def grid_ranges(rows: pd.DataFrame) -> Shown:
 
 
 def _range(rows: pd.DataFrame) -> str:
-    means = rows.groupby(["method", "recipe", "setting"])["value"].mean()
-    return f"BG-gap {means.min():.1f} to {means.max():.1f} points over {len(means)} settings"
+    means = [mean_of(own) for _, own in rows.groupby(["method", "recipe", "setting"])]
+    return f"BG-gap {min(means):.1f} to {max(means):.1f} points over {len(means)} settings"
 
 
 def ratio_curves(rows: pd.DataFrame) -> pd.DataFrame:

@@ -51,7 +51,6 @@ def _lines() -> Iterator[dict[str, str | int]]:
         rows = chosen.rows(experiment, recipe)
         for way, variant in product(ways, VARIANTS):
             own = select(rows, dataset=variant, **{column: way})
-            seeds = own["seed"].nunique()
-            if what == SWEPT and seeds:
-                seeds = own.groupby("agreement")["seed"].nunique().reindex(below, fill_value=0).min()
-            yield {"kind": what, "way": way, "variant": variant, "seeds": int(seeds), "asked": asked}
+            parts = [select(own, agreement=each) for each in below] if what == SWEPT and len(own) else [own]
+            seeds = min(len(set(part["seed"])) for part in parts)
+            yield {"kind": what, "way": way, "variant": variant, "seeds": seeds, "asked": asked}
