@@ -60,7 +60,15 @@ def train_cgn(
     features: see `trainer_for`. root: folder of all artefacts, build/artefacts by default. Returns the CGN and its
     artefact (record, log, snapshots). Raises TrainingStopped on divergence or, from 1,000 updates on, mask collapse.
     """
-    artefact = cgn_artefact(images, recipe, seed, features=features, device=device, root=root)
+    key = {
+        "recipe": recipe_fields(recipe),
+        "seed": seed,
+        "images": images.sha256,
+        "name": images.name,
+        "features": features.name if features and isinstance(recipe, AdversarialRecipe) else "none",
+        "version": CGN_VERSION,
+    }
+    artefact = Artefact("cgn", key | precision_key(device), root)
     with artefact.lock():
         cgn = CGN()
         if artefact.load(cgn) is None:
@@ -79,27 +87,6 @@ def train_cgn(
             cgn.load_state_dict(trainer.kept.state_dict())
             artefact.finish(cgn, trainer.state.cost(device) | trainer.about, pd.DataFrame(trainer.state.log))
     return cgn.to(device).eval(), artefact
-
-
-def cgn_artefact(
-    images: LabelledImages,
-    recipe: AnyRecipe,
-    seed: int,
-    *,
-    features: PerceptualFeatures | None = None,
-    device: str = "cpu",
-    root: Path | None = None,
-) -> Artefact:
-    """Where `train_cgn` keeps what these settings give, finished or not."""
-    config = {
-        "recipe": recipe_fields(recipe),
-        "seed": seed,
-        "images": images.sha256,
-        "name": images.name,
-        "features": features.name if features and isinstance(recipe, AdversarialRecipe) else "none",
-        "version": CGN_VERSION,
-    } | precision_key(device)
-    return Artefact("cgn", config, root)
 
 
 class CGNTrainer(Generic[OneRecipe]):
