@@ -49,7 +49,7 @@ CHOSEN = {
     "mnist-gradcam": (217, 217, 147),
     "mnist-cf-ratio": (88, 44, 44),
     "mnist-own-colours": (22, 0, 22),
-    "mnist-training": (1846, 1728, 1728),
+    "mnist-training": (1872, 1728, 1728),
     "imagenet-is": (21, 21, 21),
     "imagenet-control": (158, 158, 158),
     "imagenet-parts": (60, 60, 60),
