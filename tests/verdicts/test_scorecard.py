@@ -249,7 +249,7 @@ def test_which_way_the_curves_go_is_said_in_words() -> None:
 def test_rows_with_the_published_features_take_the_place_of_others() -> None:
     full = Parameters.load("paper")
     for network in ("efficientnet-lite0", "vgg16"):
-        settings = MnistSettings(full.with_changes(features=network), full_data=True)
+        settings = MnistSettings(full.with_changes(features=network))
         for variant in ("colored", "wildlife")[: 2 if network == "efficientnet-lite0" else 1]:
             keep_rows(settings.control(variant, "paper"), {"mask/area": 0.5})
     found = Chosen(full).rows("mnist-control", "paper")
