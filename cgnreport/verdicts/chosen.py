@@ -38,8 +38,9 @@ class Chosen:
         parameters = parameters.with_changes(shapes=None)
         self.parameters, self.own = parameters, own
         self._toy = ToySettings(parameters)
-        open_ = parameters.profile == "paper" and parameters.mnist.features == "auto"
-        networks = ("vgg16", "efficientnet-lite0") if open_ else (parameters.mnist.features,)
+        networks: tuple[str, ...] = (parameters.mnist.features,)
+        if parameters.profile == "paper" and networks == ("auto",):
+            networks = "vgg16", "efficientnet-lite0"
         self._mnist = [MnistSettings(parameters.with_changes(features=f), full_data=not own) for f in networks]
         self._in_bfloat16 = MnistSettings(parameters, full_data=not own, precision="bfloat16")
         self._stored: dict[str, pd.DataFrame] = {}

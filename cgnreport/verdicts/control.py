@@ -79,9 +79,7 @@ class SuccessRate:
         told_apart = [name for name in ("cgn_seed", "cgn_sha256") if name in rows.columns]
         runs: list[Checks] = []
         for _, run in rows.groupby(told_apart or ["run"], sort=False, dropna=False):
-            run = run.loc[
-                run["seed"] == run["seed"].min()
-            ]  # one CGN may be measured at several seeds: the first counts
+            run = select(run, seed=run["seed"].min())  # of a CGN that was measured at several seeds
             if values(run).get("training/stopped") == 100.0:
                 runs.append([Check("training stopped", Interval.point(100.0), most=0.0)])
             elif (checks := check(run)) is not None:
